@@ -1,0 +1,1 @@
+//! anndex-backend-sqlite

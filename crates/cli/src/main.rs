@@ -1,0 +1,3 @@
+//! The `anndex` command.
+
+fn main() {}

@@ -1,0 +1,232 @@
+//! One error type for the whole system, because callers decide by *kind* (retry, ask, give up)
+//! while people need the operation, the path and the next step.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// The result of every fallible anndex operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, as far as a caller can act on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A record, file, array or key does not exist.
+    NotFound,
+    /// Something with this identity exists already.
+    AlreadyExists,
+    /// Another writer got there first; trying again can succeed.
+    Conflict,
+    /// An argument is wrong; the same call will fail again.
+    InvalidInput,
+    /// Valid, but nothing compiled in can do it.
+    Unsupported,
+    /// Stored bytes break their own format.
+    Corrupt,
+    /// The operating system or service refused access.
+    PermissionDenied,
+    /// Reading or writing bytes failed.
+    Storage,
+    /// The database failed.
+    Backend,
+    /// The caller stopped the operation.
+    Cancelled,
+}
+
+impl ErrorKind {
+    /// The kind in words, as it stands in messages and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not found",
+            Self::AlreadyExists => "already exists",
+            Self::Conflict => "conflict",
+            Self::InvalidInput => "invalid input",
+            Self::Unsupported => "unsupported",
+            Self::Corrupt => "corrupt",
+            Self::PermissionDenied => "permission denied",
+            Self::Storage => "storage",
+            Self::Backend => "backend",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An error with its kind, the operation that failed, context such as path, key, uid or column,
+/// and the cause.
+///
+/// `Display` prints the message and the context on one line; the cause is reached through
+/// [`std::error::Error::source`], or printed with the alternate form `{:#}`.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    operation: Option<&'static str>,
+    message: String,
+    context: Vec<(&'static str, String)>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind`; `message` says what is wrong and what to do next.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            operation: None,
+            message: message.into(),
+            context: Vec::new(),
+            source: None,
+        }))
+    }
+
+    /// Shorthand for [`ErrorKind::NotFound`].
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::NotFound, message)
+    }
+
+    /// Shorthand for [`ErrorKind::InvalidInput`].
+    pub fn invalid_input(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, message)
+    }
+
+    /// Shorthand for [`ErrorKind::Unsupported`].
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unsupported, message)
+    }
+
+    /// Shorthand for [`ErrorKind::Corrupt`].
+    pub fn corrupt(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Corrupt, message)
+    }
+
+    /// An I/O error on `path`, its kind chosen from the operating system's.
+    pub fn io(path: impl fmt::Display, source: std::io::Error) -> Self {
+        use std::io::ErrorKind as Io;
+        let (kind, message) = match source.kind() {
+            Io::NotFound => (ErrorKind::NotFound, "no such file or directory"),
+            Io::PermissionDenied => (ErrorKind::PermissionDenied, "permission denied"),
+            Io::AlreadyExists => (ErrorKind::AlreadyExists, "the file exists already"),
+            Io::UnexpectedEof => (ErrorKind::Corrupt, "the file ends too early"),
+            _ => (ErrorKind::Storage, "input or output failed"),
+        };
+        Self::new(kind, message)
+            .with("path", path)
+            .source_error(source)
+    }
+
+    /// Names the operation that failed, such as `"open store"`. The innermost name stays.
+    pub fn operation(mut self, operation: &'static str) -> Self {
+        self.0.operation.get_or_insert(operation);
+        self
+    }
+
+    /// Adds context such as `("path", …)`. A key that is already there keeps its inner value.
+    pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
+        if self.0.context.iter().all(|(k, _)| *k != key) {
+            self.0.context.push((key, value.to_string()));
+        }
+        self
+    }
+
+    /// Sets the cause.
+    pub fn source_error(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What went wrong, as far as a caller can act on it.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The message without operation, context and cause.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The operation that failed, if it was named.
+    pub fn operation_name(&self) -> Option<&'static str> {
+        self.0.operation
+    }
+
+    /// The value of a context key, such as `"path"`.
+    pub fn context(&self, key: &str) -> Option<&str> {
+        self.0
+            .context
+            .iter()
+            .find(|(k, _)| *k == key)
+            .map(|(_, v)| v.as_str())
+    }
+
+    /// All context, in the order it was added.
+    pub fn contexts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.context.iter().map(|(k, v)| (*k, v.as_str()))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(operation) = self.0.operation {
+            write!(f, "{operation}: ")?;
+        }
+        f.write_str(&self.0.message)?;
+        for (index, (key, value)) in self.0.context.iter().enumerate() {
+            let open = if index == 0 { " (" } else { ", " };
+            write!(f, "{open}{key}: {value}")?;
+        }
+        if !self.0.context.is_empty() {
+            f.write_str(")")?;
+        }
+        if f.alternate() {
+            let mut cause = self
+                .0
+                .source
+                .as_deref()
+                .map(|e| e as &(dyn StdError + 'static));
+            while let Some(error) = cause {
+                write!(f, ": {error}")?;
+                cause = error.source();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self:#}", self.0.kind)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0
+            .source
+            .as_deref()
+            .map(|e| e as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_names_operation_context_and_cause() {
+        let io = std::io::Error::new(std::io::ErrorKind::NotFound, "gone");
+        let error = Error::io("a.h5ad", io)
+            .operation("open store")
+            .with("path", "outer");
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(error.context("path"), Some("a.h5ad"));
+        assert_eq!(
+            format!("{error:#}"),
+            "open store: no such file or directory (path: a.h5ad): gone"
+        );
+    }
+}

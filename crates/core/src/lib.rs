@@ -1,0 +1,15 @@
+//! The domain model, the AnnData semantics and the mapped engine of anndex.
+//!
+//! Core knows no database driver, no HDF5 and no Zarr: backends implement [`backend::Backend`],
+//! array stores implement [`store::Store`], and both register explicitly in the `anndex` facade.
+//! Data flows one way, never up:
+//!
+//! - [`instance`] (operations) → [`record`] and [`registry`] (model, traits, queries) →
+//!   [`backend`] (trait);
+//! - [`mapped`] (join, encode, filter, read) → [`anndata`] (encodings) → [`store`] (trait) →
+//!   [`storage`] (bytes).
+
+pub mod error;
+pub mod store;
+
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,252 @@
+//! The array-store contract: a tree of groups and arrays with attributes.
+//!
+//! A store knows nothing of AnnData; what a group *means* is decided once, in
+//! [`crate::anndata`]. Implementations live in crates of their own (HDF5, Zarr) and in
+//! [`memory`]; each runs the suite in `conformance`.
+
+mod attribute;
+mod data_type;
+mod format;
+pub mod memory;
+mod span;
+mod strings;
+mod writer;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+pub use attribute::{Attribute, Attributes};
+pub use data_type::{DataType, StructField};
+pub use format::{StoreFormat, StoreFormats};
+pub use span::Span;
+pub use strings::Strings;
+pub use writer::{ArrayData, ArraySpec, Compression, StoreWriter, check_data};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// What stands at a path of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeKind {
+    /// A group, which has children and attributes.
+    Group,
+    /// An array, which has elements and attributes.
+    Array,
+}
+
+/// Shape, type and layout of one array.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArrayInfo {
+    /// The type of one element after decoding.
+    pub data_type: DataType,
+    /// Extent along each axis, in elements; empty for a scalar.
+    pub shape: Vec<u64>,
+    /// Extent of the smallest piece that is decoded at once; `None` where the array is stored
+    /// whole and uncompressed.
+    pub chunk_shape: Option<Vec<u64>>,
+    /// Extent of a shard (a stored object of many chunks), if the array is sharded.
+    pub shard_shape: Option<Vec<u64>>,
+    /// Filters and codecs in the order in which a writer applies them, such as
+    /// `["shuffle", "deflate(4)"]`.
+    pub filters: Vec<String>,
+    /// Bytes that the elements occupy in storage, if that is known without reading them.
+    pub stored_bytes: Option<u64>,
+}
+
+impl ArrayInfo {
+    /// The number of elements of one step along axis 0 (1 for scalars and vectors).
+    ///
+    /// # Errors
+    /// `Corrupt` if the product does not fit 64 bits.
+    pub fn row_elements(&self) -> Result<u64> {
+        self.shape
+            .iter()
+            .skip(1)
+            .try_fold(1u64, |product, &n| product.checked_mul(n))
+            .ok_or_else(|| Error::corrupt(format!("the shape {:?} is not possible", self.shape)))
+    }
+
+    /// The number of rows: the extent along axis 0, or 1 for a scalar.
+    pub fn rows(&self) -> u64 {
+        self.shape.first().copied().unwrap_or(1)
+    }
+
+    /// The number of bytes of one decoded row.
+    ///
+    /// # Errors
+    /// `Unsupported` if the elements have no fixed size, `Corrupt` if the product overflows.
+    pub fn row_bytes(&self) -> Result<usize> {
+        let size = self.data_type.fixed_size()?;
+        usize::try_from(self.row_elements()?)
+            .ok()
+            .and_then(|n| n.checked_mul(size))
+            .ok_or_else(|| Error::corrupt(format!("the shape {:?} is not possible", self.shape)))
+    }
+}
+
+/// An opened container of groups and arrays.
+///
+/// Paths are relative to the root, without a leading slash: `""`, `"X"`, `"obs/cell_type"`.
+pub trait Store: Send + Sync + Debug {
+    /// The path or URL that the store was opened from, without secrets, for messages.
+    fn location(&self) -> &str;
+
+    /// The format's name and version for people, such as `"HDF5"` or `"Zarr v3"`.
+    fn format(&self) -> &str;
+
+    /// What stands at `path`; `None` if nothing does.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Storage` if the store can't tell.
+    fn node(&self, path: &str) -> Result<Option<NodeKind>>;
+
+    /// The names directly below the group at `path`, sorted, with their kinds.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no group at `path`.
+    fn children(&self, path: &str) -> Result<Vec<(String, NodeKind)>>;
+
+    /// The attributes of the group or array at `path`.
+    ///
+    /// # Errors
+    /// `NotFound` if nothing stands at `path`; `Corrupt` if an attribute can't be decoded.
+    fn attributes(&self, path: &str) -> Result<Attributes>;
+
+    /// Opens the array at `path`. Opening reads metadata only, once; the handle is cheap to share.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no array at `path`; `Corrupt` if its metadata are broken. An element
+    /// type or filter that can't be decoded is no error here but on reading, so that such arrays
+    /// can be listed.
+    fn array(&self, path: &str) -> Result<Arc<dyn Array>>;
+}
+
+/// An opened array. All reads take `&self`, may run on many threads at once and share no lock.
+pub trait Array: Send + Sync + Debug {
+    /// Shape, type and layout.
+    fn info(&self) -> &ArrayInfo;
+
+    /// Reads rows (steps along axis 0) into `out`, one span after the other, as native
+    /// little-endian elements in C order; booleans are one byte, 0 or 1. Each chunk that the
+    /// spans touch is decoded at most once per call.
+    ///
+    /// `spans` are sorted by start and do not overlap; `out` is exactly as long as all their rows
+    /// ([`ArrayInfo::row_bytes`] each). A scalar has one row.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the spans or the length of `out` are wrong; `Unsupported` if the type or
+    /// a filter can't be decoded; `Corrupt` or `Storage` if the bytes can't be had. `out` holds
+    /// unspecified values after an error.
+    fn read_spans(&self, spans: &[Span], out: &mut [u8]) -> Result<()>;
+
+    /// Reads the strings of an array of [`DataType::String`], one span after the other, in C
+    /// order.
+    ///
+    /// # Errors
+    /// As [`Array::read_spans`]; `InvalidInput` if the elements are no strings.
+    fn read_strings(&self, spans: &[Span]) -> Result<Strings>;
+
+    /// The array of one field of a [`DataType::Struct`] array: the same shape, the field's type.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such field; `InvalidInput` if the elements are no structs.
+    fn field(&self, name: &str) -> Result<Arc<dyn Array>>;
+}
+
+/// Checks the contract of [`Array::read_spans`]; every implementation calls this first.
+///
+/// Returns the number of rows in all spans.
+///
+/// # Errors
+/// `InvalidInput` if spans are unsorted, overlapping or out of range, or if `out_len` (bytes, when
+/// given) does not fit.
+pub fn check_spans(info: &ArrayInfo, spans: &[Span], out_len: Option<usize>) -> Result<u64> {
+    let mut rows = 0u64;
+    let mut previous_end = 0u64;
+    for span in spans {
+        if span.start > span.end || span.start < previous_end {
+            return Err(Error::invalid_input(
+                "spans must be sorted and must not overlap",
+            ));
+        }
+        if span.end > info.rows() {
+            return Err(Error::invalid_input(format!(
+                "rows {}..{} are out of range: the array has {} rows",
+                span.start,
+                span.end,
+                info.rows()
+            )));
+        }
+        previous_end = span.end;
+        rows += span.len();
+    }
+    if let Some(out_len) = out_len {
+        let needed = usize::try_from(rows)
+            .ok()
+            .and_then(|n| n.checked_mul(info.row_bytes().ok()?));
+        if needed != Some(out_len) {
+            info.row_bytes()?;
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("the buffer has {out_len} bytes, but {rows} rows were asked for"),
+            ));
+        }
+    }
+    Ok(rows)
+}
+
+/// Reads a whole array of fixed-size elements; see [`Array::read_spans`] for the byte layout.
+///
+/// # Errors
+/// As [`Array::read_spans`]; `Corrupt` if the array claims to be implausibly larger than what is
+/// stored of it, so that a damaged shape can't exhaust memory.
+pub fn read_all(array: &dyn Array) -> Result<Vec<u8>> {
+    let info = array.info();
+    let bytes = usize::try_from(info.rows())
+        .ok()
+        .and_then(|n| n.checked_mul(info.row_bytes().ok()?));
+    let row_bytes = info.row_bytes()?;
+    let bytes = bytes
+        .filter(|&bytes| plausible(bytes as u64, info.stored_bytes))
+        .ok_or_else(|| implausible(info))?;
+    let mut out = Vec::new();
+    out.try_reserve_exact(bytes)
+        .map_err(|_| implausible(info))?;
+    out.resize(bytes, 0);
+    if row_bytes > 0 || info.rows() > 0 {
+        array.read_spans(&[Span::new(0, info.rows())], &mut out)?;
+    }
+    Ok(out)
+}
+
+/// Reads all strings of an array of [`DataType::String`] in C order.
+///
+/// # Errors
+/// As [`Array::read_strings`]; `Corrupt` if the array claims to be implausibly larger than what
+/// is stored of it.
+pub fn read_all_strings(array: &dyn Array) -> Result<Strings> {
+    let info = array.info();
+    let count = info.row_elements()?.checked_mul(info.rows());
+    if !count.is_some_and(|n| plausible(n.saturating_mul(8), info.stored_bytes)) {
+        return Err(implausible(info));
+    }
+    array.read_strings(&[Span::new(0, info.rows())])
+}
+
+/// Compressors do not shrink data by more than about this (zstd on constants comes near).
+const LARGEST_COMPRESSION_RATIO: u64 = 1 << 16;
+/// Decoded sizes below this are always allowed, whatever is stored.
+const ALWAYS_PLAUSIBLE_BYTES: u64 = 64 << 20;
+
+fn plausible(decoded: u64, stored: Option<u64>) -> bool {
+    decoded <= ALWAYS_PLAUSIBLE_BYTES
+        || stored.is_none_or(|stored| decoded / LARGEST_COMPRESSION_RATIO <= stored)
+}
+
+fn implausible(info: &ArrayInfo) -> Error {
+    Error::corrupt(format!(
+        "the array claims the shape {:?}, which can't come from the {} bytes stored for it",
+        info.shape,
+        info.stored_bytes
+            .map_or_else(|| "unknown number of".to_owned(), |n| n.to_string()),
+    ))
+}

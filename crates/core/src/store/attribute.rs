@@ -1,0 +1,110 @@
+//! Attributes: the small values that stores attach to groups and arrays.
+
+use std::collections::BTreeMap;
+
+/// All attributes of a node, by name.
+pub type Attributes = BTreeMap<String, Attribute>;
+
+/// The value of one attribute.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Attribute {
+    /// No value (JSON null, HDF5 empty).
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A signed integer; unsigned ones that fit are this, too.
+    Int(i64),
+    /// An unsigned integer above `i64::MAX`.
+    UInt(u64),
+    /// A floating-point number.
+    Float(f64),
+    /// Text.
+    String(String),
+    /// A list; arrays of more dimensions are nested lists.
+    List(Vec<Attribute>),
+    /// Named values (JSON object, HDF5 compound).
+    Object(BTreeMap<String, Attribute>),
+    /// A reference to another node: its path from the root, without a leading slash.
+    Reference(String),
+    /// A value that the store can't decode, in the store's own words.
+    Other(String),
+}
+
+impl Attribute {
+    /// The text, if it is text.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The boolean, if it is one (or an integer 0 or 1, as some writers store booleans).
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            Self::Int(0) => Some(false),
+            Self::Int(1) => Some(true),
+            _ => None,
+        }
+    }
+
+    /// The integer, if it is one and not negative.
+    pub fn as_u64(&self) -> Option<u64> {
+        match self {
+            Self::Int(value) => u64::try_from(*value).ok(),
+            Self::UInt(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The items, if it is a list.
+    pub fn as_list(&self) -> Option<&[Attribute]> {
+        match self {
+            Self::List(items) => Some(items),
+            _ => None,
+        }
+    }
+}
+
+impl From<&str> for Attribute {
+    fn from(text: &str) -> Self {
+        Self::String(text.to_owned())
+    }
+}
+
+impl From<String> for Attribute {
+    fn from(text: String) -> Self {
+        Self::String(text)
+    }
+}
+
+impl From<bool> for Attribute {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<i64> for Attribute {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<u64> for Attribute {
+    fn from(value: u64) -> Self {
+        i64::try_from(value).map_or(Self::UInt(value), Self::Int)
+    }
+}
+
+impl From<f64> for Attribute {
+    fn from(value: f64) -> Self {
+        Self::Float(value)
+    }
+}
+
+impl<T: Into<Attribute>> From<Vec<T>> for Attribute {
+    fn from(items: Vec<T>) -> Self {
+        Self::List(items.into_iter().map(Into::into).collect())
+    }
+}

@@ -1,0 +1,132 @@
+//! Writing stores: whole arrays, one after the other, parents before children.
+
+use super::{Attributes, DataType, Strings};
+use crate::error::{Error, Result};
+
+/// How chunks are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Compression {
+    /// As they are.
+    #[default]
+    None,
+    /// Deflate (gzip) at a level from 1 to 9; understood by every reader of HDF5 and Zarr.
+    Gzip(u32),
+    /// Zstandard at a level from 1 to 22.
+    Zstd(i32),
+}
+
+/// What to write: type, extents and layout of an array.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArraySpec {
+    /// The type of one element.
+    pub data_type: DataType,
+    /// Extent along each axis, in elements; empty for a scalar.
+    pub shape: Vec<u64>,
+    /// Extent of a chunk along each axis; `None` stores the array in one piece.
+    pub chunk_shape: Option<Vec<u64>>,
+    /// Extent of a shard along each axis, a multiple of the chunk's; only formats that shard
+    /// accept it.
+    pub shard_shape: Option<Vec<u64>>,
+    /// How chunks are compressed. Needs a `chunk_shape` in HDF5.
+    pub compression: Compression,
+}
+
+impl ArraySpec {
+    /// An array stored in one piece, uncompressed.
+    pub fn new(data_type: DataType, shape: impl Into<Vec<u64>>) -> Self {
+        Self {
+            data_type,
+            shape: shape.into(),
+            chunk_shape: None,
+            shard_shape: None,
+            compression: Compression::None,
+        }
+    }
+
+    /// Sets the chunk's extents.
+    pub fn chunked(mut self, chunk_shape: impl Into<Vec<u64>>) -> Self {
+        self.chunk_shape = Some(chunk_shape.into());
+        self
+    }
+
+    /// Sets the shard's extents.
+    pub fn sharded(mut self, shard_shape: impl Into<Vec<u64>>) -> Self {
+        self.shard_shape = Some(shard_shape.into());
+        self
+    }
+
+    /// Sets the compression.
+    pub fn compressed(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+}
+
+/// The elements of an array to write, in C order.
+#[derive(Debug, Clone, Copy)]
+pub enum ArrayData<'a> {
+    /// Native little-endian elements, as [`crate::store::Array::read_spans`] gives them.
+    Bytes(&'a [u8]),
+    /// Text, for [`DataType::String`].
+    Strings(&'a Strings),
+}
+
+/// Writes one store. Nothing is visible at the destination until [`StoreWriter::finish`]
+/// succeeds; a writer that is dropped before leaves nothing behind.
+pub trait StoreWriter: Send {
+    /// Writes a group at `path` (`""` is the root, which must come first).
+    ///
+    /// # Errors
+    /// `InvalidInput` if the parent is missing or `path` is taken; `Storage` if writing fails.
+    fn write_group(&mut self, path: &str, attributes: &Attributes) -> Result<()>;
+
+    /// Writes a whole array at `path`.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the parent is missing, `path` is taken or `data` does not fit `spec`;
+    /// `Unsupported` if the format can't hold it; `Storage` if writing fails.
+    fn write_array(
+        &mut self,
+        path: &str,
+        spec: &ArraySpec,
+        data: ArrayData<'_>,
+        attributes: &Attributes,
+    ) -> Result<()>;
+
+    /// Completes the store and moves it to its place at once.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if something stands at the destination; `Storage` if writing fails.
+    fn finish(self: Box<Self>) -> Result<()>;
+}
+
+/// Checks that `data` fits `spec`; every writer calls this first.
+///
+/// # Errors
+/// `InvalidInput` if the number of elements or their kind differs, or the shape overflows.
+pub fn check_data(spec: &ArraySpec, data: ArrayData<'_>) -> Result<()> {
+    let elements = spec
+        .shape
+        .iter()
+        .try_fold(1usize, |product, &n| {
+            product.checked_mul(usize::try_from(n).ok()?)
+        })
+        .ok_or_else(|| Error::invalid_input(format!("the shape {:?} is too large", spec.shape)))?;
+    let fits = match data {
+        ArrayData::Bytes(bytes) => {
+            elements.checked_mul(spec.data_type.fixed_size()?) == Some(bytes.len())
+        }
+        ArrayData::Strings(strings) => {
+            spec.data_type == DataType::String && strings.len() == elements
+        }
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(Error::invalid_input(format!(
+            "the data do not fit shape {:?} of type {}",
+            spec.shape, spec.data_type
+        )))
+    }
+}

@@ -1,0 +1,1 @@
+//! anndex-store-hdf5

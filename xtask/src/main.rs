@@ -1,0 +1,3 @@
+//! Developer tooling.
+
+fn main() {}
