@@ -9,7 +9,9 @@
 //! - [`mapped`] (join, encode, filter, read) → [`anndata`] (encodings) → [`store`] (trait) →
 //!   [`storage`] (bytes).
 
+pub mod backend;
 pub mod error;
+pub mod record;
 pub mod store;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,80 @@
+//! The database contract: queries in, whole change sets in, typed records out.
+//!
+//! A backend knows records, links and transactions, and none of the rules of the domain: those
+//! are written once in [`crate::instance`], on top of this trait. [`memory`] is the reference;
+//! every backend runs the suite in `conformance`.
+
+mod change;
+mod query;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+pub use change::{Applied, Change, ChangeSet, Expect, NewRecord, Precondition, Target};
+pub use query::{Comparison, Filter, LinkQuery, Order, OrderBy, Query, Relation, TextMatch};
+
+use crate::error::Result;
+use crate::record::{Link, Record};
+
+/// What a backend can do, as data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The name for people: `"memory"`, `"SQLite"`.
+    pub name: &'static str,
+    /// Whether records outlive the process.
+    pub persistent: bool,
+    /// Whether other processes may write to the same records at the same time.
+    pub shared: bool,
+}
+
+/// Where the records of an instance are kept.
+///
+/// Text is compared and ordered by Unicode code points, case counts, and nulls come first in
+/// ascending order. Ids are positive and never given twice. Every method may be called from many
+/// tasks at once; each `select`, `count` and `links` sees the effect of whole change sets only.
+#[async_trait]
+pub trait Backend: Send + Sync + Debug {
+    /// What this backend can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// The records that a query asks for, in its order, then by id.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the query does not fit its kind (see [`Query::check`]); `Backend` if the
+    /// database fails.
+    async fn select(&self, query: &Query) -> Result<Vec<Record>>;
+
+    /// How many records match the filter of a query; its limit and offset do not count.
+    ///
+    /// # Errors
+    /// As [`Backend::select`].
+    async fn count(&self, query: &Query) -> Result<u64>;
+
+    /// The links that a query asks for, by source, then position, slot and target.
+    ///
+    /// # Errors
+    /// `Backend` if the database fails.
+    async fn links(&self, query: &LinkQuery) -> Result<Vec<Link>>;
+
+    /// Makes all changes of a set in their order, or none, in one transaction.
+    ///
+    /// The preconditions are checked first, inside the same transaction. Unique fields and
+    /// references must hold after every change. Deleting a record deletes its links, except those
+    /// that protect it (see [`crate::record::LinkKind::on_delete_target`]).
+    ///
+    /// # Errors
+    /// - `Conflict`: a precondition does not hold; a unique value is taken; a record to be changed,
+    ///   deleted, linked or referred to is not there; a record to be deleted is referred to.
+    /// - `InvalidInput`: the set does not fit the model (see [`ChangeSet::check`]).
+    /// - `Backend`, `PermissionDenied`: the database fails or refuses.
+    ///
+    /// After an error nothing is changed.
+    async fn apply(&self, changes: &ChangeSet) -> Result<Applied>;
+
+    /// Closes connections and flushes what is not written yet. Later calls fail with `Backend`.
+    ///
+    /// # Errors
+    /// `Backend` if closing fails.
+    async fn close(&self) -> Result<()>;
+}
