@@ -5,6 +5,7 @@
 //! every backend runs the suite in `conformance`.
 
 mod change;
+pub mod memory;
 mod query;
 
 use std::fmt::Debug;

@@ -12,6 +12,7 @@
 pub mod backend;
 pub mod error;
 pub mod record;
+pub mod registry;
 pub mod store;
 
 pub use error::{Error, ErrorKind, Result};

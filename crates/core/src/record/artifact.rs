@@ -7,10 +7,11 @@ declare_record! {
     /// One immutable dataset in storage, a file or a directory. The uid has 20 characters, of
     /// which the first 16 are the stem.
     Artifact {
-        /// Path-like key: the place relative to the root of the storage, unless it is virtual.
+        /// Path-like key: the name that people know it by.
         key: Option<String> = Key,
-        /// Whether the key is only a name; the place is then made from the uid.
-        key_is_virtual: bool = KeyIsVirtual,
+        /// Where it is, relative to the root of its storage. Equal to the key unless the key is
+        /// virtual.
+        storage_key: String = StorageKey,
         /// A description.
         description: Option<String> = Description,
         /// Suffix with its dot, such as `".h5ad"`; empty if there is none.

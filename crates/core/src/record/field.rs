@@ -64,8 +64,8 @@ fields! {
     ReferenceType = "reference_type",
     /// Path-like key.
     Key = "key",
-    /// Whether the key is only a name and not the place in storage.
-    KeyIsVirtual = "key_is_virtual",
+    /// The place in storage, relative to its root.
+    StorageKey = "storage_key",
     /// Suffix of the file or directory, with its dot.
     Suffix = "suffix",
     /// The type of object that an artifact represents.

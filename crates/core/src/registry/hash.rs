@@ -1,0 +1,277 @@
+//! Hashes of content, equal to those that lamindb computes, so that the same content is known as
+//! the same in both.
+
+use std::fs::File;
+use std::io::{ErrorKind as IoErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use md5::digest::Output;
+use md5::{Digest, Md5};
+use rayon::prelude::*;
+use sha1::Sha1;
+
+use crate::error::{Error, Result};
+
+/// Files up to this many bytes are hashed whole; of larger ones the first and the last so many.
+const CHUNK_BYTES: u64 = 50 * 1024 * 1024;
+
+/// How many characters of a hash are kept.
+pub const HASH_LENGTH: usize = 22;
+
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// How a hash was computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashType {
+    /// md5 of a file.
+    Md5,
+    /// sha1 of the sha1 of the first and of the last 50 MiB of a file. It does not see a change
+    /// in between.
+    Sha1FirstLast,
+    /// md5 of the md5s of the sorted hashes of the files in a directory. It does not see names.
+    Md5Directory,
+}
+
+impl HashType {
+    /// The name that records keep: `"md5"`, `"sha1-fl"` or `"md5-d"`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Md5 => "md5",
+            Self::Sha1FirstLast => "sha1-fl",
+            Self::Md5Directory => "md5-d",
+        }
+    }
+}
+
+/// The hash and size of a file or directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContentHash {
+    /// 22 characters of base64url.
+    pub hash: String,
+    /// How it was computed.
+    pub hash_type: HashType,
+    /// Size in bytes, of all files together.
+    pub size: u64,
+    /// Number of files, for a directory.
+    pub n_objects: Option<u64>,
+}
+
+/// Hashes a file, or the files of a directory in parallel.
+///
+/// # Errors
+/// `NotFound`, `PermissionDenied` or `Storage` if something can't be read; `InvalidInput` if it
+/// is neither file nor directory, or a directory without files.
+pub fn hash_path(path: &Path) -> Result<ContentHash> {
+    let metadata = path.metadata().map_err(|e| Error::io(path.display(), e))?;
+    if metadata.is_file() {
+        hash_file(path)
+    } else if metadata.is_dir() {
+        hash_directory(path)
+    } else {
+        Err(
+            Error::invalid_input("this is neither a file nor a directory")
+                .with("path", path.display()),
+        )
+    }
+}
+
+/// Hashes a file, reading 100 MiB of it at most, in small pieces.
+///
+/// # Errors
+/// `NotFound`, `PermissionDenied` or `Storage` if it can't be read; `Corrupt` if it shrinks
+/// meanwhile.
+pub fn hash_file(path: &Path) -> Result<ContentHash> {
+    let at = |error| Error::io(path.display(), error);
+    let mut file = File::open(path).map_err(at)?;
+    let size = file.metadata().map_err(at)?.len();
+    let (digest, hash_type) = if size <= CHUNK_BYTES {
+        (
+            encode(&digest::<Md5>(&mut file, size).map_err(at)?),
+            HashType::Md5,
+        )
+    } else {
+        let first = digest::<Sha1>(&mut file, CHUNK_BYTES).map_err(at)?;
+        file.seek(SeekFrom::Start(size - CHUNK_BYTES)).map_err(at)?;
+        let last = digest::<Sha1>(&mut file, CHUNK_BYTES).map_err(at)?;
+        let both = Sha1::new()
+            .chain_update(first)
+            .chain_update(last)
+            .finalize();
+        (encode(&both), HashType::Sha1FirstLast)
+    };
+    Ok(ContentHash {
+        hash: digest,
+        hash_type,
+        size,
+        n_objects: None,
+    })
+}
+
+/// Hashes the files of a directory in parallel.
+///
+/// # Errors
+/// As [`hash_file`]; `InvalidInput` if the directory has no files.
+pub fn hash_directory(path: &Path) -> Result<ContentHash> {
+    let files = files_of(path)?;
+    if files.is_empty() {
+        return Err(Error::invalid_input("the directory has no files").with("path", path.display()));
+    }
+    let hashes = files
+        .par_iter()
+        .map(|file| hash_file(file))
+        .collect::<Result<Vec<_>>>()?;
+    let size = hashes.iter().map(|hash| hash.size).sum();
+    Ok(ContentHash {
+        hash: hash_of_hashes(hashes.into_iter().map(|hash| hash.hash).collect()),
+        hash_type: HashType::Md5Directory,
+        size,
+        n_objects: Some(files.len() as u64),
+    })
+}
+
+/// All files below a directory, sorted. Links to files count as files; linked directories are not
+/// entered, and what is neither file nor directory does not count.
+///
+/// # Errors
+/// `NotFound`, `PermissionDenied` or `Storage` if a directory can't be read.
+pub fn files_of(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut pending = vec![directory.to_owned()];
+    while let Some(directory) = pending.pop() {
+        let at = |error| Error::io(directory.display(), error);
+        for entry in directory.read_dir().map_err(at)? {
+            let entry = entry.map_err(at)?;
+            let path = entry.path();
+            if entry.file_type().map_err(at)?.is_dir() {
+                pending.push(path);
+            } else if path.is_file() {
+                files.push(path);
+            }
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// The hash of a collection: md5 of the distinct hashes of its artifacts, sorted and joined with
+/// `:`.
+pub fn hash_set<'a>(hashes: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hashes: Vec<&str> = hashes.into_iter().collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    hash_bytes(hashes.join(":").as_bytes())
+}
+
+/// The md5 hash of bytes, the same as that of a small file with these bytes.
+pub fn hash_bytes(bytes: &[u8]) -> String {
+    encode(&Md5::digest(bytes))
+}
+
+fn hash_of_hashes(mut hashes: Vec<String>) -> String {
+    hashes.sort_unstable();
+    let digests = hashes.iter().fold(Md5::new(), |all, hash| {
+        all.chain_update(Md5::digest(hash.as_bytes()))
+    });
+    encode(&digests.finalize())
+}
+
+/// Hashes exactly the next `length` bytes.
+fn digest<D: Digest>(file: &mut File, length: u64) -> std::io::Result<Output<D>> {
+    let mut hasher = D::new();
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut left = length;
+    while left > 0 {
+        let wanted = usize::try_from(left).map_or(BUFFER_BYTES, |left| left.min(BUFFER_BYTES));
+        match file.read(&mut buffer[..wanted]) {
+            Ok(0) => return Err(IoErrorKind::UnexpectedEof.into()),
+            Ok(read) => {
+                hasher.update(&buffer[..read]);
+                left -= read as u64;
+            }
+            Err(error) if error.kind() == IoErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(hasher.finalize())
+}
+
+fn encode(digest: &[u8]) -> String {
+    let mut text = URL_SAFE_NO_PAD.encode(digest);
+    text.truncate(HASH_LENGTH);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    // The constants are what lamindb_setup.core.hashing gives (lamindb-setup 1.27.0).
+    const FILES: &[(usize, &str, HashType)] = &[
+        (0, "1B2M2Y8AsgTpgAmY7PhCfg", HashType::Md5),
+        (1, "k7iFrf4NoInN9jSQT9WfcQ", HashType::Md5),
+        (1000, "ok8ePvZpUOEyfyEOOZe6LA", HashType::Md5),
+        (52_428_800, "3W44Ct3v_5UwbvG_2jY37w", HashType::Md5),
+        (
+            52_428_801,
+            "2Y-qIegYfDU3oH6VDyMaUu",
+            HashType::Sha1FirstLast,
+        ),
+        (
+            104_869_945,
+            "4xRkGXH2-a7JZQCVxrk9ec",
+            HashType::Sha1FirstLast,
+        ),
+    ];
+    const DIRECTORY: &str = "tN35N0mUu5rGDa1WZQ8EYQ";
+    const SET: &str = "2BYMmz3CDU6TGutPRSYhVQ";
+
+    /// The bytes that the constants were computed for.
+    fn pattern(length: usize) -> Vec<u8> {
+        (0..length).map(|i| (i % 251) as u8).collect()
+    }
+
+    #[test]
+    fn files_hash_as_in_lamindb() {
+        let directory = tempfile::tempdir().unwrap();
+        for (length, expected, hash_type) in FILES {
+            let path = directory.path().join("file");
+            fs::write(&path, pattern(*length)).unwrap();
+            let found = hash_path(&path).unwrap();
+            assert_eq!(found.hash, *expected, "{length} bytes");
+            assert_eq!(found.hash_type, *hash_type);
+            assert_eq!(found.size, *length as u64);
+        }
+    }
+
+    #[test]
+    fn directories_hash_as_in_lamindb() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::write(root.join("one.txt"), pattern(1)).unwrap();
+        fs::write(root.join("a/two.txt"), pattern(2)).unwrap();
+        fs::write(root.join("a/b/empty"), b"").unwrap();
+        let found = hash_path(root).unwrap();
+        assert_eq!(found.hash, DIRECTORY);
+        assert_eq!((found.size, found.n_objects), (3, Some(3)));
+        assert_eq!(found.hash_type.as_str(), "md5-d");
+    }
+
+    #[test]
+    fn sets_hash_as_in_lamindb() {
+        assert_eq!(hash_set(["b", "a", "b"]), SET);
+        assert_eq!(hash_set(["a", "b"]), SET);
+        assert_eq!(hash_bytes(b""), "1B2M2Y8AsgTpgAmY7PhCfg");
+    }
+
+    #[test]
+    fn what_has_no_content_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(hash_path(directory.path()).is_err());
+        assert!(hash_path(&directory.path().join("missing")).is_err());
+    }
+}
