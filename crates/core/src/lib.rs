@@ -9,6 +9,7 @@
 //! - [`mapped`] (join, encode, filter, read) → [`anndata`] (encodings) → [`store`] (trait) →
 //!   [`storage`] (bytes).
 
+pub mod anndata;
 pub mod error;
 pub mod store;
 
