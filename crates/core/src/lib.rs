@@ -11,6 +11,7 @@
 
 pub mod anndata;
 pub mod error;
+pub mod storage;
 pub mod store;
 
 pub use error::{Error, ErrorKind, Result};
