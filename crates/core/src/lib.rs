@@ -9,10 +9,12 @@
 //! - [`mapped`] (join, encode, filter, read) → [`anndata`] (encodings) → [`store`] (trait) →
 //!   [`storage`] (bytes).
 
+pub mod anndata;
 pub mod backend;
 pub mod error;
 pub mod record;
 pub mod registry;
+pub mod storage;
 pub mod store;
 
 pub use error::{Error, ErrorKind, Result};
