@@ -12,6 +12,7 @@
 pub mod anndata;
 pub mod backend;
 pub mod error;
+pub mod instance;
 pub mod record;
 pub mod registry;
 pub mod storage;

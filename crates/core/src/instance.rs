@@ -1,0 +1,255 @@
+//! The operations of an instance: a database, a default storage, a user, and maybe a run that is
+//! going on.
+//!
+//! Every operation reads what it needs, works out one change set with the preconditions that it
+//! relied on, and applies it. If another writer was faster it starts over, so that the rules hold
+//! on every database without locks held across calls.
+
+mod artifact;
+mod collection;
+mod creation;
+mod data;
+mod delete;
+mod handle;
+mod known;
+mod lineage;
+mod place;
+mod query_set;
+mod retry;
+mod versioned;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub use artifact::ArtifactBuilder;
+pub use collection::CollectionBuilder;
+pub use creation::{TransformBuilder, ULabelBuilder};
+pub use handle::Handle;
+pub use lineage::RunChoice;
+pub use query_set::{IdLike, QuerySet};
+
+use self::retry::{blocking, retry};
+use crate::backend::{Backend, ChangeSet, Filter, Query};
+use crate::error::{Error, Result};
+use crate::record::{
+    Artifact, Collection, FeatureSet, Field, Kind, RecordData, Run, Storage, Transform, ULabel,
+    User, now,
+};
+use crate::registry::{Registry, uid};
+use crate::store::StoreFormats;
+
+/// What an instance needs besides its database.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The directory of the default storage; it is made if it does not exist.
+    pub storage_root: PathBuf,
+    /// The handle of the user who works with the instance, such as a login name.
+    pub user_handle: String,
+    /// The user's full name, kept when the user is new to the instance.
+    pub user_name: Option<String>,
+    /// The formats that AnnData files are opened with.
+    pub formats: StoreFormats,
+}
+
+/// An open instance. Clones are cheap and share everything, the current run too.
+#[derive(Debug, Clone)]
+pub struct Instance(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    backend: Arc<dyn Backend>,
+    formats: StoreFormats,
+    storage: Storage,
+    user: User,
+    run: RwLock<Option<Run>>,
+}
+
+impl Instance {
+    /// Opens an instance on a backend, and makes the records of its user and its default storage
+    /// if they are not there.
+    ///
+    /// # Errors
+    /// `PermissionDenied` or `Storage` if the storage directory can't be made; `InvalidInput` if
+    /// its path is no UTF-8 or the user has no handle; `Backend` if the database fails.
+    pub async fn new(backend: Arc<dyn Backend>, settings: Settings) -> Result<Self> {
+        let handle = settings.user_handle.trim().to_owned();
+        if handle.is_empty() {
+            return Err(Error::invalid_input("the user has no handle; give one"));
+        }
+        let user = retry!(async {
+            let template = User {
+                uid: uid::random(User::UID_LENGTH),
+                handle: handle.clone(),
+                name: settings.user_name.clone(),
+                created_at: now(),
+                updated_at: now(),
+                ..User::default()
+            };
+            ensure(backend.as_ref(), Field::Handle, &handle, template).await
+        })?;
+        let root = settings.storage_root;
+        let root = blocking(move || {
+            std::fs::create_dir_all(&root).map_err(|e| Error::io(root.display(), e))?;
+            place::canonical_root(&root)
+        })
+        .await?;
+        let storage = ensure_storage(backend.as_ref(), &root, user.id).await?;
+        Ok(Self(Arc::new(Inner {
+            backend,
+            formats: settings.formats,
+            storage,
+            user,
+            run: RwLock::new(None),
+        })))
+    }
+
+    /// The database.
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.0.backend
+    }
+
+    /// The formats that AnnData files are opened with.
+    pub fn formats(&self) -> &StoreFormats {
+        &self.0.formats
+    }
+
+    /// The user who works with this instance, as of when it was opened.
+    pub fn user(&self) -> &User {
+        &self.0.user
+    }
+
+    /// The default storage.
+    pub fn storage(&self) -> &Storage {
+        &self.0.storage
+    }
+
+    /// The directory of the default storage.
+    pub fn storage_root(&self) -> &Path {
+        Path::new(&self.0.storage.root)
+    }
+
+    /// Makes a directory a storage: artifacts in it are registered in place.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such directory, `InvalidInput` if its path is no UTF-8, `Backend`
+    /// if the database fails.
+    pub async fn add_storage(&self, root: impl Into<PathBuf>) -> Result<Handle<Storage>> {
+        let root = root.into();
+        let root = blocking(move || place::canonical_root(&root)).await?;
+        let storage = ensure_storage(self.0.backend.as_ref(), &root, self.0.user.id).await?;
+        Handle::new(self, storage)
+    }
+
+    /// All records of a kind.
+    pub fn records<R: Registry>(&self) -> QuerySet<R> {
+        QuerySet::new(self)
+    }
+
+    /// All users.
+    pub fn users(&self) -> QuerySet<User> {
+        self.records()
+    }
+
+    /// All storages.
+    pub fn storages(&self) -> QuerySet<Storage> {
+        self.records()
+    }
+
+    /// All transforms.
+    pub fn transforms(&self) -> QuerySet<Transform> {
+        self.records()
+    }
+
+    /// All runs.
+    pub fn runs(&self) -> QuerySet<Run> {
+        self.records()
+    }
+
+    /// All artifacts.
+    pub fn artifacts(&self) -> QuerySet<Artifact> {
+        self.records()
+    }
+
+    /// All collections.
+    pub fn collections(&self) -> QuerySet<Collection> {
+        self.records()
+    }
+
+    /// All labels.
+    pub fn ulabels(&self) -> QuerySet<ULabel> {
+        self.records()
+    }
+
+    /// All feature sets.
+    pub fn feature_sets(&self) -> QuerySet<FeatureSet> {
+        self.records()
+    }
+
+    /// Closes the database. Other clones of the instance can't use it any more either.
+    ///
+    /// # Errors
+    /// `Backend` if closing fails.
+    pub async fn close(&self) -> Result<()> {
+        self.0.backend.close().await
+    }
+
+    fn same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    fn current(&self) -> Option<Run> {
+        let run = self.0.run.read().unwrap_or_else(PoisonError::into_inner);
+        run.clone()
+    }
+
+    fn set_current(&self, run: Option<Run>) {
+        *self.0.run.write().unwrap_or_else(PoisonError::into_inner) = run;
+    }
+
+    async fn select<R: RecordData>(&self, query: &Query) -> Result<Vec<R>> {
+        select(self.0.backend.as_ref(), query).await
+    }
+}
+
+async fn select<R: RecordData>(backend: &dyn Backend, query: &Query) -> Result<Vec<R>> {
+    let records = backend.select(query).await?;
+    records.into_iter().map(R::from_record).collect()
+}
+
+/// The record whose unique field has a value; made from the template if there is none.
+async fn ensure<R: RecordData>(
+    backend: &dyn Backend,
+    field: Field,
+    value: &str,
+    template: R,
+) -> Result<R> {
+    let query = Query::new(R::KIND).filter(Filter::eq(field, value));
+    let mut found = select::<R>(backend, &query).await?;
+    if let Some(record) = found.pop() {
+        return Ok(record);
+    }
+    let mut changes = ChangeSet::new();
+    let new = changes.insert(template.clone());
+    let id = backend.apply(&changes).await?.id(new)?;
+    let mut record = template;
+    record.set(Field::Id, id.into())?;
+    Ok(record)
+}
+
+async fn ensure_storage(backend: &dyn Backend, root: &str, user: Option<i64>) -> Result<Storage> {
+    retry!(async {
+        let template = Storage {
+            uid: uid::random(Kind::Storage.uid_length()),
+            root: root.to_owned(),
+            type_: place::LOCAL.to_owned(),
+            created_by_id: user,
+            created_at: now(),
+            updated_at: now(),
+            ..Storage::default()
+        };
+        ensure(backend, Field::Root, root, template).await
+    })
+}
+
+#[cfg(test)]
+mod tests;

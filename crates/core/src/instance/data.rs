@@ -1,0 +1,273 @@
+//! What datasets are annotated with: labels and feature sets, and a page that describes them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::artifact::same_instance;
+use super::handle::Handle;
+use super::retry::retry;
+use crate::backend::{ChangeSet, Filter, LinkQuery, Query, Relation};
+use crate::error::{Error, Result};
+use crate::record::{
+    Feature, FeatureSet, Field, Id, LinkKind, RecordData, ULabel, User, Value, now,
+};
+use crate::registry::{Data, Registry, TracksRun, hash, uid};
+
+/// How many things a description lists before it says how many more there are.
+const LISTED: usize = 10;
+
+impl<D: Data> Handle<D> {
+    /// The labels.
+    ///
+    /// # Errors
+    /// `Backend` if the database fails.
+    pub async fn ulabels(&self) -> Result<Vec<Handle<ULabel>>> {
+        self.related(Relation::Targets(D::ULABELS)).await
+    }
+
+    /// Adds labels; those that are there already stay.
+    ///
+    /// # Errors
+    /// `InvalidInput` if a label is of another instance; `Conflict` if one was deleted meanwhile;
+    /// `Backend` if the database fails.
+    pub async fn add_ulabels<'a>(
+        &self,
+        ulabels: impl IntoIterator<Item = &'a Handle<ULabel>>,
+    ) -> Result<()> {
+        self.change_ulabels(ulabels, |changes, id, ulabel| {
+            changes.link(D::ULABELS, id, ulabel);
+        })
+        .await
+    }
+
+    /// Takes labels away; those that are not there do not matter.
+    ///
+    /// # Errors
+    /// As [`Handle::add_ulabels`].
+    pub async fn remove_ulabels<'a>(
+        &self,
+        ulabels: impl IntoIterator<Item = &'a Handle<ULabel>>,
+    ) -> Result<()> {
+        self.change_ulabels(ulabels, |changes, id, ulabel| {
+            changes.unlink(D::ULABELS, id, ulabel);
+        })
+        .await
+    }
+
+    async fn change_ulabels<'a>(
+        &self,
+        ulabels: impl IntoIterator<Item = &'a Handle<ULabel>>,
+        change: impl Fn(&mut ChangeSet, Id, Id),
+    ) -> Result<()> {
+        let ulabels: Vec<_> = ulabels.into_iter().cloned().collect();
+        same_instance(&self.db, &ulabels)?;
+        let mut changes = ChangeSet::new();
+        for ulabel in &ulabels {
+            change(&mut changes, self.id, ulabel.id());
+        }
+        if !changes.is_empty() {
+            self.db.backend().apply(&changes).await?;
+        }
+        Ok(())
+    }
+
+    /// The feature sets, each with the slot that it describes, such as `"var"` or `"obs"`.
+    ///
+    /// # Errors
+    /// `Backend` if the database fails.
+    pub async fn feature_sets(&self) -> Result<BTreeMap<String, Handle<FeatureSet>>> {
+        let sets: Vec<Handle<FeatureSet>> =
+            self.related(Relation::Targets(D::FEATURE_SETS)).await?;
+        let sets: BTreeMap<Id, _> = sets.into_iter().map(|set| (set.id(), set)).collect();
+        let links = LinkQuery::of_source(D::FEATURE_SETS, self.id);
+        let links = self.db.backend().links(&links).await?;
+        Ok(links
+            .into_iter()
+            .filter_map(|link| Some((link.slot?, sets.get(&link.target)?.clone())))
+            .collect())
+    }
+
+    /// Says which features a slot such as `"var"` or `"obs"` has, instead of those it had before.
+    /// Equal sets of features are one record.
+    ///
+    /// # Errors
+    /// `InvalidInput` if there are no features or one of them twice; `NotFound` if the dataset was
+    /// deleted meanwhile; `Backend` if the database fails.
+    pub async fn set_features(&self, slot: &str, mut features: Vec<Feature>) -> Result<()> {
+        features.sort();
+        if features.is_empty() {
+            return Err(Error::invalid_input("there are no features").with("slot", slot));
+        }
+        let twice = features.windows(2).find(|pair| match pair {
+            [a, b] => a.name == b.name,
+            _ => false,
+        });
+        if let Some([feature, ..]) = twice {
+            return Err(Error::invalid_input("a feature is given twice")
+                .with("slot", slot)
+                .with("feature", &feature.name));
+        }
+        retry!(async {
+            self.fresh().await?;
+            let mut changes = ChangeSet::new();
+            let template = self.feature_set(features.clone());
+            let same = Filter::eq(Field::Hash, template.hash.as_str());
+            let query = Query::new(FeatureSet::KIND).filter(same);
+            let known = self.db.select::<FeatureSet>(&query).await?.pop();
+            let known = known.and_then(|set| set.id);
+            let previous = LinkQuery::of_source(D::FEATURE_SETS, self.id);
+            for link in self.db.backend().links(&previous).await? {
+                if link.slot.as_deref() == Some(slot) && known != Some(link.target) {
+                    replace_slot::<D>(self, slot, link.target, &mut changes).await?;
+                }
+            }
+            match known {
+                Some(id) => changes.link_in(D::FEATURE_SETS, self.id, id, slot),
+                None => {
+                    let new = changes.insert(template);
+                    changes.link_in(D::FEATURE_SETS, self.id, new, slot);
+                }
+            }
+            self.db.backend().apply(&changes).await.map(|_| ())
+        })
+    }
+
+    fn feature_set(&self, members: Vec<Feature>) -> FeatureSet {
+        let dtype_of = |feature: &Feature| feature.dtype.clone();
+        let shared = members.first().and_then(dtype_of);
+        let parts: Vec<String> = members
+            .iter()
+            .map(|feature| {
+                let dtype = feature.dtype.as_deref().unwrap_or_default();
+                format!("{}\t{dtype}", feature.name)
+            })
+            .collect();
+        FeatureSet {
+            uid: uid::random(FeatureSet::UID_LENGTH),
+            n: i64::try_from(members.len()).unwrap_or(i64::MAX),
+            dtype: shared.filter(|s| members.iter().all(|f| f.dtype.as_ref() == Some(s))),
+            registry: "Feature".to_owned(),
+            hash: hash::hash_set(parts.iter().map(String::as_str)),
+            members,
+            run_id: self.db.current().and_then(|run| run.id),
+            created_by_id: self.db.user().id,
+            created_at: now(),
+            updated_at: now(),
+            ..FeatureSet::default()
+        }
+    }
+
+    /// A page of text about the dataset: its fields, where it comes from, its labels and features.
+    ///
+    /// # Errors
+    /// `Backend` if the database fails.
+    pub async fn describe(&self) -> Result<String> {
+        let mut page = format!("{}\n", self.label());
+        for info in D::FIELDS {
+            let skipped = info.references.is_some()
+                || [Field::Id, Field::Uid].contains(&info.field)
+                || Some(info.field) == D::NAME_FIELD;
+            let text = match self.get(info.field) {
+                Some(Value::Text(text)) => text,
+                Some(Value::Integer(number)) => number.to_string(),
+                Some(Value::Boolean(flag)) => flag.to_string(),
+                Some(Value::Time(time)) => time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+                _ => continue,
+            };
+            if !skipped {
+                line(&mut page, info.field.name(), &text);
+            }
+        }
+        if let Some(user) = self.created_by().await? {
+            line(&mut page, "created_by", &user.handle);
+        }
+        if let Some(run) = self.run().await? {
+            line(&mut page, "run", run.uid());
+            line(&mut page, "transform", &run.transform().await?.label());
+        }
+        let labels = self.ulabels().await?;
+        if !labels.is_empty() {
+            let names: Vec<_> = labels.iter().map(|label| label.name.as_str()).collect();
+            line(&mut page, "ulabels", &listed(&names));
+        }
+        for (slot, set) in self.feature_sets().await? {
+            let names: Vec<_> = set.members.iter().map(|f| f.name.as_str()).collect();
+            line(&mut page, &format!("features of {slot}"), &listed(&names));
+        }
+        let inputs = self.input_of().await?;
+        if !inputs.is_empty() {
+            let uids: Vec<_> = inputs.iter().map(|run| run.uid()).collect();
+            line(&mut page, "input_of", &listed(&uids));
+        }
+        Ok(page)
+    }
+}
+
+impl<R: TracksRun> Handle<R> {
+    /// The user who created the record.
+    ///
+    /// # Errors
+    /// `Backend` if the database fails.
+    pub async fn created_by(&self) -> Result<Option<Handle<User>>> {
+        self.referenced(self.created_by_id()).await
+    }
+}
+
+impl Handle<ULabel> {
+    /// The labels that are more general.
+    ///
+    /// # Errors
+    /// `Backend` if the database fails.
+    pub async fn parents(&self) -> Result<Vec<Handle<ULabel>>> {
+        self.related(Relation::Targets(LinkKind::ULabelParent))
+            .await
+    }
+
+    /// The labels that are more special.
+    ///
+    /// # Errors
+    /// `Backend` if the database fails.
+    pub async fn children(&self) -> Result<Vec<Handle<ULabel>>> {
+        self.related(Relation::Sources(LinkKind::ULabelParent))
+            .await
+    }
+}
+
+/// Takes a feature set out of one slot; it stays in the other slots that it describes too.
+async fn replace_slot<D: Data>(
+    data: &Handle<D>,
+    slot: &str,
+    set: Id,
+    changes: &mut ChangeSet,
+) -> Result<()> {
+    let links = LinkQuery {
+        kind: D::FEATURE_SETS,
+        sources: Some(vec![data.id()]),
+        targets: Some(vec![set]),
+    };
+    changes.unlink(D::FEATURE_SETS, data.id(), set);
+    for link in data.db.backend().links(&links).await? {
+        if let Some(other) = link.slot.filter(|other| other != slot) {
+            changes.link_in(D::FEATURE_SETS, data.id(), set, other);
+        }
+    }
+    Ok(())
+}
+
+fn line(page: &mut String, name: &str, text: &str) {
+    // Writing to a String does not fail.
+    let _ = writeln!(page, "  {name:<18} {text}");
+}
+
+fn listed(names: &[&str]) -> String {
+    let shown = names
+        .iter()
+        .take(LISTED)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

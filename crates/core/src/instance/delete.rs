@@ -1,0 +1,191 @@
+//! To the trash, out of it, and away for good.
+
+use super::handle::Handle;
+use super::place;
+use super::retry::{blocking, retry};
+use crate::backend::{ChangeSet, Filter, Query, Relation};
+use crate::error::{Error, Result};
+use crate::record::{
+    Artifact, Field, Kind, LinkKind, OnDelete, Record, Storage, Value, Visibility, now,
+};
+use crate::registry::Registry;
+
+/// How many records an error names for each way in which they hold another.
+const LISTED: u64 = 10;
+
+impl<R: Registry> Handle<R> {
+    /// Moves the record to the trash, or removes it permanently together with its links.
+    ///
+    /// `permanent` is `None` for the usual thing, which is the trash. With a collection its meta
+    /// artifact goes to the trash; other artifacts are never touched. Removing an artifact
+    /// permanently removes its copy from storage if the instance made it; a file that was
+    /// registered in place stays.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the record is in the trash already and `permanent` is `None`, if records
+    /// of its kind have no trash, or if others hold it, which the error names; `NotFound` if it is
+    /// not there any more; `Backend` if the database fails.
+    pub async fn delete(&mut self, permanent: Option<bool>) -> Result<()> {
+        if permanent == Some(true) {
+            return self.remove().await;
+        }
+        let advice = "delete it permanently (permanent = true)";
+        if !R::KIND.has_visibility() {
+            return Err(Error::invalid_input(format!(
+                "a {} can't be moved to the trash; {advice}",
+                R::KIND
+            ))
+            .operation("delete")
+            .with("uid", self.uid()));
+        }
+        if permanent.is_none() && self.fresh().await?.visibility() == Visibility::Trash {
+            return Err(Error::invalid_input(format!(
+                "this {} is in the trash already; {advice} or restore it",
+                R::KIND
+            ))
+            .operation("delete")
+            .with("uid", self.uid()));
+        }
+        self.set_visibility(Visibility::Trash).await
+    }
+
+    /// Takes the record out of the trash, and with a collection its meta artifact.
+    ///
+    /// # Errors
+    /// `NotFound` if the record is not there any more, `InvalidInput` if records of its kind have
+    /// no trash, `Backend` if the database fails.
+    pub async fn restore(&mut self) -> Result<()> {
+        self.set_visibility(Visibility::Default).await
+    }
+
+    async fn set_visibility(&mut self, visibility: Visibility) -> Result<()> {
+        let set = || {
+            vec![
+                (Field::Visibility, Value::from(visibility)),
+                (Field::UpdatedAt, now().into()),
+            ]
+        };
+        let record = retry!(async {
+            let record = self.fresh().await?;
+            let mut changes = ChangeSet::new();
+            changes.update(R::KIND, self.id, set());
+            if let Some(Value::Integer(meta)) = record.get(Field::Artifact) {
+                changes.update(Kind::Artifact, meta, set());
+            }
+            self.db.backend().apply(&changes).await?;
+            self.fresh().await
+        })?;
+        self.replace(record);
+        Ok(())
+    }
+
+    async fn remove(&mut self) -> Result<()> {
+        retry!(async {
+            self.fresh().await?;
+            self.check_unheld().await?;
+            let mut changes = ChangeSet::new();
+            changes.delete(R::KIND, self.id);
+            self.db.backend().apply(&changes).await
+        })
+        .map_err(|e| e.operation("delete"))?;
+        // Only now: if this process ends here a file is left over, and no record without its file.
+        match self.record().clone().into() {
+            Record::Artifact(artifact) => self.remove_copy(artifact).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn remove_copy(&self, artifact: Artifact) -> Result<()> {
+        if !place::is_managed(&artifact.storage_key) {
+            return Ok(());
+        }
+        let storage = self
+            .referenced::<Storage>(Some(artifact.storage_id))
+            .await?;
+        let Some(storage) = storage else {
+            return Ok(());
+        };
+        let root = storage.record().clone();
+        blocking(move || place::remove(&root, &artifact.storage_key)).await
+    }
+
+    /// Refuses if other records need this one, and names them.
+    async fn check_unheld(&self) -> Result<()> {
+        let held_by = self.holders().await?;
+        if held_by.is_empty() {
+            return Ok(());
+        }
+        Err(Error::invalid_input(format!(
+            "this {} can't be deleted permanently; it is {}. Delete these permanently first",
+            R::KIND,
+            held_by.join("; it is ")
+        ))
+        .with("uid", self.uid()))
+    }
+
+    async fn holders(&self) -> Result<Vec<String>> {
+        let mut held_by = Vec::new();
+        for kind in Kind::ALL {
+            for info in kind
+                .fields()
+                .iter()
+                .filter(|f| f.references == Some(R::KIND))
+            {
+                let query = Query::new(kind).filter(Filter::eq(info.field, self.id));
+                let role = match info.field {
+                    Field::Run | Field::CreatedBy => "what created",
+                    Field::Artifact => "the meta artifact of",
+                    Field::Storage => "the storage of",
+                    _ => "referred to by",
+                };
+                held_by.extend(self.named(role, query).await?);
+            }
+        }
+        for link in LinkKind::ALL {
+            if link.target() == R::KIND && link.on_delete_target() == OnDelete::Protect {
+                let linked = Relation::Targets(link);
+                let filter = Filter::related(linked, Filter::eq(Field::Id, self.id));
+                let role = match link {
+                    LinkKind::CollectionArtifact => "held by",
+                    LinkKind::CollectionULabel | LinkKind::ArtifactULabel => "a label of",
+                    LinkKind::CollectionPreviousRun | LinkKind::ArtifactPreviousRun => {
+                        "a previous run of"
+                    }
+                    _ => "linked to",
+                };
+                held_by.extend(
+                    self.named(role, Query::new(link.source()).filter(filter))
+                        .await?,
+                );
+            }
+        }
+        Ok(held_by)
+    }
+
+    async fn named(&self, role: &str, query: Query) -> Result<Option<String>> {
+        let backend = self.db.backend();
+        let found = backend.select(&query.clone().limit(LISTED)).await?;
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let mut names: Vec<String> = found.iter().map(label).collect();
+        let more = backend.count(&query).await?.saturating_sub(LISTED);
+        if more > 0 {
+            names.push(format!("{more} more"));
+        }
+        Ok(Some(format!("{role} {}", names.join(", "))))
+    }
+}
+
+fn label(record: &Record) -> String {
+    match record {
+        Record::User(record) => record.label(),
+        Record::Storage(record) => record.label(),
+        Record::Transform(record) => record.label(),
+        Record::Run(record) => record.label(),
+        Record::Artifact(record) => record.label(),
+        Record::Collection(record) => record.label(),
+        Record::ULabel(record) => record.label(),
+        Record::FeatureSet(record) => record.label(),
+    }
+}

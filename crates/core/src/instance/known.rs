@@ -1,0 +1,95 @@
+//! Content that is known already: the existing record is given back, brought up to date.
+
+use super::Instance;
+use crate::backend::{ChangeSet, Filter, LinkQuery, OrderBy, Query};
+use crate::error::{Error, Result};
+use crate::record::{Field, Id, LinkKind, Run, Value, Visibility, now};
+use crate::registry::Data;
+
+/// The records, not in the trash, whose content has this hash, the oldest first.
+pub(super) async fn with_hash<D: Data>(db: &Instance, hash: &str) -> Result<Vec<D>> {
+    let query = Query::new(D::KIND)
+        .filter(Filter::eq(Field::Hash, hash))
+        .filter(Filter::ne(Field::Visibility, Visibility::Trash))
+        .order(OrderBy::Field(Field::Id), false);
+    db.select(&query).await
+}
+
+/// What is given for a record that turns out to be known.
+pub(super) struct Given<'a> {
+    /// Fields with the values to set, where something is given.
+    pub(super) fields: Vec<(Field, Option<Value>)>,
+    /// Labels to add.
+    pub(super) ulabels: &'a [Id],
+    /// The run that made the content again.
+    pub(super) run: Option<&'a Run>,
+}
+
+/// Adds to the change set what brings a known record up to date: the fields and labels given, and
+/// the run, before which the present one becomes a previous run.
+pub(super) async fn update<D: Data>(
+    db: &Instance,
+    known: &D,
+    given: Given<'_>,
+    changes: &mut ChangeSet,
+) -> Result<()> {
+    let id = known
+        .id()
+        .ok_or_else(|| Error::invalid_input("the record has no id"))?;
+    let mut set: Vec<(Field, Value)> = given
+        .fields
+        .into_iter()
+        .filter_map(|(field, value)| Some((field, value?)))
+        .filter(|(field, value)| known.get(*field).as_ref() != Some(value))
+        .collect();
+    for ulabel in given.ulabels {
+        changes.link(D::ULABELS, id, *ulabel);
+    }
+    if let Some(run) = given.run.and_then(|run| run.id)
+        && known.run_id() != Some(run)
+        && !is_input::<D>(db, run, id).await?
+    {
+        if let Some(previous) = known.run_id() {
+            add_previous_run::<D>(db, id, previous, run, changes).await?;
+        }
+        set.push((Field::Run, run.into()));
+    }
+    if !set.is_empty() {
+        let unchanged =
+            Filter::eq(Field::Id, id).and(Filter::eq(Field::UpdatedAt, known.updated_at()));
+        changes.require(D::KIND, unchanged);
+        let later = known.updated_at() + chrono::TimeDelta::microseconds(1);
+        set.push((Field::UpdatedAt, now().max(later).into()));
+        changes.update(D::KIND, id, set);
+    }
+    Ok(())
+}
+
+/// Whether a run reads the record: then it can't be what made it.
+async fn is_input<D: Data>(db: &Instance, run: Id, id: Id) -> Result<bool> {
+    let query = LinkQuery {
+        kind: D::INPUT_OF,
+        sources: Some(vec![run]),
+        targets: Some(vec![id]),
+    };
+    Ok(!db.backend().links(&query).await?.is_empty())
+}
+
+/// Puts a run at the end of the previous runs. The run that is now the present one leaves them.
+async fn add_previous_run<D: Data>(
+    db: &Instance,
+    id: Id,
+    previous: Id,
+    present: Id,
+    changes: &mut ChangeSet,
+) -> Result<()> {
+    let kind: LinkKind = D::PREVIOUS_RUNS;
+    let links = db.backend().links(&LinkQuery::of_source(kind, id)).await?;
+    let last = links.iter().filter_map(|link| link.position).max();
+    let position = last.map_or(0, |last| last.saturating_add(1));
+    if links.iter().any(|link| link.target == present) {
+        changes.unlink(kind, id, present);
+    }
+    changes.link_at(kind, id, previous, position);
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Finding records, labels and features.
+
+use super::*;
+use crate::backend::Relation;
+use crate::record::{Feature, LinkKind, Visibility};
+
+#[tokio::test]
+async fn records_are_found_by_id_uid_and_name() {
+    let fixture = Fixture::new().await;
+    let db = &fixture.db;
+    let mut a = fixture.artifact("a").await;
+    let b = fixture.artifact("b").await;
+    assert_eq!(db.artifacts().get(a.id()).await.unwrap(), a);
+    assert_eq!(db.artifacts().get(&b.uid).await.unwrap(), b);
+    assert_eq!(db.artifacts().get(&b.uid[..12]).await.unwrap(), b);
+    assert_eq!(db.artifacts().get_by_name("b.txt").await.unwrap(), b);
+    a.delete(None).await.unwrap();
+    assert_eq!(db.artifacts().get(&a.uid).await.unwrap(), a);
+    assert_eq!(db.artifacts().get(&a.uid[..12]).await.unwrap(), a);
+    failure(
+        db.artifacts().get_by_name("a.txt").await,
+        ErrorKind::NotFound,
+    );
+    failure(db.artifacts().get("").await, ErrorKind::InvalidInput);
+    failure(db.artifacts().get("-").await, ErrorKind::NotFound);
+    failure(db.artifacts().get(99).await, ErrorKind::NotFound);
+    failure(db.collections().one().await, ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn an_ambiguous_uid_lists_the_candidates() {
+    let fixture = Fixture::new().await;
+    let db = &fixture.db;
+    let mut labels = Vec::new();
+    // Any 63 uids have two with the same first character.
+    for n in 0..63 {
+        labels.push(db.ulabel(format!("label {n}")).save().await.unwrap());
+    }
+    let shared = labels.iter().find(|label| {
+        labels
+            .iter()
+            .filter(|other| other.uid[..1] == label.uid[..1])
+            .count()
+            > 1
+    });
+    let shared = shared.unwrap();
+    let error = failure(
+        db.ulabels().get(&shared.uid[..1]).await,
+        ErrorKind::InvalidInput,
+    );
+    assert!(error.message().matches("label ").count() > 1, "{error}");
+}
+
+#[tokio::test]
+async fn sets_filter_order_and_count() {
+    let fixture = Fixture::new().await;
+    let db = &fixture.db;
+    let mut names = Vec::new();
+    for content in ["c", "a", "b"] {
+        names.push(fixture.artifact(content).await);
+    }
+    let keys = |found: Vec<Handle<Artifact>>| -> Vec<String> {
+        found.iter().filter_map(|a| a.key.clone()).collect()
+    };
+    let by_key = db.artifacts().order_by(Field::Key);
+    assert_eq!(
+        keys(by_key.all().await.unwrap()),
+        ["a.txt", "b.txt", "c.txt"]
+    );
+    let last = db
+        .artifacts()
+        .order_by_descending(Field::Key)
+        .limit(2)
+        .offset(1);
+    assert_eq!(keys(last.all().await.unwrap()), ["b.txt", "a.txt"]);
+    assert_eq!(last.count().await.unwrap(), 3);
+    assert_eq!(
+        by_key.first().await.unwrap().unwrap().key.as_deref(),
+        Some("a.txt")
+    );
+    failure(by_key.one().await, ErrorKind::InvalidInput);
+    let c = db.collection(&names[..2]).name("n").save().await.unwrap();
+    let in_c = Filter::related(
+        Relation::Sources(LinkKind::CollectionArtifact),
+        Filter::eq(Field::Uid, c.uid.as_str()),
+    );
+    assert_eq!(
+        keys(by_key.clone().filter(in_c).all().await.unwrap()),
+        ["a.txt", "c.txt"]
+    );
+    failure(
+        db.artifacts()
+            .filter(Filter::eq(Field::Handle, "x"))
+            .all()
+            .await,
+        ErrorKind::InvalidInput,
+    );
+
+    let mut hidden = names.swap_remove(0);
+    hidden.visibility = Visibility::Hidden;
+    hidden.save().await.unwrap();
+    assert_eq!(db.artifacts().count().await.unwrap(), 2);
+    assert_eq!(db.artifacts().with_hidden().count().await.unwrap(), 3);
+    let asked = Filter::eq(Field::Visibility, Visibility::Hidden);
+    assert_eq!(db.artifacts().filter(asked).one().await.unwrap(), hidden);
+}
+
+#[tokio::test]
+async fn labels_and_features() {
+    let fixture = Fixture::new().await;
+    let db = &fixture.db;
+    let (a, b) = (fixture.artifact("a").await, fixture.artifact("b").await);
+    let mut label = db.ulabel("healthy").save().await.unwrap();
+    a.add_ulabels([&label]).await.unwrap();
+    a.add_ulabels([&label]).await.unwrap();
+    assert_eq!(a.ulabels().await.unwrap(), std::slice::from_ref(&label));
+    let error = failure(label.delete(Some(true)).await, ErrorKind::InvalidInput);
+    assert!(error.message().contains("label of"), "{error}");
+    a.remove_ulabels([&label]).await.unwrap();
+    label.delete(Some(true)).await.unwrap();
+
+    let feature = |name: &str, dtype: &str| Feature {
+        name: name.to_owned(),
+        dtype: Some(dtype.to_owned()),
+    };
+    let genes = vec![feature("CD8A", "float"), feature("CD4", "float")];
+    let obs = vec![feature("cell_type", "cat"), feature("n", "int")];
+    a.set_features("var", genes.clone()).await.unwrap();
+    a.set_features("obs", obs.clone()).await.unwrap();
+    b.set_features("var", genes.iter().rev().cloned().collect())
+        .await
+        .unwrap();
+    let (of_a, of_b) = (
+        a.feature_sets().await.unwrap(),
+        b.feature_sets().await.unwrap(),
+    );
+    assert_eq!(of_a.keys().collect::<Vec<_>>(), ["obs", "var"]);
+    assert_eq!(of_a["var"], of_b["var"]);
+    assert_eq!(
+        (of_a["var"].n, of_a["var"].dtype.as_deref()),
+        (2, Some("float"))
+    );
+    assert_eq!(of_a["obs"].dtype, None);
+    assert_eq!(of_a["var"].members[0].name, "CD4");
+    a.set_features("var", obs.clone()).await.unwrap();
+    a.set_features("obs", genes).await.unwrap();
+    let swapped = a.feature_sets().await.unwrap();
+    assert_eq!(
+        (swapped["var"].id(), swapped["obs"].id()),
+        (of_a["obs"].id(), of_a["var"].id())
+    );
+    assert_eq!(db.feature_sets().count().await.unwrap(), 2);
+    let twice = vec![feature("x", "int"), feature("x", "cat")];
+    failure(a.set_features("var", twice).await, ErrorKind::InvalidInput);
+    let page = a.describe().await.unwrap();
+    assert!(
+        page.contains("CD8A") && page.contains("cell_type"),
+        "{page}"
+    );
+}

@@ -1,0 +1,101 @@
+//! New versions: the next uid and version of a family, and what a new record takes over.
+
+use super::Instance;
+use super::handle::{Handle, handles};
+use crate::backend::{ChangeSet, Filter, Query};
+use crate::error::{Error, Result};
+use crate::record::{Field, Id, Value, now};
+use crate::registry::{IsVersioned, uid, version};
+
+/// Where a new record stands in its family.
+pub(super) struct Place<R> {
+    pub(super) uid: String,
+    pub(super) version: Option<String>,
+    /// The record that it is a new version of, as it is now.
+    pub(super) base: Option<R>,
+}
+
+/// Finds the place for a new record, and adds to the change set what must be and become true of
+/// its family.
+pub(super) async fn place<R: IsVersioned>(
+    db: &Instance,
+    is_new_version_of: Option<Id>,
+    given: Option<&str>,
+    changes: &mut ChangeSet,
+) -> Result<Place<R>> {
+    let Some(base) = is_new_version_of else {
+        return Ok(Place {
+            uid: uid::new_family(R::UID_LENGTH),
+            version: given.map(str::to_owned),
+            base: None,
+        });
+    };
+    let by_id = Query::new(R::KIND).filter(Filter::eq(Field::Id, base));
+    let base = db.select::<R>(&by_id).await?.pop().ok_or_else(|| {
+        Error::not_found(format!("the old version of the {} was deleted", R::KIND))
+    })?;
+    let in_family = Filter::starts_with(Field::Uid, base.stem_uid());
+    let family = family::<R>(db, base.stem_uid()).await?;
+    let newest = family.last().unwrap_or(&base);
+    let versions: Vec<_> = family
+        .iter()
+        .map(|r| r.version().map(str::to_owned))
+        .collect();
+    let next = version::next(&versions, given).map_err(|e| e.with("family", base.stem_uid()))?;
+    let uid = uid::next(newest.uid())?;
+    let has_version = |version: &str| in_family.clone().and(Filter::eq(Field::Version, version));
+    changes.require_none(R::KIND, Filter::eq(Field::Uid, &uid));
+    changes.require_none(R::KIND, has_version(&next.version));
+    if let (Some(version), Some(id)) = (next.newest, newest.id()) {
+        let unversioned = Filter::eq(Field::Id, id).and(Filter::is_null(Field::Version));
+        changes.require(R::KIND, unversioned);
+        changes.require_none(R::KIND, has_version(&version));
+        let set = vec![
+            (Field::Version, version.into()),
+            (Field::UpdatedAt, now().into()),
+        ];
+        changes.update(R::KIND, id, set);
+    }
+    Ok(Place {
+        uid,
+        version: Some(next.version),
+        base: Some(base),
+    })
+}
+
+impl<R: IsVersioned> Place<R> {
+    /// Gives a new record what it inherits: fields of the base that it does not have itself.
+    pub(super) fn inherit(&self, record: &mut R) -> Result<()> {
+        let Some(base) = &self.base else {
+            return Ok(());
+        };
+        for field in R::INHERITED {
+            if record.get(*field) == Some(Value::Null)
+                && let Some(value) = base.get(*field)
+            {
+                record.set(*field, value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All versions of a family, the oldest first, whatever their visibility.
+async fn family<R: IsVersioned>(db: &Instance, stem: &str) -> Result<Vec<R>> {
+    let query = Query::new(R::KIND).filter(Filter::starts_with(Field::Uid, stem));
+    let mut family = db.select::<R>(&query).await?;
+    // Sorted here: databases do not sort base62 as it counts.
+    family.sort_by_key(|record| uid::sequence(record.uid()).unwrap_or(0));
+    Ok(family)
+}
+
+impl<R: IsVersioned> Handle<R> {
+    /// All versions of the record's family, this one too, the oldest first, whatever their
+    /// visibility.
+    ///
+    /// # Errors
+    /// `Backend` if the database fails.
+    pub async fn versions(&self) -> Result<Vec<Handle<R>>> {
+        handles(&self.db, family(&self.db, self.stem_uid()).await?)
+    }
+}
