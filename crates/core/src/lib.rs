@@ -11,6 +11,7 @@
 
 pub mod anndata;
 pub mod error;
+pub mod mapped;
 pub mod storage;
 pub mod store;
 
