@@ -9,6 +9,8 @@
 //! - [`mapped`] (join, encode, filter, read) → [`anndata`] (encodings) → [`store`] (trait) →
 //!   [`storage`] (bytes).
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
 pub mod store;
 

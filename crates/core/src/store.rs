@@ -20,7 +20,7 @@ pub use data_type::{DataType, StructField};
 pub use format::{StoreFormat, StoreFormats};
 pub use span::Span;
 pub use strings::Strings;
-pub use writer::{ArrayData, ArraySpec, Compression, StoreWriter, check_data};
+pub use writer::{ArrayData, ArraySpec, Compression, StoreWriter, check_data, check_path};
 
 use crate::error::{Error, ErrorKind, Result};
 
