@@ -10,6 +10,8 @@
 //!   [`storage`] (bytes).
 
 pub mod anndata;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
 pub mod mapped;
 pub mod storage;

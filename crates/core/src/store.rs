@@ -26,7 +26,7 @@ pub use numeric::{Element, NumericArray, promote};
 pub(crate) use raw::RawArray;
 pub use span::Span;
 pub use strings::Strings;
-pub use writer::{ArrayData, ArraySpec, Compression, StoreWriter, check_data};
+pub use writer::{ArrayData, ArraySpec, Compression, StoreWriter, check_data, check_path};
 
 use crate::error::{Error, ErrorKind, Result};
 
