@@ -10,6 +10,7 @@
 //!   [`storage`] (bytes).
 
 pub mod error;
+pub mod storage;
 pub mod store;
 
 pub use error::{Error, ErrorKind, Result};
