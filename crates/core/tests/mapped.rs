@@ -1,5 +1,7 @@
 //! The rules of mapping on small stores in memory, each checked against values worked out by hand.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::sync::Arc;
 
 use anndex_core::anndata::{
