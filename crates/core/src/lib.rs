@@ -11,8 +11,11 @@
 
 pub mod anndata;
 pub mod backend;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
 pub mod instance;
+pub mod mapped;
 pub mod record;
 pub mod registry;
 pub mod storage;

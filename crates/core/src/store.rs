@@ -10,6 +10,7 @@ mod data_type;
 mod format;
 pub mod memory;
 mod numeric;
+mod raw;
 mod span;
 mod strings;
 mod writer;
@@ -18,12 +19,14 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use attribute::{Attribute, Attributes};
+pub(crate) use convert::with_element;
 pub use data_type::{DataType, StructField};
 pub use format::{StoreFormat, StoreFormats};
 pub use numeric::{Element, NumericArray, promote};
+pub(crate) use raw::RawArray;
 pub use span::Span;
 pub use strings::Strings;
-pub use writer::{ArrayData, ArraySpec, Compression, StoreWriter, check_data};
+pub use writer::{ArrayData, ArraySpec, Compression, StoreWriter, check_data, check_path};
 
 use crate::error::{Error, ErrorKind, Result};
 

@@ -223,7 +223,9 @@ impl BackedDataFrame {
     /// decoded.
     pub fn read_column(&self, name: &str) -> Result<Column> {
         let path = child_path(&self.path, name);
-        self.column(name)?.read(None).map_err(locate(&self.store, &path))
+        self.column(name)?
+            .read(None)
+            .map_err(locate(&self.store, &path))
     }
 
     /// Reads the whole table.

@@ -47,6 +47,12 @@ impl CsrMatrix {
         })
     }
 
+    /// The same positions with other values, of which there must be as many.
+    pub(crate) fn with_data(self, data: NumericArray) -> Self {
+        debug_assert_eq!(data.len(), self.data.len());
+        Self { data, ..self }
+    }
+
     /// The number of rows.
     pub fn n_rows(&self) -> usize {
         self.indptr.len() - 1

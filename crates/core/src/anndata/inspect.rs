@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::matrix::{Element, Matrix};
-use super::{BackedAnnData, MatrixKey, SparseFormat};
+use super::{BackedAnnData, BackedDataFrame, MatrixKey, SparseFormat};
 use crate::error::Result;
 use crate::store::{ArrayInfo, NodeKind};
 
@@ -20,7 +20,7 @@ pub struct Inspection {
     pub n_vars: u64,
     /// Matrices and annotation columns.
     pub elements: Vec<ElementSummary>,
-    /// Paths of everything else in the file, which is not aligned to observations.
+    /// Paths of everything else in the file, which can't be mapped.
     pub others: Vec<String>,
 }
 
@@ -101,7 +101,8 @@ pub fn inspect(data: &BackedAnnData) -> Result<Inspection> {
             &MatrixKey::Obsm(key),
         ));
     }
-    elements.extend(data.obs().columns().iter().map(|name| column(data, name)));
+    elements.extend(columns(data.obs(), true));
+    elements.extend(columns(data.var(), false));
     Ok(Inspection {
         location: data.store().location().to_owned(),
         format: data.store().format().to_owned(),
@@ -116,7 +117,11 @@ fn others(data: &BackedAnnData) -> Result<Vec<String>> {
     let store = data.store();
     let mut paths = Vec::new();
     for (name, kind) in store.children("")? {
-        if ["X", "obs", "layers", "obsm", "raw", "raw.X"].contains(&name.as_str()) {
+        if [
+            "X", "obs", "var", "layers", "obsm", "raw", "raw.X", "raw.var",
+        ]
+        .contains(&name.as_str())
+        {
             continue;
         }
         match kind {
@@ -183,24 +188,26 @@ fn summarize_matrix(path: String, key: &MatrixKey, matrix: &Matrix) -> ElementSu
     }
 }
 
-fn column(data: &BackedAnnData, name: &str) -> ElementSummary {
-    let path = format!("obs/{name}");
-    match data.obs().column(name) {
-        Err(error) => unreadable(path, &error),
-        Ok(column) => ElementSummary {
-            path,
-            encoding: column.encoding().to_owned(),
-            data_type: column.data_type().to_string(),
-            shape: vec![column.len()],
-            density: None,
-            arrays: column
-                .arrays()
-                .map(|(part, array)| ArraySummary::new(part, array.info()))
-                .collect(),
-            mapped_key: Some(name.to_owned()),
-            note: None,
-        },
-    }
+fn columns(frame: &BackedDataFrame, mapped: bool) -> impl Iterator<Item = ElementSummary> {
+    frame.columns().iter().map(move |name| {
+        let path = format!("{}/{name}", frame.path());
+        match frame.column(name) {
+            Err(error) => unreadable(path, &error),
+            Ok(column) => ElementSummary {
+                path,
+                encoding: column.encoding().to_owned(),
+                data_type: column.data_type().to_string(),
+                shape: vec![column.len()],
+                density: None,
+                arrays: column
+                    .arrays()
+                    .map(|(part, array)| ArraySummary::new(part, array.info()))
+                    .collect(),
+                mapped_key: mapped.then(|| name.clone()),
+                note: None,
+            },
+        }
+    })
 }
 
 fn unreadable(path: String, error: &crate::Error) -> ElementSummary {
