@@ -2,4 +2,5 @@
 //!
 //! They panic with a clear message where an implementation breaks the contract, as tests do.
 
+pub mod backend;
 pub mod store;

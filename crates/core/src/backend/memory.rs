@@ -108,3 +108,16 @@ impl Backend for MemoryBackend {
         Ok(())
     }
 }
+
+#[cfg(all(test, feature = "conformance"))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn conforms() {
+        let make = || async { Arc::new(MemoryBackend::new()) as Arc<dyn Backend> };
+        crate::conformance::backend::run(make).await;
+    }
+}

@@ -11,9 +11,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Field, Id, Kind, Record, Value};
 
 pub(super) fn select(state: &State, query: &Query) -> Result<Vec<Record>> {
+    let filter = sorted(&query.filter);
     let mut found = Vec::new();
     for (id, record) in state.records(query.kind) {
-        if matches(state, record, id, &query.filter)? {
+        if matches(state, record, id, &filter)? {
             let keys: Vec<Option<Value>> = query
                 .order
                 .iter()
@@ -46,9 +47,10 @@ pub(super) fn select(state: &State, query: &Query) -> Result<Vec<Record>> {
 }
 
 pub(super) fn count(state: &State, query: &Query) -> Result<u64> {
+    let filter = sorted(&query.filter);
     let mut count = 0;
     for (id, record) in state.records(query.kind) {
-        count += u64::from(matches(state, record, id, &query.filter)?);
+        count += u64::from(matches(state, record, id, &filter)?);
     }
     Ok(count)
 }
@@ -66,6 +68,23 @@ pub(super) fn precondition(state: &State, precondition: &Precondition) -> Result
             precondition.kind
         ),
     ))
+}
+
+/// The same condition with its lists sorted, so that long ones are searched quickly.
+fn sorted(filter: &Filter) -> Filter {
+    let all = |filters: &[Filter]| filters.iter().map(sorted).collect();
+    match filter {
+        Filter::All(filters) => Filter::All(all(filters)),
+        Filter::Any(filters) => Filter::Any(all(filters)),
+        Filter::Not(filter) => Filter::Not(Box::new(sorted(filter))),
+        Filter::In(field, values) => {
+            let mut values = values.clone();
+            values.sort_by(|a, b| compare(a, b).unwrap_or(Ordering::Equal));
+            Filter::In(*field, values)
+        }
+        Filter::Related(relation, filter) => Filter::related(*relation, sorted(filter)),
+        other => other.clone(),
+    }
 }
 
 fn matches(state: &State, record: &Record, id: Id, filter: &Filter) -> Result<bool> {
@@ -97,7 +116,9 @@ fn matches(state: &State, record: &Record, id: Id, filter: &Filter) -> Result<bo
             }),
         Filter::In(field, values) => {
             let found = value_of(record, *field);
-            found != Value::Null && values.contains(&found)
+            values
+                .binary_search_by(|value| compare(value, &found).unwrap_or(Ordering::Less))
+                .is_ok()
         }
         Filter::Text(field, how, text) => match value_of(record, *field) {
             Value::Text(found) => match how {

@@ -1,0 +1,92 @@
+//! The contract of [`Backend`], tried from outside: what is inserted comes back, every filter
+//! means what it says, change sets happen as a whole, and two writers do not lose anything.
+
+mod atomicity;
+mod concurrency;
+mod filters;
+mod links;
+mod records;
+mod samples;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::backend::{Applied, Backend, ChangeSet, Query};
+use crate::error::ErrorKind;
+use crate::record::{Id, Record};
+
+/// Runs the whole suite. `make` gives an empty backend each time it is called. Must be called
+/// inside a tokio runtime, better one with several threads.
+///
+/// # Panics
+/// If the backend breaks the contract.
+pub async fn run<M, F>(make: M)
+where
+    M: Fn() -> F,
+    F: Future<Output = Arc<dyn Backend>>,
+{
+    records::every_field_comes_back(make().await.as_ref()).await;
+    records::text_times_and_numbers_come_back(make().await.as_ref()).await;
+    records::updates_and_deletes(make().await.as_ref()).await;
+    filters::every_operator(make().await.as_ref()).await;
+    filters::across_relations(make().await.as_ref()).await;
+    filters::order_limit_and_count(make().await.as_ref()).await;
+    filters::long_lists(make().await.as_ref()).await;
+    filters::what_does_not_fit(make().await.as_ref()).await;
+    links::every_kind(make().await.as_ref()).await;
+    links::order_and_slots(make().await.as_ref()).await;
+    links::protection(make().await.as_ref()).await;
+    atomicity::conflicts_change_nothing(make().await.as_ref()).await;
+    atomicity::preconditions(make().await.as_ref()).await;
+    atomicity::new_records_refer_to_each_other(make().await.as_ref()).await;
+    concurrency::writers_take_turns(make().await).await;
+    concurrency::readers_see_whole_change_sets(make().await).await;
+    closed(make().await.as_ref()).await;
+}
+
+async fn closed(backend: &dyn Backend) {
+    backend
+        .close()
+        .await
+        .unwrap_or_else(|e| panic!("close: {e:#}"));
+    let query = Query::new(crate::record::Kind::User);
+    let after = backend.select(&query).await.err().map(|e| e.kind());
+    assert_eq!(after, Some(ErrorKind::Backend), "select after close");
+}
+
+async fn apply(backend: &dyn Backend, changes: &ChangeSet) -> Applied {
+    backend
+        .apply(changes)
+        .await
+        .unwrap_or_else(|e| panic!("apply: {e:#}"))
+}
+
+async fn insert(backend: &dyn Backend, record: impl Into<Record>) -> Id {
+    let mut changes = ChangeSet::new();
+    changes.insert(record);
+    apply(backend, &changes).await.inserted[0]
+}
+
+async fn select(backend: &dyn Backend, query: &Query) -> Vec<Record> {
+    let found = backend.select(query).await;
+    found.unwrap_or_else(|e| panic!("select {query:?}: {e:#}"))
+}
+
+async fn count(backend: &dyn Backend, query: &Query) -> u64 {
+    let count = backend.count(query).await;
+    count.unwrap_or_else(|e| panic!("count {query:?}: {e:#}"))
+}
+
+/// Applies a change set that must fail, and checks that it changed no record and no link.
+async fn refused(backend: &dyn Backend, changes: &ChangeSet, kind: ErrorKind, what: &str) {
+    let before = samples::everything(backend).await;
+    match backend.apply(changes).await {
+        Ok(_) => panic!("{what} was accepted"),
+        Err(error) => assert_eq!(error.kind(), kind, "{what}: {error:#}"),
+    }
+    assert_eq!(
+        samples::everything(backend).await,
+        before,
+        "{what} changed something"
+    );
+}
