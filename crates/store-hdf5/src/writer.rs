@@ -53,14 +53,14 @@ impl Hdf5Writer {
 
     /// Checks that a node may be written at `path`.
     fn check_place(&self, path: &str) -> Result<()> {
-        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let is_name = !matches!(name, "" | "." | "..") && !name.contains('\0');
-        if !path.is_empty() && !is_name {
-            return Err(Error::invalid_input("this is no name for a group or array"));
+        let is_name = |name| !matches!(name, "" | "." | "..") && !name.contains('\0');
+        if !path.is_empty() && !path.split('/').all(is_name) {
+            return Err(Error::invalid_input("this is no path of a group or array"));
         }
         if self.nodes.contains_key(path) {
             return Err(Error::invalid_input("this node was written already"));
         }
+        let (parent, _) = path.rsplit_once('/').unwrap_or_default();
         let has_parent = self
             .nodes
             .get(parent)
