@@ -1,12 +1,16 @@
 //! A store held in memory: the reference for the conformance suite, and for tests of everything
 //! above the store.
 
+mod format;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use format::MemoryFormat;
+
 use super::{
     Array, ArrayData, ArrayInfo, ArraySpec, Attributes, NodeKind, Span, Store, StoreWriter,
-    Strings, check_data, check_spans,
+    Strings, check_data, check_path, check_spans,
 };
 use crate::error::{Error, Result};
 
@@ -53,6 +57,7 @@ impl MemoryStore {
     }
 
     fn insert(&mut self, path: &str, node: Node) -> Result<()> {
+        check_path(path)?;
         let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
         let has_parent = path.is_empty() || matches!(self.nodes.get(parent), Some(Node::Group(_)));
         if !has_parent {

@@ -104,8 +104,10 @@ pub trait StoreWriter: Send {
 /// Checks that `data` fits `spec`; every writer calls this first.
 ///
 /// # Errors
-/// `InvalidInput` if the number of elements or their kind differs, or the shape overflows.
+/// `InvalidInput` if the number of elements or their kind differs, the shape overflows, or the
+/// extents of chunks and shards do not suit the shape and each other.
 pub fn check_data(spec: &ArraySpec, data: ArrayData<'_>) -> Result<()> {
+    check_layout(spec)?;
     let elements = spec
         .shape
         .iter()
@@ -128,5 +130,46 @@ pub fn check_data(spec: &ArraySpec, data: ArrayData<'_>) -> Result<()> {
             "the data do not fit shape {:?} of type {}",
             spec.shape, spec.data_type
         )))
+    }
+}
+
+/// Checks that chunks have an extent above 0 along each axis of the shape, and that shards hold
+/// whole chunks.
+fn check_layout(spec: &ArraySpec) -> Result<()> {
+    let Some(chunk) = &spec.chunk_shape else {
+        return match &spec.shard_shape {
+            None => Ok(()),
+            Some(_) => Err(Error::invalid_input("a sharded array needs a chunk shape")),
+        };
+    };
+    if chunk.len() != spec.shape.len() || chunk.contains(&0) {
+        return Err(Error::invalid_input(format!(
+            "chunks of {chunk:?} do not suit the shape {:?}",
+            spec.shape
+        )));
+    }
+    let Some(shard) = &spec.shard_shape else {
+        return Ok(());
+    };
+    let whole = |(&shard, &chunk): (&u64, &u64)| shard != 0 && shard % chunk == 0;
+    if shard.len() != chunk.len() || !shard.iter().zip(chunk).all(whole) {
+        return Err(Error::invalid_input(format!(
+            "shards of {shard:?} are no multiple of the chunks of {chunk:?}"
+        )));
+    }
+    Ok(())
+}
+
+/// Checks that `path` names a node that every format can hold: `""`, or names joined by `/` that
+/// are neither empty, nor `.` or `..`, and hold no NUL. Every writer calls this first.
+///
+/// # Errors
+/// `InvalidInput` if it does not.
+pub fn check_path(path: &str) -> Result<()> {
+    let sound = |name: &str| !matches!(name, "" | "." | "..") && !name.contains('\0');
+    if path.is_empty() || path.split('/').all(sound) {
+        Ok(())
+    } else {
+        Err(Error::invalid_input("this is no path inside a store").with("node", format!("/{path}")))
     }
 }

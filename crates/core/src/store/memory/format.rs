@@ -1,0 +1,94 @@
+//! Memory stores behind the interface of a format, so that they can stand in for files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::MemoryStore;
+use crate::error::{Error, Result};
+use crate::store::{ArrayData, ArraySpec, Attributes, Store, StoreFormat, StoreWriter};
+
+/// Memory stores by path. Clones share their stores.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryFormat {
+    stores: Arc<Mutex<BTreeMap<PathBuf, Arc<MemoryStore>>>>,
+}
+
+/// A store that enters its format when it is finished.
+struct MemoryWriter {
+    store: MemoryStore,
+    path: PathBuf,
+    format: MemoryFormat,
+}
+
+impl MemoryFormat {
+    fn get(&self, path: &Path) -> Option<Arc<MemoryStore>> {
+        let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        stores.get(path).cloned()
+    }
+}
+
+impl StoreFormat for MemoryFormat {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn suffixes(&self) -> &'static [&'static str] {
+        &[".memory"]
+    }
+
+    fn open(&self, path: &Path) -> Result<Arc<dyn Store>> {
+        match self.get(path) {
+            Some(store) => Ok(store),
+            None => Err(Error::not_found("no such store in memory").with("path", path.display())),
+        }
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn StoreWriter>> {
+        if self.get(path).is_some() {
+            return Err(exists(path));
+        }
+        Ok(Box::new(MemoryWriter {
+            store: MemoryStore::new(path.to_string_lossy()),
+            path: path.to_owned(),
+            format: self.clone(),
+        }))
+    }
+}
+
+impl StoreWriter for MemoryWriter {
+    fn write_group(&mut self, path: &str, attributes: &Attributes) -> Result<()> {
+        self.store.write_group(path, attributes)
+    }
+
+    fn write_array(
+        &mut self,
+        path: &str,
+        spec: &ArraySpec,
+        data: ArrayData<'_>,
+        attributes: &Attributes,
+    ) -> Result<()> {
+        self.store.write_array(path, spec, data, attributes)
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        let mut stores = self
+            .format
+            .stores
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if stores.contains_key(&self.path) {
+            return Err(exists(&self.path));
+        }
+        stores.insert(self.path, Arc::new(self.store));
+        Ok(())
+    }
+}
+
+fn exists(path: &Path) -> Error {
+    Error::new(
+        crate::error::ErrorKind::AlreadyExists,
+        "a store is here already",
+    )
+    .with("path", path.display())
+}

@@ -1,0 +1,15 @@
+//! The memory store against the suite that every store runs.
+#![cfg(feature = "conformance")]
+
+use anndex_core::conformance::store::{Capabilities, run};
+use anndex_core::store::memory::MemoryFormat;
+
+#[test]
+fn conforms() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    run(
+        &MemoryFormat::default(),
+        directory.path(),
+        &Capabilities::all(),
+    );
+}
