@@ -34,7 +34,7 @@ impl Hdf5Array {
         node: String,
     ) -> Result<Self> {
         let location = source.location().into();
-        let raw = RawArray::open(file, dataset.address(), source)?;
+        let raw = RawArray::open(file, dataset, source)?;
         let element = raw.element.clone();
         Ok(Self::new(Arc::new(raw), heaps, location, node, element, 0))
     }

@@ -131,6 +131,37 @@ impl Grid {
     }
 }
 
+impl Grid {
+    /// Fills `chunk` with the elements of the chunk at `position`, zeros past the edge of the
+    /// array; returns its element offsets.
+    pub(crate) fn gather(
+        &self,
+        position: u64,
+        elements: &[u8],
+        chunk: &mut [u8],
+    ) -> Result<Vec<u64>> {
+        let columns = self.columns(position % self.band_chunks);
+        let first_row = position / self.band_chunks * self.chunk_shape[0];
+        let rows = self.chunk_shape[0].min(self.shape[0] - first_row) as usize;
+        chunk.fill(0);
+        for row in 0..rows {
+            let from = (first_row as usize + row) * columns.row_bytes + columns.start;
+            let from = elements.get(from..).ok_or_else(outside)?;
+            let to = chunk
+                .get_mut(row * columns.chunk_row_bytes..)
+                .ok_or_else(outside)?;
+            columns.copy_axis(0, from, &columns.row_strides, to, &columns.chunk_strides)?;
+        }
+        let mut offsets = vec![0; self.shape.len()];
+        let mut rest = position;
+        for axis in (0..self.shape.len()).rev() {
+            offsets[axis] = rest % self.counts[axis] * self.chunk_shape[axis];
+            rest /= self.counts[axis];
+        }
+        Ok(offsets)
+    }
+}
+
 /// The part of each row that lies in one chunk.
 struct Columns {
     extents: Vec<usize>,
@@ -167,12 +198,20 @@ impl Columns {
             let to = out
                 .get_mut(row * self.row_bytes + self.start..)
                 .ok_or_else(outside)?;
-            self.copy_axis(0, from, to)?;
+            self.copy_axis(0, from, &self.chunk_strides, to, &self.row_strides)?;
         }
         Ok(())
     }
 
-    fn copy_axis(&self, axis: usize, from: &[u8], to: &mut [u8]) -> Result<()> {
+    /// Copies the part of one row from one of chunk and array to the other.
+    fn copy_axis(
+        &self,
+        axis: usize,
+        from: &[u8],
+        from_strides: &[usize],
+        to: &mut [u8],
+        to_strides: &[usize],
+    ) -> Result<()> {
         let Some(&extent) = self.extents.get(axis) else {
             return copy_run(self.element_size, from, to);
         };
@@ -180,13 +219,9 @@ impl Columns {
             return copy_run(extent * self.element_size, from, to);
         }
         for index in 0..extent {
-            let from = from
-                .get(index * self.chunk_strides[axis]..)
-                .ok_or_else(outside)?;
-            let to = to
-                .get_mut(index * self.row_strides[axis]..)
-                .ok_or_else(outside)?;
-            self.copy_axis(axis + 1, from, to)?;
+            let from = from.get(index * from_strides[axis]..).ok_or_else(outside)?;
+            let to = to.get_mut(index * to_strides[axis]..).ok_or_else(outside)?;
+            self.copy_axis(axis + 1, from, from_strides, to, to_strides)?;
         }
         Ok(())
     }

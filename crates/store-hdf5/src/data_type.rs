@@ -176,6 +176,32 @@ impl ElementType {
     }
 }
 
+/// Checks the stored description of a number for what [`Datatype`] leaves out: padding bits,
+/// or exponents of another width than IEEE 754 has (such as bfloat16).
+pub(crate) fn is_plain_number(description: &[u8]) -> bool {
+    let Some((head, properties)) = description.split_first_chunk::<8>() else {
+        return false;
+    };
+    let bits = u32::from(head[4]) * 8;
+    let precision = |properties: &[u8]| {
+        let bit_offset = u32::from(properties[0]) | u32::from(properties[1]) << 8;
+        let precision = u32::from(properties[2]) | u32::from(properties[3]) << 8;
+        bit_offset == 0 && precision == bits
+    };
+    match (head[0] & 0x0f, properties) {
+        (0, properties) if properties.len() >= 4 => precision(properties),
+        (1, properties) if properties.len() >= 8 => {
+            let layout = match bits {
+                16 => [10, 5, 0, 10],
+                32 => [23, 8, 0, 23],
+                _ => [52, 11, 0, 52],
+            };
+            precision(properties) && properties[4..8] == layout
+        }
+        _ => true,
+    }
+}
+
 fn number(byte_order: ByteOrder) -> Encoding {
     Encoding::Number {
         big_endian: byte_order == ByteOrder::BigEndian,

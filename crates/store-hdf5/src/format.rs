@@ -7,6 +7,7 @@ use anndex_core::Result;
 use anndex_core::store::{Store, StoreFormat, StoreWriter};
 
 use crate::store::Hdf5Store;
+use crate::writer::Hdf5Writer;
 
 /// The format HDF5, for files that end in `.h5ad` or `.h5`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,9 +27,6 @@ impl StoreFormat for Hdf5Format {
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn StoreWriter>> {
-        Err(
-            anndex_core::Error::unsupported("HDF5 files can't be written yet")
-                .with("path", path.display()),
-        )
+        Ok(Box::new(Hdf5Writer::create(path)?))
     }
 }

@@ -18,6 +18,7 @@ mod raw_array;
 mod source;
 mod store;
 mod strings;
+mod writer;
 
 pub use format::Hdf5Format;
 pub use store::Hdf5Store;

@@ -3,16 +3,16 @@
 
 use std::sync::OnceLock;
 
-use anndex_core::store::Span;
+use anndex_core::store::{DataType, Span};
 use anndex_core::{Error, Result};
 use hdf5_reader::messages::HdfMessage;
 use hdf5_reader::messages::dataspace::DataspaceType;
 use hdf5_reader::messages::layout::DataLayout;
-use hdf5_reader::{Datatype, Hdf5File};
+use hdf5_reader::{Dataset, Datatype, Hdf5File};
 
 use crate::chunk_table::{ChunkIndex, is_undefined};
 use crate::chunked::{Chunked, Grid};
-use crate::data_type::ElementType;
+use crate::data_type::{ElementType, Encoding, is_plain_number};
 use crate::error::from_hdf5;
 use crate::filter::Pipeline;
 use crate::source::Source;
@@ -48,9 +48,11 @@ enum Layout {
 }
 
 impl RawArray {
-    /// Reads the description of the array whose object header is at `address`.
-    pub(crate) fn open(file: &Hdf5File, address: u64, source: Source) -> Result<Self> {
-        let header = file.get_or_parse_header(address).map_err(from_hdf5)?;
+    /// Reads the description of an array.
+    pub(crate) fn open(file: &Hdf5File, dataset: &Dataset, source: Source) -> Result<Self> {
+        let header = file
+            .get_or_parse_header(dataset.address())
+            .map_err(from_hdf5)?;
         let superblock = file.superblock();
         let mut dataspace = None;
         let mut datatype: Option<&Datatype> = None;
@@ -74,7 +76,12 @@ impl RawArray {
         let dataspace = dataspace.ok_or_else(|| missing("shape"))?;
         let datatype = datatype.ok_or_else(|| missing("element type"))?;
         let layout = layout.ok_or_else(|| missing("layout"))?;
-        let element = ElementType::new(datatype, superblock.offset_size)?;
+        let mut element = ElementType::new(datatype, superblock.offset_size)?;
+        let description = dataset.raw_datatype().map_err(from_hdf5)?;
+        if element.data_type.is_numeric() && !is_plain_number(&description) {
+            element.data_type = DataType::Other(format!("{} of unusual bits", element.data_type));
+            element.encoding = Encoding::Other;
+        }
         let element_size = element.size()?;
         let shape = match dataspace.dataspace_type {
             DataspaceType::Null => vec![0],
