@@ -5,6 +5,7 @@
 //! every backend runs the suite in `conformance`.
 
 mod change;
+mod filter;
 pub mod memory;
 mod query;
 
@@ -13,7 +14,8 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 pub use change::{Applied, Change, ChangeSet, Expect, NewRecord, Precondition, Target};
-pub use query::{Comparison, Filter, LinkQuery, Order, OrderBy, Query, Relation, TextMatch};
+pub use filter::{Comparison, Filter, Relation, TextMatch};
+pub use query::{LinkQuery, Order, OrderBy, Query};
 
 use crate::error::Result;
 use crate::record::{Link, Record};

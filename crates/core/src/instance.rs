@@ -4,6 +4,32 @@
 //! Every operation reads what it needs, works out one change set with the preconditions that it
 //! relied on, and applies it. If another writer was faster it starts over, so that the rules hold
 //! on every database without locks held across calls.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! use anndex_core::backend::memory::MemoryBackend;
+//! use anndex_core::instance::{Instance, Settings};
+//! use anndex_core::store::StoreFormats;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> anndex_core::Result<()> {
+//! # let directory = tempfile::tempdir().expect("a temporary directory");
+//! # let path = directory.path().join("donors.csv");
+//! # std::fs::write(&path, "donor,age\n1,42\n").expect("a file");
+//! let settings = Settings {
+//!     storage_root: directory.path().join("cells"),
+//!     user_handle: "ada".to_owned(),
+//!     user_name: None,
+//!     formats: StoreFormats::new(),
+//! };
+//! let db = Instance::new(Arc::new(MemoryBackend::new()), settings).await?;
+//! let a = db.artifact(&path).description("donors").save().await?;
+//! let c = db.collection([a]).name("My collection").version("1").save().await?;
+//! assert_eq!(db.collections().get_by_name("My collection").await?.uid, c.uid);
+//! assert_eq!(c.artifacts().await?.len(), 1);
+//! # Ok(())
+//! # }
+//! ```
 
 mod artifact;
 mod collection;
@@ -29,11 +55,11 @@ pub use lineage::RunChoice;
 pub use query_set::{IdLike, QuerySet};
 
 use self::retry::{blocking, retry};
-use crate::backend::{Backend, ChangeSet, Filter, Query};
+use crate::backend::{Backend, ChangeSet, Filter, LinkQuery, Query};
 use crate::error::{Error, Result};
 use crate::record::{
-    Artifact, Collection, FeatureSet, Field, Kind, RecordData, Run, Storage, Transform, ULabel,
-    User, now,
+    Artifact, Collection, FeatureSet, Field, Id, Kind, LinkKind, RecordData, Run, Storage,
+    Transform, ULabel, User, now,
 };
 use crate::registry::{Registry, uid};
 use crate::store::StoreFormats;
@@ -204,6 +230,15 @@ impl Instance {
 
     fn set_current(&self, run: Option<Run>) {
         *self.0.run.write().unwrap_or_else(PoisonError::into_inner) = run;
+    }
+
+    /// The ids of the targets of a record's links.
+    async fn linked(&self, link: LinkKind, source: Id) -> Result<Vec<Id>> {
+        let links = self
+            .backend()
+            .links(&LinkQuery::of_source(link, source))
+            .await?;
+        Ok(links.into_iter().map(|link| link.target).collect())
     }
 
     async fn select<R: RecordData>(&self, query: &Query) -> Result<Vec<R>> {

@@ -1,14 +1,12 @@
 //! Making transforms and labels.
 
-use super::handle::Handle;
+use super::handle::{Handle, same_instance};
 use super::retry::retry;
 use super::{Instance, versioned};
 use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, Result};
 use crate::record::{Field, LinkKind, RecordData, Transform, ULabel, Visibility, now};
 use crate::registry::{Registry, hash, key, uid};
-
-use super::artifact::same_instance;
 
 /// A transform that is about to be made.
 #[derive(Debug, Clone)]

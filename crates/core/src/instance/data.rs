@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::artifact::same_instance;
-use super::handle::Handle;
+use super::handle::{Handle, same_instance};
 use super::retry::retry;
 use crate::backend::{ChangeSet, Filter, LinkQuery, Query, Relation};
 use crate::error::{Error, Result};

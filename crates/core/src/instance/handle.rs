@@ -240,3 +240,19 @@ impl<R: Into<Record>> From<Handle<R>> for Record {
         handle.record.into()
     }
 }
+
+/// Refuses records of other instances.
+pub(super) fn same_instance<'a, R: Registry>(
+    db: &Instance,
+    handles: impl IntoIterator<Item = &'a Handle<R>>,
+) -> Result<()> {
+    let other = handles
+        .into_iter()
+        .find(|handle| !handle.instance().same_as(db));
+    other.map_or(Ok(()), |other| {
+        Err(
+            Error::invalid_input(format!("the {} is of another instance", R::KIND))
+                .with("uid", other.uid()),
+        )
+    })
+}

@@ -207,7 +207,20 @@ fn encode(digest: &[u8]) -> String {
 mod tests {
     use std::fs;
 
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_set_has_neither_order_nor_repetition(hashes: Vec<String>, turn: usize) {
+            let forward = hash_set(hashes.iter().map(String::as_str));
+            let turn = turn.checked_rem(hashes.len()).unwrap_or(0);
+            let turned = hashes[turn..].iter().chain(&hashes).map(String::as_str);
+            prop_assert_eq!(&hash_set(turned), &forward);
+            prop_assert_eq!(forward.len(), HASH_LENGTH);
+        }
+    }
 
     // The constants are what lamindb_setup.core.hashing gives (lamindb-setup 1.27.0).
     const FILES: &[(usize, &str, HashType)] = &[

@@ -34,8 +34,10 @@ async fn a_collection_has_its_fields_and_order() {
     );
     assert_eq!(c.reference.as_deref(), Some("https://example.org"));
     assert_eq!(c.visibility, Visibility::Default);
-    assert_eq!(c.artifacts().await.unwrap(), [b.clone(), a]);
+    assert_eq!(c.artifacts().await.unwrap(), [b.clone(), a.clone()]);
     assert_eq!(c.unordered_artifacts().count().await.unwrap(), 2);
+    let paths = [b.path().await.unwrap(), a.path().await.unwrap()];
+    assert_eq!(c.paths().await.unwrap(), paths);
     assert_eq!(c.artifact().await.unwrap(), Some(meta.clone()));
     assert_eq!(b.collections().await.unwrap(), std::slice::from_ref(&c));
     let page = c.describe().await.unwrap();

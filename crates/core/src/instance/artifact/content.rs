@@ -1,0 +1,79 @@
+//! What is known of a file or directory before the database is asked.
+
+use std::path::{Path, PathBuf};
+
+use crate::anndata::BackedAnnData;
+use crate::backend::Filter;
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{Artifact, Field, Visibility};
+use crate::registry::hash::{self, ContentHash};
+use crate::store::StoreFormats;
+
+/// A file or directory with its hash.
+pub(super) struct Content {
+    pub(super) path: PathBuf,
+    pub(super) file_name: String,
+    pub(super) hash: ContentHash,
+    pub(super) size: i64,
+}
+
+impl Content {
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let path = path
+            .canonicalize()
+            .map_err(|e| Error::io(path.display(), e))?;
+        let name = path.file_name().and_then(|name| name.to_str());
+        let file_name = name.map(str::to_owned).ok_or_else(|| {
+            Error::invalid_input("the name is no UTF-8; rename it").with("path", path.display())
+        })?;
+        let hash = hash::hash_path(&path)?;
+        let size = i64::try_from(hash.size)
+            .map_err(|_| Error::invalid_input("this is larger than a database can note"))?;
+        Ok(Self {
+            path,
+            file_name,
+            hash,
+            size,
+        })
+    }
+
+    pub(super) fn is_that_of(&self, artifact: &Artifact) -> bool {
+        artifact.hash_type.as_deref() == Some(self.hash.hash_type.as_str())
+            && artifact.size == Some(self.size)
+    }
+
+    pub(super) fn not_in_trash(&self) -> Filter {
+        Filter::eq(Field::Hash, self.hash.hash.as_str())
+            .and(Filter::eq(Field::HashType, self.hash.hash_type.as_str()))
+            .and(Filter::eq(Field::Size, self.size))
+            .and(Filter::ne(Field::Visibility, Visibility::Trash))
+    }
+}
+
+/// The type of object, by suffix, and the number of observations of an AnnData.
+pub(super) fn inspect(
+    formats: &StoreFormats,
+    path: &Path,
+    suffix: &str,
+) -> Result<(Option<&'static str>, Option<i64>)> {
+    const TABLES: [&str; 7] = [
+        ".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".ipc", ".feather",
+    ];
+    const ANNDATA: &str = "AnnData";
+    if TABLES.contains(&suffix) {
+        return Ok((Some("DataFrame"), None));
+    }
+    let by_suffix = (suffix == ".h5ad").then_some(ANNDATA);
+    let Ok(format) = formats.for_path(path) else {
+        return Ok((by_suffix, None));
+    };
+    match BackedAnnData::open(format.open(path)?) {
+        Ok(adata) => Ok((Some(ANNDATA), i64::try_from(adata.n_obs()).ok())),
+        // Other data in the same format, or encodings that only other readers know.
+        Err(error) if [ErrorKind::InvalidInput, ErrorKind::Unsupported].contains(&error.kind()) => {
+            tracing::warn!(path = %path.display(), %error, "the number of observations is unknown");
+            Ok((by_suffix, None))
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,245 @@
+//! Saving an artifact: storage first, then its record in one change set.
+
+use super::ArtifactBuilder;
+use super::content::{Content, inspect};
+use crate::backend::{ChangeSet, Filter, Query};
+use crate::error::{Error, ErrorKind, Result};
+use crate::instance::handle::same_instance;
+use crate::instance::known::{self, Given};
+use crate::instance::retry::{blocking, retry};
+use crate::instance::{Handle, place, versioned};
+use crate::record::{Artifact, Field, Id, LinkKind, RecordData, Run, Storage, Value, now};
+use crate::registry::{Registry, key, uid};
+
+/// Where the content is or will be.
+struct Location {
+    storage: Storage,
+    /// The key, if it is registered in place.
+    in_place: Option<String>,
+}
+
+impl ArtifactBuilder {
+    pub(super) async fn save_content(self) -> Result<Handle<Artifact>> {
+        if let Some(key) = &self.key {
+            key::check(key)?;
+        }
+        same_instance(&self.db, self.is_new_version_of.iter())?;
+        same_instance(&self.db, self.ulabels.iter().flatten())?;
+        let run = self.run.resolve(&self.db)?;
+        let path = self.path.clone();
+        let content = blocking(move || Content::read(&path)).await?;
+        let location = self.locate(&content).await?;
+        let mut copied = None;
+        let saved = retry!(async {
+            self.attempt(&content, &location, run.as_ref(), &mut copied)
+                .await
+        });
+        // A copy that no record came to own: the save failed, or found the content known.
+        if let Some(storage_key) = copied
+            && !saved
+                .as_ref()
+                .is_ok_and(|artifact| artifact.storage_key == storage_key)
+        {
+            blocking(move || {
+                place::discard_copy(&location.storage, &storage_key);
+                Ok(())
+            })
+            .await?;
+        }
+        saved
+    }
+
+    async fn locate(&self, content: &Content) -> Result<Location> {
+        let storages = self
+            .db
+            .select::<Storage>(&Query::new(Storage::KIND))
+            .await?;
+        let Some((storage, key)) = place::locate(&content.path, &storages)? else {
+            return Ok(Location {
+                storage: self.db.storage().clone(),
+                in_place: None,
+            });
+        };
+        match &self.key {
+            Some(given) if *given != key => Err(Error::invalid_input(format!(
+                "the file is in a storage, where its key is {key:?}; leave the key out or move \
+                 the file"
+            ))
+            .with("key", given)),
+            _ => Ok(Location {
+                storage: storage.clone(),
+                in_place: Some(key),
+            }),
+        }
+    }
+
+    async fn attempt(
+        &self,
+        content: &Content,
+        location: &Location,
+        run: Option<&Run>,
+        copied: &mut Option<String>,
+    ) -> Result<Handle<Artifact>> {
+        let mut changes = ChangeSet::new();
+        if !self.skip_hash_lookup {
+            let known = known::with_hash::<Artifact>(&self.db, &content.hash.hash).await?;
+            if let Some(known) = known.into_iter().find(|known| content.is_that_of(known)) {
+                return self.update(known, content, location, run, copied).await;
+            }
+            changes.require_none(Artifact::KIND, content.not_in_trash());
+        }
+        let base = self.is_new_version_of.as_ref().map(Handle::id);
+        let place =
+            versioned::place::<Artifact>(&self.db, base, self.version.as_deref(), &mut changes)
+                .await?;
+        let (otype, n_observations) = self.inspect(content).await?;
+        let mut artifact = Artifact {
+            uid: place.uid.clone(),
+            key: self.key.clone().or_else(|| location.in_place.clone()),
+            description: self.description.clone(),
+            suffix: key::suffix(&content.file_name).to_owned(),
+            otype: otype.map(str::to_owned),
+            size: Some(content.size),
+            hash: Some(content.hash.hash.clone()),
+            hash_type: Some(content.hash.hash_type.as_str().to_owned()),
+            n_objects: content.hash.n_objects.and_then(|n| i64::try_from(n).ok()),
+            n_observations,
+            storage_completed: true,
+            version: place.version.clone(),
+            run_id: run.and_then(|run| run.id),
+            created_by_id: self.db.user().id,
+            created_at: now(),
+            updated_at: now(),
+            ..Artifact::default()
+        };
+        place.inherit(&mut artifact)?;
+        if artifact.key.is_none() && artifact.description.is_none() {
+            artifact.key = Some(content.file_name.clone());
+        }
+        let name = match place.base {
+            None => artifact.uid.clone(),
+            // The next uid of a family may be taken by another writer at any moment.
+            Some(_) => uid::random(Artifact::UID_LENGTH),
+        };
+        let (storage_id, storage_key) = self
+            .put(&name, content, location, copied, &mut changes)
+            .await?;
+        artifact.storage_id = storage_id;
+        artifact.storage_key = storage_key;
+        let new = changes.insert(artifact.clone());
+        for ulabel in self.labels(place.base.and_then(|base| base.id)).await? {
+            changes.link(LinkKind::ArtifactULabel, new, ulabel);
+        }
+        artifact.id = Some(self.db.backend().apply(&changes).await?.id(new)?);
+        Handle::new(&self.db, artifact)
+    }
+
+    /// Brings the record of known content up to date, and puts the content in storage again if it
+    /// is not there.
+    async fn update(
+        &self,
+        known: Artifact,
+        content: &Content,
+        location: &Location,
+        run: Option<&Run>,
+        copied: &mut Option<String>,
+    ) -> Result<Handle<Artifact>> {
+        tracing::info!(
+            uid = known.uid,
+            "the content is known; its artifact is given back"
+        );
+        let mut changes = ChangeSet::new();
+        let mut fields = vec![(
+            Field::Description,
+            self.description.clone().map(Value::from),
+        )];
+        let known = Handle::new(&self.db, known)?;
+        if !known.storage_completed || known.is_missing().await? {
+            let name = uid::random(Artifact::UID_LENGTH);
+            let (storage, storage_key) = self
+                .put(&name, content, location, copied, &mut changes)
+                .await?;
+            fields.push((Field::Storage, Some(storage.into())));
+            fields.push((Field::StorageKey, Some(storage_key.into())));
+            fields.push((Field::StorageCompleted, Some(true.into())));
+            fields.push((Field::Key, location.in_place.clone().map(Value::from)));
+        } else if let Some(key) = self
+            .key
+            .as_ref()
+            .filter(|key| known.key.as_ref() != Some(key))
+        {
+            tracing::warn!(
+                uid = known.uid,
+                key,
+                "the content is known under another key, which stays"
+            );
+        }
+        let given = Given {
+            fields,
+            ulabels: &self.given_labels(),
+            run,
+        };
+        known::update(&self.db, known.record(), given, &mut changes).await?;
+        if !changes.changes.is_empty() {
+            self.db.backend().apply(&changes).await?;
+        }
+        Handle::new(&self.db, known.fresh().await?)
+    }
+
+    /// Puts the content where it belongs, unless an earlier attempt did. Gives the storage and the
+    /// place in it.
+    async fn put(
+        &self,
+        name: &str,
+        content: &Content,
+        location: &Location,
+        copied: &mut Option<String>,
+        changes: &mut ChangeSet,
+    ) -> Result<(Id, String)> {
+        let storage = location.storage.clone();
+        let storage_id = storage.id.unwrap_or_default();
+        if let Some(key) = &location.in_place {
+            let here = Filter::eq(Field::Storage, storage_id)
+                .and(Filter::eq(Field::StorageKey, key.as_str()));
+            let query = Query::new(Artifact::KIND).filter(here.clone());
+            if let Some(other) = self.db.select::<Artifact>(&query).await?.first() {
+                return Err(Error::new(
+                    ErrorKind::AlreadyExists,
+                    format!(
+                        "the {} was registered at this place with other content; put the new \
+                         content elsewhere, or delete the artifact permanently first",
+                        other.label()
+                    ),
+                ));
+            }
+            changes.require_none(Artifact::KIND, here);
+            return Ok((storage_id, key.clone()));
+        }
+        if let Some(storage_key) = copied {
+            return Ok((storage_id, storage_key.clone()));
+        }
+        let storage_key = place::managed_key(name, key::suffix(&content.file_name));
+        let (from, to, size) = (content.path.clone(), storage_key.clone(), content.hash.size);
+        blocking(move || place::copy(&from, &storage, &to, size)).await?;
+        *copied = Some(storage_key.clone());
+        Ok((storage_id, storage_key))
+    }
+
+    async fn inspect(&self, content: &Content) -> Result<(Option<&'static str>, Option<i64>)> {
+        let (formats, path) = (self.db.formats().clone(), content.path.clone());
+        let suffix = key::suffix(&content.file_name).to_lowercase();
+        blocking(move || inspect(&formats, &path, &suffix)).await
+    }
+
+    fn given_labels(&self) -> Vec<Id> {
+        self.ulabels.iter().flatten().map(Handle::id).collect()
+    }
+
+    /// The labels given, or those of the old version.
+    async fn labels(&self, base: Option<Id>) -> Result<Vec<Id>> {
+        match (&self.ulabels, base) {
+            (None, Some(base)) => self.db.linked(LinkKind::ArtifactULabel, base).await,
+            _ => Ok(self.given_labels()),
+        }
+    }
+}
