@@ -18,6 +18,7 @@
 //! # std::fs::write(&path, "donor,age\n1,42\n").expect("a file");
 //! let settings = Settings {
 //!     storage_root: directory.path().join("cells"),
+//!     storage_uid: None,
 //!     user_handle: "ada".to_owned(),
 //!     user_name: None,
 //!     formats: StoreFormats::new(),
@@ -69,6 +70,10 @@ use crate::store::StoreFormats;
 pub struct Settings {
     /// The directory of the default storage; it is made if it does not exist.
     pub storage_root: PathBuf,
+    /// The uid of the default storage as it was when the instance was opened before, where that is
+    /// known: then its directory may have been moved meanwhile, and its record follows. `None`
+    /// means the storage whose record has this very directory.
+    pub storage_uid: Option<String>,
     /// The handle of the user who works with the instance, such as a login name.
     pub user_handle: String,
     /// The user's full name, kept when the user is new to the instance.
@@ -113,12 +118,15 @@ impl Instance {
             };
             ensure(backend.as_ref(), Field::Handle, &handle, template).await
         })?;
-        let root = settings.storage_root;
+        let root = settings.storage_root.clone();
         let root = blocking(move || {
             std::fs::create_dir_all(&root).map_err(|e| Error::io(root.display(), e))?;
             place::canonical_root(&root)
         })
         .await?;
+        if let Some(uid) = &settings.storage_uid {
+            follow_storage(backend.as_ref(), uid, &root).await?;
+        }
         let storage = ensure_storage(backend.as_ref(), &root, user.id).await?;
         Ok(Self(Arc::new(Inner {
             backend,
@@ -283,6 +291,25 @@ async fn ensure_storage(backend: &dyn Backend, root: &str, user: Option<i64>) ->
             ..Storage::default()
         };
         ensure(backend, Field::Root, root, template).await
+    })
+}
+
+/// Notes where the directory of a storage is now.
+async fn follow_storage(backend: &dyn Backend, uid: &str, root: &str) -> Result<()> {
+    let moved = Filter::eq(Field::Uid, uid).and(Filter::ne(Field::Root, root));
+    let query = Query::new(Kind::Storage).filter(moved);
+    let Some(storage) = select::<Storage>(backend, &query).await?.pop() else {
+        return Ok(());
+    };
+    tracing::info!(from = storage.root, to = root, "the storage was moved");
+    let mut changes = ChangeSet::new();
+    let set = vec![(Field::Root, root.into()), (Field::UpdatedAt, now().into())];
+    changes.update(Kind::Storage, storage.id.unwrap_or_default(), set);
+    let applied = backend.apply(&changes).await;
+    applied.map(|_| ()).map_err(|e| {
+        e.operation("follow a moved storage")
+            .with("from", &storage.root)
+            .with("path", root)
     })
 }
 

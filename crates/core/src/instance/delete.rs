@@ -91,6 +91,15 @@ impl<R: Registry> Handle<R> {
         // Only now: if this process ends here a file is left over, and no record without its file.
         match self.record().clone().into() {
             Record::Artifact(artifact) => self.remove_copy(artifact).await,
+            Record::Run(run)
+                if self
+                    .db
+                    .current()
+                    .is_some_and(|current| current.id == run.id) =>
+            {
+                self.db.set_current(None);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -30,6 +30,7 @@ impl Fixture {
         let directory = tempfile::tempdir().unwrap();
         let settings = Settings {
             storage_root: directory.path().join("cells"),
+            storage_uid: None,
             user_handle: "ada".to_owned(),
             user_name: Some("Ada Lovelace".to_owned()),
             formats: StoreFormats::new(),
@@ -66,6 +67,7 @@ async fn an_instance_makes_its_user_and_storage_once() {
     let first = Fixture::with_backend(backend.clone()).await;
     let settings = Settings {
         storage_root: first.db.storage_root().to_owned(),
+        storage_uid: None,
         user_handle: " ada ".to_owned(),
         user_name: None,
         formats: StoreFormats::new(),
@@ -78,6 +80,26 @@ async fn an_instance_makes_its_user_and_storage_once() {
     assert_eq!(second.user().uid.len(), 8);
     second.close().await.unwrap();
     failure(first.db.users().all().await, ErrorKind::Backend);
+}
+
+#[tokio::test]
+async fn a_storage_that_was_moved_is_followed() {
+    let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    let fixture = Fixture::with_backend(backend.clone()).await;
+    let a = fixture.artifact("a").await;
+    let moved = fixture.directory.path().join("moved");
+    fs::rename(fixture.db.storage_root(), &moved).unwrap();
+    let settings = Settings {
+        storage_root: moved,
+        storage_uid: Some(fixture.db.storage().uid.clone()),
+        user_handle: "ada".to_owned(),
+        user_name: None,
+        formats: StoreFormats::new(),
+    };
+    let db = Instance::new(backend, settings).await.unwrap();
+    assert_eq!(db.storages().count().await.unwrap(), 1);
+    let a = db.artifacts().get(&a.uid).await.unwrap();
+    assert_eq!(fs::read_to_string(a.path().await.unwrap()).unwrap(), "a");
 }
 
 /// Compiles only if the operations can be spawned on other threads.

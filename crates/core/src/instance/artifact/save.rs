@@ -34,19 +34,44 @@ impl ArtifactBuilder {
             self.attempt(&content, &location, run.as_ref(), &mut copied)
                 .await
         });
-        // A copy that no record came to own: the save failed, or found the content known.
-        if let Some(storage_key) = copied
-            && !saved
-                .as_ref()
-                .is_ok_and(|artifact| artifact.storage_key == storage_key)
+        if let Some(storage_key) = copied {
+            self.discard_unowned(&saved, location.storage, storage_key)
+                .await?;
+        }
+        saved
+    }
+
+    /// Removes a copy that no record came to own, because the save failed or found the content
+    /// known. After an error of the database nobody knows whether the record is there, and the
+    /// copy stays.
+    async fn discard_unowned(
+        &self,
+        saved: &Result<Handle<Artifact>>,
+        storage: Storage,
+        storage_key: String,
+    ) -> Result<()> {
+        if saved
+            .as_ref()
+            .is_err_and(|error| error.kind() == ErrorKind::Backend)
+        {
+            return Ok(());
+        }
+        let owned = Filter::eq(Field::StorageKey, storage_key.as_str());
+        let owned = Query::new(Artifact::KIND).filter(owned);
+        if self
+            .db
+            .backend()
+            .count(&owned)
+            .await
+            .is_ok_and(|owners| owners == 0)
         {
             blocking(move || {
-                place::discard_copy(&location.storage, &storage_key);
+                place::discard_copy(&storage, &storage_key);
                 Ok(())
             })
             .await?;
         }
-        saved
+        Ok(())
     }
 
     async fn locate(&self, content: &Content) -> Result<Location> {

@@ -65,7 +65,9 @@ async fn runs_link_inputs_and_outputs() {
     let mut first = first;
     let error = failure(first.delete(Some(true)).await, ErrorKind::InvalidInput);
     assert!(error.message().contains(&a.uid), "{error}");
+    db.set_current_run(Some(&third)).unwrap();
     third.delete(Some(true)).await.unwrap();
+    assert!(db.current_run().unwrap().is_none());
     assert_eq!(c.input_of().await.unwrap(), []);
 }
 
