@@ -62,7 +62,11 @@ fn check_damaged(bytes: &[u8], name: &str, directory: &Path) -> bool {
     fs::write(&path, bytes).unwrap();
     let started = Instant::now();
     let result = read_everything(&path, directory);
-    assert!(started.elapsed() < TIME_LIMIT, "{name} took {:?}", started.elapsed());
+    assert!(
+        started.elapsed() < TIME_LIMIT,
+        "{name} took {:?}",
+        started.elapsed()
+    );
     if let Err(error) = &result {
         assert!(
             matches!(
@@ -82,9 +86,16 @@ fn check_damaged(bytes: &[u8], name: &str, directory: &Path) -> bool {
 }
 
 fn assert_memory_bounded() {
-    let Ok(status) = fs::read_to_string("/proc/self/status") else { return };
+    let Ok(status) = fs::read_to_string("/proc/self/status") else {
+        return;
+    };
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak: u64 = peak.unwrap().trim().trim_end_matches(" kB").parse().unwrap();
+    let peak: u64 = peak
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
     assert!(peak < MEMORY_LIMIT_KIB, "the process took {peak} KiB");
 }
 
@@ -101,9 +112,16 @@ fn files_cut_at_every_twentieth_are_refused() {
         let stem = path.file_stem().unwrap().to_string_lossy();
         for twentieth in 0..20 {
             let cut = &bytes[..bytes.len() * twentieth / 20];
-            let refused =
-                check_damaged(cut, &format!("{stem}-{}.h5ad", twentieth * 5), directory.path());
-            assert!(refused, "{stem} cut at {}% was read as if it were whole", twentieth * 5);
+            let refused = check_damaged(
+                cut,
+                &format!("{stem}-{}.h5ad", twentieth * 5),
+                directory.path(),
+            );
+            assert!(
+                refused,
+                "{stem} cut at {}% was read as if it were whole",
+                twentieth * 5
+            );
         }
     }
     assert_memory_bounded();
@@ -117,7 +135,9 @@ fn files_with_flipped_bits_end_in_a_result_or_an_error() {
     let mut state = 0x5eed_u64;
     let mut random = |below: usize| {
         // Knuth's MMIX generator: the same flips on every machine.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % below
     };
     let contents: Vec<Vec<u8>> = files.iter().map(|path| fs::read(path).unwrap()).collect();
@@ -125,12 +145,23 @@ fn files_with_flipped_bits_end_in_a_result_or_an_error() {
     for flip in 0..FLIPS {
         let mut bytes = contents[flip % contents.len()].clone();
         // Half of the flips in the first 16 KiB, where most of the structure is.
-        let reach = if flip % 2 == 0 { bytes.len() } else { bytes.len().min(16 << 10) };
+        let reach = if flip % 2 == 0 {
+            bytes.len()
+        } else {
+            bytes.len().min(16 << 10)
+        };
         let position = random(reach);
         bytes[position] ^= 1 << random(8);
-        refused += usize::from(check_damaged(&bytes, &format!("{flip}.h5ad"), directory.path()));
+        refused += usize::from(check_damaged(
+            &bytes,
+            &format!("{flip}.h5ad"),
+            directory.path(),
+        ));
     }
-    assert!(refused > 0, "no flip was noticed, so the test can't have hit any structure");
+    assert!(
+        refused > 0,
+        "no flip was noticed, so the test can't have hit any structure"
+    );
     assert_memory_bounded();
 }
 
@@ -146,7 +177,10 @@ fn sparse(name: &str, directory: &Path) -> PathBuf {
     };
     let path = directory.join(name);
     let mut writer = formats().create(&path).unwrap();
-    let options = WriteOptions { compression: Compression::None, chunk_elements: None };
+    let options = WriteOptions {
+        compression: Compression::None,
+        chunk_elements: None,
+    };
     write(&mut *writer, &data, &options).unwrap();
     writer.finish().unwrap();
     path
@@ -161,18 +195,29 @@ fn replace(path: &Path, from: &[u8], to: &[u8]) {
         .filter(|(_, window)| *window == from)
         .map(|(position, _)| position)
         .collect();
-    assert_eq!(found.len(), 1, "the stored vector must be found once in {}", path.display());
+    assert_eq!(
+        found.len(),
+        1,
+        "the stored vector must be found once in {}",
+        path.display()
+    );
     let mut changed = bytes.clone();
     changed[found[0]..found[0] + to.len()].copy_from_slice(to);
     fs::write(path, changed).unwrap();
 }
 
 fn int32(values: &[i32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }
 
 fn int64(values: &[i64]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }
 
 #[test]
@@ -194,7 +239,13 @@ fn column_indices_out_of_range_are_corrupt() {
 #[test]
 fn row_pointers_that_decrease_or_pass_the_end_are_corrupt() {
     let directory = tempfile::tempdir().unwrap();
-    let wrong = [[0, 3, 1, 3], [1, 1, 3, 3], [0, 1, 3, 4], [0, -1, 3, 3], [0, 1, 3, i64::MAX]];
+    let wrong = [
+        [0, 3, 1, 3],
+        [1, 1, 3, 3],
+        [0, 1, 3, 4],
+        [0, -1, 3, 3],
+        [0, 1, 3, i64::MAX],
+    ];
     for (index, wrong) in wrong.iter().enumerate() {
         let path = sparse(&format!("{index}.h5ad"), directory.path());
         replace(&path, &int64(&[0, 1, 3, 3]), &int64(wrong));
@@ -232,11 +283,18 @@ fn what_is_no_anndata_is_refused_with_its_path() {
         let expected: &[ErrorKind] = match name {
             "missing.h5ad" | "missing.zarr" => &[ErrorKind::NotFound],
             "table.csv" => &[ErrorKind::Unsupported],
-            "empty.zarr" => &[ErrorKind::NotFound, ErrorKind::Corrupt, ErrorKind::InvalidInput],
+            "empty.zarr" => &[
+                ErrorKind::NotFound,
+                ErrorKind::Corrupt,
+                ErrorKind::InvalidInput,
+            ],
             _ => &[ErrorKind::Corrupt, ErrorKind::InvalidInput],
         };
         assert!(expected.contains(&error.kind()), "{name}: {error:?}");
-        assert!(error.context("path").unwrap_or_default().contains(name), "{error}");
+        assert!(
+            error.context("path").unwrap_or_default().contains(name),
+            "{error}"
+        );
     }
 }
 
@@ -246,9 +304,17 @@ fn a_file_that_shrinks_under_a_reader_is_an_error() {
     let path = sparse("shrinking.h5ad", directory.path());
     let mapped =
         MappedCollection::open_paths(&formats(), &[&path], &MappedOptions::default()).unwrap();
-    fs::File::options().write(true).open(&path).unwrap().set_len(100).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(100)
+        .unwrap();
     let error = mapped.get(1).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Storage), "{error:?}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Storage),
+        "{error:?}"
+    );
     assert_eq!(error.context("path"), Some(path.to_str().unwrap()));
 }
 
@@ -259,7 +325,10 @@ fn the_whole_fixtures_read_without_error() {
         let data = BackedAnnData::open(formats().open(&path).unwrap()).unwrap();
         // One of them holds no matrix at all.
         if data.matrix(&MatrixKey::X).unwrap().is_some() {
-            assert!(matches!(data.matrix(&MatrixKey::RawX).unwrap(), None | Some(Matrix::Sparse(_))));
+            assert!(matches!(
+                data.matrix(&MatrixKey::RawX).unwrap(),
+                None | Some(Matrix::Sparse(_))
+            ));
         }
         if let Err(error) = read_everything(&path, directory.path()) {
             panic!("{}: {error:?}", path.display());

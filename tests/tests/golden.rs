@@ -22,8 +22,12 @@ fn directory() -> PathBuf {
 fn golden(directory: &Path, file: &Path) -> Value {
     let name = file.file_name().unwrap().to_string_lossy();
     let path = directory.join(format!("{name}.json"));
-    let text = fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}; make it with `cargo xtask fixtures`", path.display()));
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}; make it with `cargo xtask fixtures`",
+            path.display()
+        )
+    });
     let golden: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(golden["format"], 1, "{}", path.display());
     golden
@@ -31,8 +35,10 @@ fn golden(directory: &Path, file: &Path) -> Value {
 
 #[test]
 fn small_files_hold_what_python_reads() {
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(directory().join("files")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(directory().join("files"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     assert!(files.len() > 40, "only {} fixtures are there", files.len());
     for file in files {
@@ -57,10 +63,22 @@ fn damaged_files_are_refused_where_they_are_damaged() {
         let path = directory.join(case["file"].as_str().unwrap());
         let error = read_all(&path).expect_err(case["why"].as_str().unwrap());
         assert_eq!(error.kind().as_str(), case["kind"], "{error:?}");
-        let node = error.context("node").unwrap_or_else(|| panic!("no node in {error}"));
-        let fault = format!("/{}", case["node"].as_str().unwrap().trim_start_matches('/'));
-        assert!(node.starts_with(&fault) || fault.starts_with(node), "{fault} in {error}");
-        assert_eq!(error.context("path"), Some(path.to_str().unwrap()), "{error}");
+        let node = error
+            .context("node")
+            .unwrap_or_else(|| panic!("no node in {error}"));
+        let fault = format!(
+            "/{}",
+            case["node"].as_str().unwrap().trim_start_matches('/')
+        );
+        assert!(
+            node.starts_with(&fault) || fault.starts_with(node),
+            "{fault} in {error}"
+        );
+        assert_eq!(
+            error.context("path"),
+            Some(path.to_str().unwrap()),
+            "{error}"
+        );
     }
 }
 
@@ -82,22 +100,37 @@ fn check(path: &Path, golden: &Value) {
     let shown = path.display();
     let data = BackedAnnData::open(formats().open(path).unwrap())
         .unwrap_or_else(|error| panic!("{shown}: {error:#}"));
-    assert_eq!(golden["shape"], serde_json::json!([data.n_obs(), data.n_vars()]), "{shown}");
+    assert_eq!(
+        golden["shape"],
+        serde_json::json!([data.n_obs(), data.n_vars()]),
+        "{shown}"
+    );
     check_names(data.obs(), &golden["obs_names"]);
     check_names(data.var(), &golden["var_names"]);
     check_frame(data.obs(), &golden["obs"]);
     check_matrix(path, &data, &MatrixKey::X, &golden["X"]);
     let layers = golden["layers"].as_object().unwrap();
-    assert_eq!(data.layers_keys().unwrap(), layers.keys().cloned().collect::<Vec<_>>(), "{shown}");
+    assert_eq!(
+        data.layers_keys().unwrap(),
+        layers.keys().cloned().collect::<Vec<_>>(),
+        "{shown}"
+    );
     for (name, golden) in layers {
         check_matrix(path, &data, &MatrixKey::Layer(name.clone()), golden);
     }
     check_matrix(path, &data, &MatrixKey::RawX, &golden["raw"]["X"]);
     if golden["raw"].is_object() {
-        check_names(&data.raw_var().unwrap().unwrap(), &golden["raw"]["var_names"]);
+        check_names(
+            &data.raw_var().unwrap().unwrap(),
+            &golden["raw"]["var_names"],
+        );
     }
     let obsm = golden["obsm"].as_object().unwrap();
-    assert_eq!(data.obsm_keys().unwrap(), obsm.keys().cloned().collect::<Vec<_>>(), "{shown}");
+    assert_eq!(
+        data.obsm_keys().unwrap(),
+        obsm.keys().cloned().collect::<Vec<_>>(),
+        "{shown}"
+    );
     for (name, golden) in obsm {
         check_matrix(path, &data, &MatrixKey::Obsm(name.clone()), golden);
     }
@@ -110,12 +143,16 @@ fn check_names(frame: &BackedDataFrame, golden: &Value) {
 
 fn check_frame(frame: &BackedDataFrame, golden: &Value) {
     let golden = golden.as_array().unwrap();
-    let names: Vec<&str> = golden.iter().map(|column| column["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> = golden
+        .iter()
+        .map(|column| column["name"].as_str().unwrap())
+        .collect();
     assert_eq!(frame.columns(), names);
     for expected in golden {
         let name = expected["name"].as_str().unwrap();
-        let column =
-            frame.read_column(name).unwrap_or_else(|error| panic!("{frame:?} {name}: {error:#}"));
+        let column = frame
+            .read_column(name)
+            .unwrap_or_else(|error| panic!("{frame:?} {name}: {error:#}"));
         let values = |labels: &mut dyn Iterator<Item = Label>| -> Vec<Value> {
             labels.map(|label| json(&label)).collect()
         };
@@ -123,14 +160,22 @@ fn check_frame(frame: &BackedDataFrame, golden: &Value) {
             Column::Categorical(categorical) => {
                 assert_eq!(expected["kind"], "categorical", "{name}");
                 assert_eq!(expected["ordered"], categorical.ordered(), "{name}");
-                assert_eq!(expected["codes"], serde_json::json!(categorical.codes()), "{name}");
+                assert_eq!(
+                    expected["codes"],
+                    serde_json::json!(categorical.codes()),
+                    "{name}"
+                );
                 let categories = categorical.categories();
                 let labels = values(&mut (0..categories.len()).map(|row| categories.label(row)));
                 assert_eq!(expected["categories"], Value::from(labels), "{name}");
             }
             Column::Values { .. } => {
                 assert_ne!(expected["kind"], "categorical", "{name}");
-                assert_eq!(expected["values"], Value::from(values(&mut column.labels())), "{name}");
+                assert_eq!(
+                    expected["values"],
+                    Value::from(values(&mut column.labels())),
+                    "{name}"
+                );
                 if expected["kind"] == "number" {
                     let data_type = frame.column(name).unwrap().data_type().to_string();
                     assert_eq!(expected["dtype"], data_type, "{name}");
@@ -149,7 +194,10 @@ fn json(label: &Label) -> Value {
 
 fn check_matrix(path: &Path, data: &BackedAnnData, key: &MatrixKey, golden: &Value) {
     let shown = format!("{} {key}", path.display());
-    let matrix = match data.element(key).unwrap_or_else(|error| panic!("{shown}: {error:#}")) {
+    let matrix = match data
+        .element(key)
+        .unwrap_or_else(|error| panic!("{shown}: {error:#}"))
+    {
         None => {
             assert!(golden.is_null(), "{shown} is missing");
             return;
@@ -161,27 +209,36 @@ fn check_matrix(path: &Path, data: &BackedAnnData, key: &MatrixKey, golden: &Val
         }
         Some(Element::Matrix(matrix)) => matrix,
     };
-    assert!(!golden.is_null(), "{shown} is there, but Python reads nothing");
+    assert!(
+        !golden.is_null(),
+        "{shown} is there, but Python reads nothing"
+    );
     assert_eq!(golden["kind"], matrix.encoding(), "{shown}");
     assert_eq!(golden["dtype"], matrix.data_type().to_string(), "{shown}");
     let values = read_dense(path, data, key, &matrix);
-    assert_eq!(golden["shape"], serde_json::json!(values.shape()), "{shown}");
+    assert_eq!(
+        golden["shape"],
+        serde_json::json!(values.shape()),
+        "{shown}"
+    );
     let wide = values.cast(&DataType::Float64).unwrap();
     let wide = wide.as_slice::<f64>().unwrap();
-    assert_eq!(golden["nonzero"], wide.iter().filter(|value| **value != 0.0).count(), "{shown}");
+    assert_eq!(
+        golden["nonzero"],
+        wide.iter().filter(|value| **value != 0.0).count(),
+        "{shown}"
+    );
     assert_eq!(golden["md5"], digest(wide), "{shown}");
     let sum: f64 = wide.iter().filter(|value| !value.is_nan()).sum();
     let expected = golden["sum"].as_f64().unwrap();
-    assert!((sum - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{shown}: {sum}");
+    assert!(
+        (sum - expected).abs() <= 1e-9 * expected.abs().max(1.0),
+        "{shown}: {sum}"
+    );
 }
 
 /// All rows through the mapped engine.
-fn read_dense(
-    path: &Path,
-    data: &BackedAnnData,
-    key: &MatrixKey,
-    matrix: &Matrix,
-) -> NumericArray {
+fn read_dense(path: &Path, data: &BackedAnnData, key: &MatrixKey, matrix: &Matrix) -> NumericArray {
     let cache = tempfile::tempdir().unwrap();
     let options = MappedOptions::default().join(None).cache_dir(cache.path());
     let options = match key {
@@ -210,5 +267,8 @@ fn digest(values: &[f64]) -> String {
         };
         hash.update(canonical.to_le_bytes());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
