@@ -58,8 +58,8 @@ def main(directory):
         # Otherwise strings with missing values would become categories.
         options["convert_strings_to_categoricals"] = False
     stem = os.path.join(directory, "anndata_" + full_version)
-    # Every compressed dataset costs 2 KiB for its index of chunks: two versions must do.
-    compression = "gzip" if version in [(0, 5), (0, 7)] else None
+    # Every compressed dataset costs 2 KiB for its index of chunks: the oldest versions must do.
+    compression = "gzip" if version < (0, 7) else None
     dataset.build(anndata, version).write(stem + ".h5ad", compression=compression, **options)
     if version < (0, 6):
         return
