@@ -10,7 +10,7 @@ use zarrs::array::{Array, ArrayMetadata, CodecChain};
 use crate::decoder::{CHUNK_LIMIT, Decoder, guarded};
 use crate::element::{Element, extents};
 use crate::format::ZarrVersion;
-use crate::hierarchy::Node;
+use crate::hierarchy::{Node, key};
 use crate::json::fill_value;
 use crate::shard::Shards;
 
@@ -33,7 +33,10 @@ pub(crate) struct Layout {
 /// What is needed to read elements.
 #[derive(Debug)]
 pub(crate) struct Codecs {
-    /// The array as zarrs sees it, without storage.
+    /// The path of the array, with a trailing `/` unless it is the root.
+    prefix: String,
+    /// The array as zarrs sees it, without storage, and as if it were the root: zarrs refuses
+    /// paths such as `obs/__categories`, which anndata has written for years.
     array: Array<()>,
     pub(crate) decoder: Decoder,
     pub(crate) shards: Option<Shards>,
@@ -86,7 +89,7 @@ impl Layout {
 impl Codecs {
     /// The key of the stored object with this index.
     pub(crate) fn key(&self, index: &[u64]) -> String {
-        self.array.chunk_key(index).as_str().to_owned()
+        format!("{}{}", self.prefix, self.array.chunk_key(index).as_str())
     }
 }
 
@@ -258,7 +261,7 @@ fn codecs(
     if let Some(reason) = &parts.unsupported {
         return Err(Error::unsupported(reason));
     }
-    let array = zarrs_array(version, path, document, parts)?;
+    let array = zarrs_array(version, document, parts)?;
     let (chunk, configuration) = match &parts.sharding {
         Some((chunk, configuration)) => (chunk, Some(configuration)),
         None => (&parts.stored, None),
@@ -294,6 +297,7 @@ fn codecs(
     )?;
     let fill = array.fill_value().as_ne_bytes().to_vec();
     Ok(Codecs {
+        prefix: key(path, ""),
         array,
         decoder,
         shards,
@@ -304,7 +308,6 @@ fn codecs(
 /// The array as zarrs sees it. Types that zarrs does not know become raw bytes of their size.
 fn zarrs_array(
     version: ZarrVersion,
-    path: &str,
     document: &Map<String, Value>,
     parts: &Parts,
 ) -> Result<Array<()>> {
@@ -348,7 +351,7 @@ fn zarrs_array(
     let metadata = metadata.map_err(|e| broken(e.to_string()))?;
     guarded(|| {
         use zarrs::array::ArrayCreateError::InvalidFillValueMetadata;
-        Array::new_with_metadata(Arc::new(()), &format!("/{path}"), metadata).map_err(|e| match e {
+        Array::new_with_metadata(Arc::new(()), "/", metadata).map_err(|e| match e {
             InvalidFillValueMetadata { .. } => broken(e.to_string()),
             e => Error::unsupported(format!("the array can't be read: {e}")),
         })

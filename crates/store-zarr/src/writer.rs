@@ -114,6 +114,7 @@ impl ZarrWriter {
     /// Encodes and writes all chunks (or shards) of an array.
     fn write_chunks(
         &self,
+        path: &str,
         array: &Array<()>,
         spec: &ArraySpec,
         stored: &[u64],
@@ -157,7 +158,7 @@ impl ZarrWriter {
                 .codecs()
                 .encode(chunk, &extents, data_type, fill, &options);
             let encoded = encoded.map_err(|e| failed(e.to_string()))?;
-            self.write_file(array.chunk_key(&index).as_str(), &encoded)?;
+            self.write_file(&key(path, array.chunk_key(&index).as_str()), &encoded)?;
         }
         Ok(())
     }
@@ -194,9 +195,9 @@ impl StoreWriter for ZarrWriter {
         };
         let unfit = |e: String| Error::unsupported(format!("Zarr can't hold this array: {e}"));
         let parsed = parsed.map_err(|e| unfit(e.to_string()))?;
-        let array = Array::new_with_metadata(Arc::new(()), &format!("/{path}"), parsed);
+        let array = Array::new_with_metadata(Arc::new(()), "/", parsed);
         let array = array.map_err(|e| unfit(e.to_string()))?;
-        self.write_chunks(&array, spec, stored, data)?;
+        self.write_chunks(path, &array, spec, stored, data)?;
         self.write_node(path, document, attributes)?;
         self.nodes.insert(path.to_owned(), NodeKind::Array);
         Ok(())
