@@ -271,7 +271,7 @@ fn codecs(
     let decoded = chunk.iter().try_fold(size, |size, &n| size.checked_mul(n));
     let numbers = matches!(parts.element, Element::Number { .. });
     let partial = parts.plain && numbers && chunk.get(1..) == parts.shape.get(1..);
-    if !partial && !decoded.is_some_and(|size| size <= CHUNK_LIMIT) {
+    if !partial && decoded.is_none_or(|size| size > CHUNK_LIMIT) {
         return Err(Error::unsupported(format!(
             "chunks of {chunk:?} elements decode to more than {CHUNK_LIMIT} bytes; \
              write the array again with smaller chunks"
