@@ -9,9 +9,12 @@
 //! - [`mapped`] (join, encode, filter, read) → [`anndata`] (encodings) → [`store`] (trait) →
 //!   [`storage`] (bytes).
 
+pub mod anndata;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
+pub mod mapped;
+pub mod storage;
 pub mod store;
 
 pub use error::{Error, ErrorKind, Result};

@@ -5,9 +5,12 @@
 //! [`memory`]; each runs the suite in `conformance`.
 
 mod attribute;
+mod convert;
 mod data_type;
 mod format;
 pub mod memory;
+mod numeric;
+mod raw;
 mod span;
 mod strings;
 mod writer;
@@ -16,8 +19,11 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use attribute::{Attribute, Attributes};
+pub(crate) use convert::with_element;
 pub use data_type::{DataType, StructField};
 pub use format::{StoreFormat, StoreFormats};
+pub use numeric::{Element, NumericArray, promote};
+pub(crate) use raw::RawArray;
 pub use span::Span;
 pub use strings::Strings;
 pub use writer::{ArrayData, ArraySpec, Compression, StoreWriter, check_data, check_path};
@@ -194,28 +200,18 @@ pub fn check_spans(info: &ArrayInfo, spans: &[Span], out_len: Option<usize>) -> 
     Ok(rows)
 }
 
-/// Reads a whole array of fixed-size elements; see [`Array::read_spans`] for the byte layout.
+/// Reads a whole array of booleans or numbers.
 ///
 /// # Errors
 /// As [`Array::read_spans`]; `Corrupt` if the array claims to be implausibly larger than what is
 /// stored of it, so that a damaged shape can't exhaust memory.
-pub fn read_all(array: &dyn Array) -> Result<Vec<u8>> {
+pub fn read_all(array: &dyn Array) -> Result<NumericArray> {
     let info = array.info();
-    let bytes = usize::try_from(info.rows())
-        .ok()
-        .and_then(|n| n.checked_mul(info.row_bytes().ok()?));
-    let row_bytes = info.row_bytes()?;
-    let bytes = bytes
-        .filter(|&bytes| plausible(bytes as u64, info.stored_bytes))
-        .ok_or_else(|| implausible(info))?;
-    let mut out = Vec::new();
-    out.try_reserve_exact(bytes)
-        .map_err(|_| implausible(info))?;
-    out.resize(bytes, 0);
-    if row_bytes > 0 || info.rows() > 0 {
-        array.read_spans(&[Span::new(0, info.rows())], &mut out)?;
+    let decoded = (info.row_bytes()? as u64).checked_mul(info.rows());
+    if !decoded.is_some_and(|bytes| plausible(bytes, info.stored_bytes)) {
+        return Err(implausible(info));
     }
-    Ok(out)
+    NumericArray::read(array, &[Span::new(0, info.rows())])
 }
 
 /// Reads all strings of an array of [`DataType::String`] in C order.

@@ -1,1 +1,24 @@
-//! anndex-store-hdf5
+//! HDF5 files (`.h5ad`, `.h5`) as an array store.
+//!
+//! Structure, attributes, strings and chunk indexes are read by the pure-Rust crate
+//! `hdf5-reader`; it has no global lock and survives damaged files. The elements of arrays are
+//! read here ([`anndex_core::store::Array::read_spans`]): the chunk index of an array is loaded
+//! once, after that every read is positioned reads and decoding, with no lock between threads.
+//! Nothing outside the opened file is ever read: external links and files are refused.
+
+mod array;
+mod attribute;
+mod chunk_table;
+mod chunked;
+mod data_type;
+mod error;
+mod filter;
+mod format;
+mod raw_array;
+mod source;
+mod store;
+mod strings;
+mod writer;
+
+pub use format::Hdf5Format;
+pub use store::Hdf5Store;

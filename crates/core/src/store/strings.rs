@@ -1,7 +1,7 @@
 //! Many strings in two allocations, since gene and cell names come in millions.
 
 /// A list of UTF-8 strings in one buffer.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Strings {
     text: String,
     /// Byte position after each string.

@@ -174,7 +174,7 @@ fn whole(sample: &Sample, array: &dyn Array) {
     match &sample.elements {
         Elements::Bytes(bytes) => {
             let read = read_all(array).unwrap_or_else(|e| panic!("read {path}: {e:#}"));
-            assert!(read == *bytes, "{path}: the elements differ");
+            assert!(read.bytes() == bytes, "{path}: the elements differ");
         }
         Elements::Strings(strings) => {
             let read = read_all_strings(array).unwrap_or_else(|e| panic!("read {path}: {e:#}"));

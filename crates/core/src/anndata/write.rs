@@ -1,0 +1,210 @@
+//! Writing an AnnData into any store, in the encodings of anndata 0.8 and later.
+
+use std::collections::BTreeMap;
+
+use super::backed_data_frame::frame_attributes;
+use super::categorical::Categorical;
+use super::child_path;
+use super::column::{Column, Values};
+use super::data_frame::DataFrame;
+use super::in_memory::{AnnData, CsrMatrix, InMemoryMatrix};
+use crate::error::{Error, Result};
+use crate::store::{
+    ArrayData, ArraySpec, Attributes, Compression, DataType, NumericArray, StoreWriter,
+};
+
+/// How matrices are laid out; annotations are small and stored in one piece.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WriteOptions {
+    /// How the chunks of matrices are compressed; `None` stores them in one piece.
+    pub compression: Compression,
+    /// Elements per chunk of a matrix, at least; the default is 65,536.
+    pub chunk_elements: Option<u64>,
+}
+
+/// Writes an AnnData. The caller finishes the writer.
+///
+/// # Errors
+/// `InvalidInput` if the parts of `data` do not fit together or a name holds a slash; else as
+/// [`StoreWriter::write_array`].
+pub fn write(writer: &mut dyn StoreWriter, data: &AnnData, options: &WriteOptions) -> Result<()> {
+    data.check()?;
+    let mut writer = Writer { writer, options };
+    writer.group("", "anndata", "0.1.0", [])?;
+    writer.frame("obs", &data.obs)?;
+    writer.frame("var", &data.var)?;
+    if let Some(x) = &data.x {
+        writer.matrix("X", x)?;
+    }
+    writer.mapping("layers", &data.layers)?;
+    writer.mapping("obsm", &data.obsm)?;
+    for empty in ["obsp", "uns", "varm", "varp"] {
+        writer.group(empty, "dict", "0.1.0", [])?;
+    }
+    if let Some(raw) = &data.raw {
+        writer.group("raw", "raw", "0.1.0", [])?;
+        writer.matrix("raw/X", &raw.x)?;
+        writer.frame("raw/var", &raw.var)?;
+        writer.group("raw/varm", "dict", "0.1.0", [])?;
+    }
+    Ok(())
+}
+
+struct Writer<'a> {
+    writer: &'a mut dyn StoreWriter,
+    options: &'a WriteOptions,
+}
+
+impl Writer<'_> {
+    fn group<const N: usize>(
+        &mut self,
+        path: &str,
+        encoding: &str,
+        version: &str,
+        more: [(&str, crate::store::Attribute); N],
+    ) -> Result<()> {
+        let mut attributes = encoding_attributes(encoding, version);
+        attributes.extend(more.map(|(name, value)| (name.to_owned(), value)));
+        self.writer.write_group(path, &attributes)
+    }
+
+    fn mapping(&mut self, path: &str, items: &BTreeMap<String, InMemoryMatrix>) -> Result<()> {
+        self.group(path, "dict", "0.1.0", [])?;
+        items
+            .iter()
+            .try_for_each(|(name, matrix)| self.matrix(&named_child(path, name)?, matrix))
+    }
+
+    fn frame(&mut self, path: &str, frame: &DataFrame) -> Result<()> {
+        let attributes = frame_attributes(frame.columns().map(|(name, _)| name));
+        self.writer.write_group(path, &attributes)?;
+        let index = Values::Strings(frame.index().clone());
+        self.values(&child_path(path, "_index"), &index)?;
+        frame.columns().try_for_each(|(name, column)| {
+            let path = named_child(path, name)?;
+            match column {
+                Column::Values {
+                    values,
+                    missing: None,
+                } => self.values(&path, values),
+                Column::Values {
+                    values,
+                    missing: Some(missing),
+                } => self.nullable(&path, values, missing),
+                Column::Categorical(categorical) => self.categorical(&path, categorical),
+            }
+        })
+    }
+
+    fn nullable(&mut self, path: &str, values: &Values, missing: &[bool]) -> Result<()> {
+        let encoding = match values {
+            Values::Strings(_) => "nullable-string-array",
+            Values::Numeric(values) if *values.data_type() == DataType::Bool => "nullable-boolean",
+            Values::Numeric(values) if values.data_type().is_integer() => "nullable-integer",
+            Values::Numeric(values) => {
+                return Err(Error::unsupported(format!(
+                    "a masked column of {} has no encoding; use NaN for missing values",
+                    values.data_type()
+                ))
+                .with("node", format!("/{path}")));
+            }
+        };
+        self.group(path, encoding, "0.1.0", [])?;
+        self.values(&child_path(path, "values"), values)?;
+        let mask = Values::Numeric(NumericArray::from_bools(missing)?);
+        self.values(&child_path(path, "mask"), &mask)
+    }
+
+    fn categorical(&mut self, path: &str, categorical: &Categorical) -> Result<()> {
+        let ordered = categorical.ordered().into();
+        self.group(path, "categorical", "0.2.0", [("ordered", ordered)])?;
+        self.values(&child_path(path, "categories"), categorical.categories())?;
+        let codes = NumericArray::from_values([categorical.codes().len()], categorical.codes())?;
+        // pandas takes the narrowest signed type that holds all codes.
+        let narrowest = match categorical.categories().len() {
+            0..=0x7f => DataType::Int8,
+            0x80..=0x7fff => DataType::Int16,
+            _ => DataType::Int32,
+        };
+        self.values(
+            &child_path(path, "codes"),
+            &Values::Numeric(codes.cast(&narrowest)?),
+        )
+    }
+
+    fn values(&mut self, path: &str, values: &Values) -> Result<()> {
+        let (data_type, data, encoding) = match values {
+            Values::Strings(strings) => (
+                DataType::String,
+                ArrayData::Strings(strings),
+                "string-array",
+            ),
+            Values::Numeric(numbers) => (
+                numbers.data_type().clone(),
+                ArrayData::Bytes(numbers.bytes()),
+                "array",
+            ),
+        };
+        let spec = ArraySpec::new(data_type, [values.len() as u64]);
+        self.writer
+            .write_array(path, &spec, data, &encoding_attributes(encoding, "0.2.0"))
+    }
+
+    fn matrix(&mut self, path: &str, matrix: &InMemoryMatrix) -> Result<()> {
+        match matrix {
+            InMemoryMatrix::Dense(values) => {
+                let attributes = encoding_attributes("array", "0.2.0");
+                self.chunked(path, values, &attributes)
+            }
+            InMemoryMatrix::Csr(csr) => self.csr(path, csr),
+        }
+    }
+
+    fn csr(&mut self, path: &str, csr: &CsrMatrix) -> Result<()> {
+        let shape = vec![csr.n_rows() as u64, csr.n_columns() as u64].into();
+        self.group(path, "csr_matrix", "0.1.0", [("shape", shape)])?;
+        let none = Attributes::new();
+        self.chunked(&child_path(path, "data"), csr.data(), &none)?;
+        let indices = NumericArray::from_values([csr.indices().len()], csr.indices())?;
+        self.chunked(&child_path(path, "indices"), &indices, &none)?;
+        let indptr = NumericArray::from_values([csr.indptr().len()], csr.indptr())?;
+        self.chunked(&child_path(path, "indptr"), &indptr, &none)
+    }
+
+    fn chunked(&mut self, path: &str, values: &NumericArray, more: &Attributes) -> Result<()> {
+        const DEFAULT_CHUNK_ELEMENTS: u64 = 1 << 16;
+        let shape: Vec<u64> = values.shape().iter().map(|&n| n as u64).collect();
+        let mut spec = ArraySpec::new(values.data_type().clone(), shape.clone());
+        if self.options.compression != Compression::None && !values.is_empty() {
+            let wanted = self
+                .options
+                .chunk_elements
+                .unwrap_or(DEFAULT_CHUNK_ELEMENTS);
+            let row: u64 = shape.iter().skip(1).product();
+            let mut chunk = shape;
+            if let Some(rows) = chunk.first_mut() {
+                *rows = wanted.div_ceil(row).clamp(1, *rows);
+            }
+            spec = spec.chunked(chunk).compressed(self.options.compression);
+        }
+        self.writer
+            .write_array(path, &spec, ArrayData::Bytes(values.bytes()), more)
+    }
+}
+
+fn encoding_attributes(encoding: &str, version: &str) -> Attributes {
+    Attributes::from([
+        ("encoding-type".to_owned(), encoding.into()),
+        ("encoding-version".to_owned(), version.into()),
+    ])
+}
+
+fn named_child(parent: &str, name: &str) -> Result<String> {
+    if name.is_empty() || name.contains('/') || name == "_index" {
+        return Err(Error::invalid_input(
+            "a key must not be empty or `_index`, and must not hold a slash",
+        )
+        .with("key", name));
+    }
+    Ok(child_path(parent, name))
+}

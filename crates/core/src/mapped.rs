@@ -1,0 +1,284 @@
+//! The mapped engine: many AnnData stores as one dataset that is indexed by observation.
+//!
+//! Nothing is concatenated. Opening reads the annotations that were asked for, the variables and
+//! the row pointers; every sample or batch reads just its rows. One engine serves all stores,
+//! mixed in one collection: what differs between them ends at [`crate::store::Array`].
+//!
+//! The results are those of lamindb's `MappedCollection` (2.12) wherever that accepts the input.
+
+mod assemble;
+mod batch;
+mod csc;
+mod encoder;
+mod filter;
+mod join;
+mod labels;
+mod options;
+mod rows;
+mod sample;
+mod source;
+mod weights;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+pub use batch::{Batch, BatchColumn, BatchFormat};
+pub use encoder::Encoder;
+pub use join::Join;
+pub use options::{EncodeLabels, MappedOptions, UnknownLabel};
+pub use sample::{ObsValue, Sample};
+
+use crate::anndata::{BackedAnnData, MatrixKey};
+use crate::error::{Error, Result};
+use crate::store::{DataType, Store, StoreFormats, Strings};
+use join::VarJoin;
+use options::Keys;
+use source::Source;
+
+/// A virtual concatenation of AnnData stores, indexable by observation.
+///
+/// All methods take `&self` and may be called from many threads at once.
+#[derive(Debug)]
+pub struct MappedCollection {
+    keys: Keys,
+    sources: Vec<Source>,
+    /// The first observation of each source, and the number of all at the end.
+    offsets: Vec<u64>,
+    vars: VarJoin,
+    encoders: Vec<(String, Arc<Encoder>)>,
+    /// The type that matrices are converted to; as stored if `None`.
+    dtype: Option<DataType>,
+    notices: Vec<String>,
+    closed: bool,
+}
+
+impl MappedCollection {
+    /// Opens the AnnData files or directories at `paths`, in this order.
+    ///
+    /// # Errors
+    /// As [`StoreFormats::open`] and [`MappedCollection::open`].
+    pub fn open_paths<P: AsRef<Path> + Sync>(
+        formats: &StoreFormats,
+        paths: &[P],
+        options: &MappedOptions,
+    ) -> Result<Self> {
+        let stores: Result<Vec<_>> = paths
+            .par_iter()
+            .map(|path| formats.open(path.as_ref()))
+            .collect();
+        Self::open(stores?, options)
+    }
+
+    /// Opens the AnnData in each of `stores`, in this order.
+    ///
+    /// # Errors
+    /// `InvalidInput` if there is no store, the options contradict each other, an inner join has
+    /// no shared variable, or variables to be joined are not unique; `NotFound` if no store has a
+    /// key that was asked for; `Corrupt`, `Unsupported` or `Storage` if a store can't be read.
+    pub fn open(stores: Vec<Arc<dyn Store>>, options: &MappedOptions) -> Result<Self> {
+        let keys = options.keys()?;
+        if stores.is_empty() {
+            return Err(Error::invalid_input("there are no AnnData stores to map"));
+        }
+        let data: Result<Vec<_>> = stores.into_par_iter().map(BackedAnnData::open).collect();
+        let data = data?;
+        keys.check_present(&data)?;
+        let vars = VarJoin::new(&data, options.join)?;
+        let opened: Result<Vec<_>> = data
+            .into_par_iter()
+            .enumerate()
+            .map(|(index, data)| Source::open(data, &keys, vars.map(index), options))
+            .collect();
+        let mut sources = opened?;
+        let encoders = encoder::build(&mut sources, &keys, options)?;
+        let mut offsets = vec![0];
+        let mut n_obs = 0u64;
+        for source in &sources {
+            n_obs += source.n_obs();
+            offsets.push(n_obs);
+        }
+        let notices = sources.iter_mut().flat_map(Source::take_notices).collect();
+        let dtype = options.dtype.clone();
+        Ok(Self {
+            keys,
+            sources,
+            offsets,
+            vars,
+            encoders,
+            dtype,
+            notices,
+            closed: false,
+        })
+    }
+
+    /// The number of observations, after filtering.
+    pub fn n_obs(&self) -> u64 {
+        self.offsets.last().copied().unwrap_or_default()
+    }
+
+    /// The number of observations, after filtering.
+    pub fn len(&self) -> u64 {
+        self.n_obs()
+    }
+
+    /// Whether there are no observations.
+    pub fn is_empty(&self) -> bool {
+        self.n_obs() == 0
+    }
+
+    /// The number of joined variables; `None` without a join.
+    pub fn n_vars(&self) -> Option<u64> {
+        self.vars.joint().map(|joint| joint.len() as u64)
+    }
+
+    /// Observations × joined variables (`None` without a join).
+    pub fn shape(&self) -> (u64, Option<u64>) {
+        (self.n_obs(), self.n_vars())
+    }
+
+    /// Observations (after filtering) × variables of each store.
+    pub fn original_shapes(&self) -> Vec<(u64, u64)> {
+        self.sources
+            .iter()
+            .map(|source| (source.n_obs(), source.n_vars()))
+            .collect()
+    }
+
+    /// The joined variables' names; `None` without a join.
+    pub fn var_joint(&self) -> Option<&Strings> {
+        self.vars.joint()
+    }
+
+    /// How variables are joined; `None` if they are taken as stored, which is also so if all
+    /// stores have the same ones.
+    pub fn join(&self) -> Option<Join> {
+        self.vars.join()
+    }
+
+    /// For each store how its variables and the joined ones correspond: for an inner join the
+    /// position in the store of each joined variable, for an outer join the joined position of
+    /// each of the store's. `None` if they are taken as stored.
+    pub fn var_indices(&self) -> Option<Vec<Vec<u32>>> {
+        self.vars.indices()
+    }
+
+    /// The encoder of each encoded obs key, in the order of the keys.
+    pub fn encoders(&self) -> impl ExactSizeIterator<Item = (&str, &Encoder)> {
+        self.encoders
+            .iter()
+            .map(|(key, encoder)| (key.as_str(), &**encoder))
+    }
+
+    /// The encoder of an obs key; `None` if it is not encoded.
+    pub fn encoder(&self, key: &str) -> Option<&Encoder> {
+        self.encoders()
+            .find(|(other, _)| *other == key)
+            .map(|(_, encoder)| encoder)
+    }
+
+    /// The keys of the matrices in samples and batches, in their order.
+    pub fn matrix_keys(&self) -> &[MatrixKey] {
+        &self.keys.matrices
+    }
+
+    /// The obs keys in samples and batches, in their order.
+    pub fn obs_keys(&self) -> &[String] {
+        &self.keys.obs
+    }
+
+    /// What opening had to do that cost time or space, in sentences for the user.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    /// The number of stores.
+    pub fn n_stores(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// The location of each store, in order.
+    pub fn locations(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.sources.iter().map(Source::location)
+    }
+
+    /// The store of an observation, and its row there.
+    ///
+    /// # Errors
+    /// `InvalidInput` if `index` is past the end, or the collection was closed.
+    pub fn locate(&self, index: u64) -> Result<(usize, u64)> {
+        self.check_open()?;
+        if index >= self.n_obs() {
+            return Err(Error::invalid_input(format!(
+                "the observation {index} is out of range: there are {}",
+                self.n_obs()
+            )));
+        }
+        // The last source that begins at or before the index; empty ones begin where the next
+        // one does.
+        let source = self.offsets.partition_point(|&offset| offset <= index) - 1;
+        Ok((
+            source,
+            self.sources[source].row(index - self.offsets[source]),
+        ))
+    }
+
+    /// Whether the variables of every store are sorted.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Storage` if the variables' names can't be read.
+    pub fn check_vars_sorted(&self, ascending: bool) -> Result<bool> {
+        let lists = self.var_list()?;
+        Ok(lists.iter().all(|names| {
+            let mut pairs = names.iter().zip(names.iter().skip(1));
+            pairs.all(|(a, b)| if ascending { a <= b } else { a >= b })
+        }))
+    }
+
+    /// The stores whose variables are not exactly `vars`, in this order.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Storage` if the variables' names can't be read.
+    pub fn check_vars_non_aligned<S: AsRef<str>>(&self, vars: &[S]) -> Result<Vec<usize>> {
+        let differs = |names: &Strings| !names.iter().eq(vars.iter().map(AsRef::as_ref));
+        let lists = self.var_list()?;
+        Ok((0..lists.len())
+            .filter(|&index| differs(&lists[index]))
+            .collect())
+    }
+
+    /// The variables' names of each store.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Storage` if they can't be read; `InvalidInput` if the collection was closed.
+    pub fn var_list(&self) -> Result<Vec<Arc<Strings>>> {
+        self.check_open()?;
+        match self.vars.lists() {
+            Some(lists) => Ok(lists.to_vec()),
+            None => self
+                .sources
+                .par_iter()
+                .map(|s| s.var_names().map(Arc::new))
+                .collect(),
+        }
+    }
+
+    /// Releases all stores. Reading from the collection is an error from now on.
+    pub fn close(&mut self) {
+        self.sources.clear();
+        self.closed = true;
+    }
+
+    /// Whether the collection was closed.
+    pub fn closed(&self) -> bool {
+        self.closed
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.closed {
+            return Err(Error::invalid_input("the mapped collection was closed"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,229 @@
+//! An opened dataset as an array: decodes what [`RawArray`] reads.
+
+use std::fmt;
+use std::sync::Arc;
+
+use anndex_core::store::{Array, ArrayInfo, DataType, Span, Strings, check_spans};
+use anndex_core::{Error, Result};
+use hdf5_reader::{Dataset, Hdf5File};
+
+use crate::data_type::{ElementType, Encoding};
+use crate::raw_array::RawArray;
+use crate::source::Source;
+use crate::strings::{Heaps, fixed_text};
+
+/// A dataset, or one field of a compound dataset.
+pub(crate) struct Hdf5Array {
+    raw: Arc<RawArray>,
+    heaps: Heaps,
+    location: Arc<str>,
+    /// The path from the root, and `[field]` for a field.
+    node: String,
+    info: ArrayInfo,
+    element: ElementType,
+    /// Where the element stands in a stored one: 0 unless it is a field.
+    offset: usize,
+}
+
+impl Hdf5Array {
+    pub(crate) fn open(
+        file: &Hdf5File,
+        dataset: &Dataset,
+        source: Source,
+        heaps: Heaps,
+        node: String,
+    ) -> Result<Self> {
+        let location = source.location().into();
+        let raw = RawArray::open(file, dataset, source)?;
+        let element = raw.element.clone();
+        Ok(Self::new(Arc::new(raw), heaps, location, node, element, 0))
+    }
+
+    fn new(
+        raw: Arc<RawArray>,
+        heaps: Heaps,
+        location: Arc<str>,
+        node: String,
+        element: ElementType,
+        offset: usize,
+    ) -> Self {
+        // A scalar has one row; the axes of its value are none that spans could count.
+        let is_array_in_scalar = raw.shape.is_empty() && !element.shape.is_empty();
+        let info = ArrayInfo {
+            data_type: if is_array_in_scalar {
+                DataType::Other(format!("scalar array of {}", element.data_type))
+            } else {
+                element.data_type.clone()
+            },
+            shape: match is_array_in_scalar {
+                true => Vec::new(),
+                false => [&raw.shape[..], &element.shape].concat(),
+            },
+            chunk_shape: raw
+                .chunk_shape()
+                .map(|chunk| [&chunk[..], &element.shape].concat()),
+            shard_shape: None,
+            filters: raw.filters(),
+            stored_bytes: raw.stored_bytes(),
+        };
+        Self {
+            raw,
+            heaps,
+            location,
+            node,
+            info,
+            element,
+            offset,
+        }
+    }
+
+    fn context(&self, error: Error) -> Error {
+        error.with("path", &self.location).with("node", &self.node)
+    }
+
+    /// Calls `each` with the stored bytes of each element of this type.
+    fn read_elements(
+        &self,
+        spans: &[Span],
+        mut each: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let stored_size = self.raw.element.size()?.max(1);
+        let end = self.offset + self.element.size()?;
+        self.raw.read_batches(spans, |bytes| {
+            bytes.chunks_exact(stored_size).try_for_each(|stored| {
+                let element = stored.get(self.offset..end);
+                each(element.ok_or_else(|| Error::corrupt("a field lies outside its element"))?)
+            })
+        })
+    }
+
+    fn read_numbers(&self, spans: &[Span], out: &mut [u8]) -> Result<()> {
+        let value_size = self.info.data_type.fixed_size()?;
+        if value_size != self.element.value_size {
+            return Err(Error::corrupt("the elements have an impossible size"));
+        }
+        if self.element.size()? == self.raw.element.size()? {
+            self.raw.read(spans, out)?;
+        } else {
+            let mut places = out.chunks_exact_mut(self.element.size()?.max(1));
+            self.read_elements(spans, |element| {
+                if let Some(place) = places.next() {
+                    place.copy_from_slice(element);
+                }
+                Ok(())
+            })?;
+        }
+        match self.element.encoding {
+            Encoding::Bool => out
+                .iter_mut()
+                .for_each(|value| *value = u8::from(*value != 0)),
+            Encoding::Number { big_endian: true } => swap_bytes(value_size, out),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn text(&self, stored: &[u8], strings: &mut Strings) -> Result<()> {
+        match self.element.encoding {
+            Encoding::FixedString(padding) => strings.push(fixed_text(stored, padding)?),
+            Encoding::VariableString(padding) => strings.push(&self.heaps.text(stored, padding)?),
+            _ => return Err(Error::invalid_input("the elements are no strings")),
+        }
+        Ok(())
+    }
+}
+
+impl Array for Hdf5Array {
+    fn info(&self) -> &ArrayInfo {
+        &self.info
+    }
+
+    fn read_spans(&self, spans: &[Span], out: &mut [u8]) -> Result<()> {
+        check_spans(&self.info, spans, Some(out.len()))
+            .and_then(|_| self.read_numbers(spans, out))
+            .map_err(|e| self.context(e))
+    }
+
+    fn read_strings(&self, spans: &[Span]) -> Result<Strings> {
+        let read = || {
+            check_spans(&self.info, spans, None)?;
+            if self.info.data_type != DataType::String {
+                return Err(Error::invalid_input(format!(
+                    "the elements are no strings but {}",
+                    self.info.data_type
+                )));
+            }
+            let mut strings = Strings::new();
+            let value_size = self.element.value_size;
+            self.read_elements(spans, |element| {
+                if value_size == 0 {
+                    strings.push("");
+                    return Ok(());
+                }
+                element
+                    .chunks_exact(value_size)
+                    .try_for_each(|value| self.text(value, &mut strings))
+            })?;
+            Ok(strings)
+        };
+        read().map_err(|e| self.context(e))
+    }
+
+    fn field(&self, name: &str) -> Result<Arc<dyn Array>> {
+        let find = || {
+            let Encoding::Struct(fields) = &self.element.encoding else {
+                return Err(Error::invalid_input("the elements are no structs"));
+            };
+            if !self.element.shape.is_empty() {
+                return Err(Error::unsupported(
+                    "fields of arrays of structs can't be read",
+                ));
+            }
+            fields
+                .iter()
+                .find(|field| field.name == name)
+                .ok_or_else(|| Error::not_found(format!("the structs have no field `{name}`")))
+        };
+        let field = find().map_err(|e| self.context(e))?;
+        Ok(Arc::new(Self::new(
+            self.raw.clone(),
+            self.heaps.clone(),
+            self.location.clone(),
+            format!("{}[{name}]", self.node),
+            field.element.clone(),
+            self.offset + field.offset,
+        )))
+    }
+}
+
+impl fmt::Debug for Hdf5Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hdf5Array")
+            .field("location", &self.location)
+            .field("node", &self.node)
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Turns big-endian values of `size` bytes into little-endian ones.
+fn swap_bytes(size: usize, values: &mut [u8]) {
+    match size {
+        2 => values
+            .as_chunks_mut::<2>()
+            .0
+            .iter_mut()
+            .for_each(|v| v.reverse()),
+        4 => values
+            .as_chunks_mut::<4>()
+            .0
+            .iter_mut()
+            .for_each(|v| v.reverse()),
+        8 => values
+            .as_chunks_mut::<8>()
+            .0
+            .iter_mut()
+            .for_each(|v| v.reverse()),
+        _ => {}
+    }
+}

@@ -1,0 +1,43 @@
+//! Sorts the reader's many errors into the kinds that callers act on.
+
+use anndex_core::{Error, ErrorKind};
+use hdf5_reader::error::Error as Hdf5Error;
+
+/// The error of the crate `hdf5-reader` as ours; the caller adds path and node.
+pub(crate) fn from_hdf5(error: Hdf5Error) -> Error {
+    let kind = kind(&error);
+    let message = match kind {
+        ErrorKind::Unsupported => format!("this part of the file can't be decoded: {error}"),
+        ErrorKind::NotFound => format!("nothing is stored here: {error}"),
+        ErrorKind::Corrupt => format!("the file is damaged or no HDF5: {error}"),
+        _ => format!("reading failed: {error}"),
+    };
+    Error::new(kind, message).source_error(error)
+}
+
+/// Whether the error says that there is nothing of that name and kind.
+pub(crate) fn is_absent(error: &Hdf5Error) -> bool {
+    kind(error) == ErrorKind::NotFound
+}
+
+fn kind(error: &Hdf5Error) -> ErrorKind {
+    match error {
+        Hdf5Error::Context { source, .. } => kind(source),
+        Hdf5Error::Io(io) => match io.kind() {
+            std::io::ErrorKind::UnexpectedEof => ErrorKind::Corrupt,
+            std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+            _ => ErrorKind::Storage,
+        },
+        Hdf5Error::GroupNotFound(_)
+        | Hdf5Error::DatasetNotFound(_)
+        | Hdf5Error::AttributeNotFound(_) => ErrorKind::NotFound,
+        Hdf5Error::UnsupportedFilter(_)
+        | Hdf5Error::UnsupportedEncoding(_)
+        | Hdf5Error::UnsupportedDatatypeClass(_)
+        | Hdf5Error::UnsupportedLayoutClass(_)
+        | Hdf5Error::UnsupportedLinkType(_)
+        | Hdf5Error::UnsupportedSuperblockVersion(_) => ErrorKind::Unsupported,
+        // Versions that nothing ever wrote come from damage, not from a newer format.
+        _ => ErrorKind::Corrupt,
+    }
+}

@@ -1,0 +1,231 @@
+//! The filters of a chunk, undone in the reverse of the order in which they were applied.
+
+mod blosc;
+mod checksum;
+mod inflate;
+mod lz4;
+mod lzf;
+mod scratch;
+mod shuffle;
+mod zstandard;
+
+use anndex_core::{Error, Result};
+use hdf5_reader::FilterRegistry;
+use hdf5_reader::error::Error as Hdf5Error;
+use hdf5_reader::messages::filter_pipeline::FilterDescription;
+
+pub(crate) use scratch::Scratch;
+
+const DEFLATE: u16 = 1;
+const SHUFFLE: u16 = 2;
+const FLETCHER32: u16 = 3;
+const SZIP: u16 = 4;
+const NBIT: u16 = 5;
+const SCALE_OFFSET: u16 = 6;
+const LZF: u16 = 32000;
+const BLOSC: u16 = 32001;
+const LZ4: u16 = 32004;
+const ZSTD: u16 = 32015;
+
+/// Filters that exist but are not decoded, for messages.
+const KNOWN_FILTERS: &[(u16, &str)] = &[
+    (305, "lzo"),
+    (307, "bzip2"),
+    (32008, "bitshuffle"),
+    (32013, "zfp"),
+    (32017, "sz"),
+    (32018, "fcidecomp"),
+    (32019, "jpeg"),
+    (32022, "granular bitround"),
+    (32024, "sz3"),
+    (32026, "blosc2"),
+    (32028, "blosc2 grok"),
+    (32029, "sperr"),
+];
+
+/// The filters of one array, in the order in which a writer applies them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pipeline(Vec<Filter>);
+
+#[derive(Debug, Clone)]
+struct Filter {
+    kind: Kind,
+    description: FilterDescription,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Deflate,
+    Shuffle {
+        element_size: usize,
+    },
+    Fletcher32,
+    Lzf,
+    Blosc,
+    Lz4,
+    Zstd,
+    /// Rare ones, which `hdf5-reader` decodes.
+    Builtin,
+    Unknown,
+}
+
+impl Pipeline {
+    pub(crate) fn new(descriptions: &[FilterDescription]) -> Self {
+        let filters = descriptions.iter().map(|description| Filter {
+            kind: kind(description),
+            description: description.clone(),
+        });
+        Self(filters.collect())
+    }
+
+    /// Names with settings, such as `deflate(4)`.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.iter().map(Filter::name).collect()
+    }
+
+    /// Whether a chunk with this mask of skipped filters is stored as it is.
+    pub(crate) fn is_empty(&self, mask: u32) -> bool {
+        self.active(mask).next().is_none()
+    }
+
+    /// Undoes the filters that `mask` does not skip, on the bytes in `scratch`; the result has
+    /// `chunk_bytes` bytes.
+    ///
+    /// # Errors
+    /// `Unsupported` for a filter that can't be decoded, `Corrupt` for bytes that can't.
+    pub(crate) fn decode<'a>(
+        &self,
+        mask: u32,
+        chunk_bytes: usize,
+        scratch: &'a mut Scratch,
+    ) -> Result<&'a [u8]> {
+        for (index, filter) in self.active(mask).rev() {
+            let earlier = self.active(mask).take_while(|(i, _)| *i < index);
+            let limit = earlier.fold(chunk_bytes, |n, (_, filter)| filter.largest_encoded(n));
+            filter
+                .decode(limit, scratch)
+                .map_err(|e| e.with("filter", filter.name()))?;
+        }
+        let decoded = scratch.bytes();
+        if decoded.len() != chunk_bytes {
+            return Err(Error::corrupt(format!(
+                "a chunk has {} bytes after decoding, not {chunk_bytes}",
+                decoded.len()
+            )));
+        }
+        Ok(decoded)
+    }
+
+    fn active(&self, mask: u32) -> impl DoubleEndedIterator<Item = (usize, &Filter)> {
+        self.0
+            .iter()
+            .enumerate()
+            .filter(move |(index, _)| *index >= 32 || mask >> index & 1 == 0)
+    }
+}
+
+impl Filter {
+    fn name(&self) -> String {
+        let setting = |index: usize| self.description.client_data.get(index);
+        match self.kind {
+            Kind::Deflate => setting(0).map_or("deflate".into(), |n| format!("deflate({n})")),
+            Kind::Shuffle { .. } => "shuffle".into(),
+            Kind::Fletcher32 => "fletcher32".into(),
+            Kind::Lzf => "lzf".into(),
+            Kind::Lz4 => "lz4".into(),
+            // The level is stored as an unsigned number, though it may be negative.
+            Kind::Zstd => setting(0).map_or("zstd".into(), |&n| format!("zstd({})", n as i32)),
+            Kind::Blosc => match (setting(6), setting(4)) {
+                (Some(&codec), Some(level)) => {
+                    format!("blosc({},{level})", blosc::compressor_name(codec))
+                }
+                _ => "blosc".into(),
+            },
+            Kind::Builtin => match self.description.id {
+                SZIP => "szip".into(),
+                NBIT => "nbit".into(),
+                _ => "scaleoffset".into(),
+            },
+            Kind::Unknown => {
+                let id = self.description.id;
+                let known = KNOWN_FILTERS.iter().find(|(known, _)| *known == id);
+                let name = known.map(|(_, name)| *name);
+                match name.or(self.description.name.as_deref()) {
+                    Some(name) => format!("{name} ({id})"),
+                    None => format!("filter {id}"),
+                }
+            }
+        }
+    }
+
+    /// The most bytes that applying this filter to `n` bytes can give.
+    fn largest_encoded(&self, n: usize) -> usize {
+        match self.kind {
+            Kind::Shuffle { .. } => n,
+            Kind::Fletcher32 => n.saturating_add(4),
+            _ => n.saturating_add(n / 8).saturating_add(1024),
+        }
+    }
+
+    fn decode(&self, limit: usize, scratch: &mut Scratch) -> Result<()> {
+        match self.kind {
+            Kind::Deflate => inflate::decode(limit, scratch),
+            Kind::Shuffle { element_size } => {
+                scratch.step(|stored, out| shuffle::decode(element_size, stored, out))
+            }
+            Kind::Fletcher32 => checksum::verify_and_strip(scratch),
+            Kind::Lzf => scratch.step(|stored, out| lzf::decode(limit, stored, out)),
+            Kind::Lz4 => scratch.step(|stored, out| lz4::decode(limit, stored, out)),
+            Kind::Zstd => zstandard::decode(limit, scratch),
+            Kind::Blosc => blosc::decode(limit, scratch),
+            Kind::Builtin => scratch.step(|stored, out| {
+                *out = FilterRegistry::new()
+                    .apply_with_limit(&self.description, stored, 1, Some(limit))
+                    .map_err(crate::error::from_hdf5)?;
+                Ok(())
+            }),
+            Kind::Unknown => Err(Error::unsupported(format!(
+                "chunks compressed with {} can't be decoded; write the file again with gzip, \
+                 lzf, blosc, zstd or lz4",
+                self.name()
+            ))),
+        }
+    }
+}
+
+fn kind(description: &FilterDescription) -> Kind {
+    match description.id {
+        DEFLATE => Kind::Deflate,
+        SHUFFLE => Kind::Shuffle {
+            element_size: description.client_data.first().map_or(1, |&n| n as usize),
+        },
+        FLETCHER32 => Kind::Fletcher32,
+        LZF => Kind::Lzf,
+        BLOSC => Kind::Blosc,
+        LZ4 => Kind::Lz4,
+        ZSTD => Kind::Zstd,
+        SZIP | NBIT | SCALE_OFFSET => Kind::Builtin,
+        _ => Kind::Unknown,
+    }
+}
+
+/// The filters that `hdf5-reader` lacks, for the few structures that it decodes itself.
+pub(crate) fn registry() -> FilterRegistry {
+    let mut registry = FilterRegistry::new();
+    for id in [LZF, BLOSC, LZ4, ZSTD] {
+        let decode = move |description: &FilterDescription, stored: &[u8], _: usize| {
+            let filter = Filter {
+                kind: kind(description),
+                description: description.clone(),
+            };
+            let mut scratch = Scratch::default();
+            scratch.load(stored);
+            filter
+                .decode(crate::store::LARGEST_CHUNK_BYTES, &mut scratch)
+                .map_err(|e| Hdf5Error::DecompressionError(e.to_string()))?;
+            Ok(scratch.bytes().to_vec())
+        };
+        registry.register(id, Box::new(decode));
+    }
+    registry
+}

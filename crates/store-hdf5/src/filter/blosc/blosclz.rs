@@ -1,0 +1,47 @@
+//! BloscLZ, the codec of Blosc's own: literals and references to what was decoded before.
+
+use anndex_core::{Error, Result};
+
+use crate::filter::lzf::{Input, literal, repeat};
+
+/// References further back than this carry 16 more bits of distance.
+const LARGEST_SHORT_DISTANCE: usize = 8191;
+
+/// Decodes one stream of at most `limit` bytes.
+pub(super) fn decode(limit: usize, stored: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    out.clear();
+    out.try_reserve_exact(limit).map_err(|_| damaged())?;
+    let mut input = Input(stored);
+    // The first control byte is always a literal; its upper bits name the level.
+    let mut next = input.byte().map(|control| control & 31);
+    while let Some(control) = next {
+        if control < 32 {
+            literal(limit, &mut input, control + 1, out)?;
+        } else {
+            let mut byte = || input.byte().ok_or_else(damaged);
+            let high = control & 31;
+            let mut count = (control >> 5) + 2;
+            if count == 9 {
+                loop {
+                    let more = byte()?;
+                    count += more;
+                    if more != 255 {
+                        break;
+                    }
+                }
+            }
+            let low = byte()?;
+            let mut distance = (high << 8) + low + 1;
+            if high == 31 && low == 255 {
+                distance = (byte()? << 8) + byte()? + LARGEST_SHORT_DISTANCE + 1;
+            }
+            repeat(limit, distance, count, out)?;
+        }
+        next = input.byte();
+    }
+    Ok(())
+}
+
+fn damaged() -> Error {
+    Error::corrupt("a compressed chunk is damaged")
+}

@@ -1,0 +1,32 @@
+//! Registers HDF5 by its suffixes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anndex_core::Result;
+use anndex_core::store::{Store, StoreFormat, StoreWriter};
+
+use crate::store::Hdf5Store;
+use crate::writer::Hdf5Writer;
+
+/// The format HDF5, for files that end in `.h5ad` or `.h5`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Hdf5Format;
+
+impl StoreFormat for Hdf5Format {
+    fn name(&self) -> &'static str {
+        "hdf5"
+    }
+
+    fn suffixes(&self) -> &'static [&'static str] {
+        &[".h5ad", ".h5"]
+    }
+
+    fn open(&self, path: &Path) -> Result<Arc<dyn Store>> {
+        Ok(Arc::new(Hdf5Store::open(path)?))
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn StoreWriter>> {
+        Ok(Box::new(Hdf5Writer::create(path)?))
+    }
+}

@@ -1,0 +1,367 @@
+//! The elements of an array as stored: reading rows from any layout, without making numbers or
+//! text of them yet.
+
+use std::sync::OnceLock;
+
+use anndex_core::store::{DataType, Span};
+use anndex_core::{Error, Result};
+use hdf5_reader::messages::HdfMessage;
+use hdf5_reader::messages::dataspace::DataspaceType;
+use hdf5_reader::messages::layout::DataLayout;
+use hdf5_reader::{Dataset, Datatype, Hdf5File};
+
+use crate::chunk_table::{ChunkIndex, is_undefined};
+use crate::chunked::{Chunked, Grid};
+use crate::data_type::{ElementType, Encoding, is_plain_number};
+use crate::error::from_hdf5;
+use crate::filter::Pipeline;
+use crate::source::Source;
+
+/// Arrays above this have their chunk table loaded when opened, so that their stored size is
+/// known before anybody makes room for their elements.
+const LARGE_BYTES: u64 = 64 << 20;
+/// Rows of strings and structs are read in batches of about this many bytes.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// One array, as rows of stored elements.
+pub(crate) struct RawArray {
+    file: Hdf5File,
+    source: Source,
+    /// Extent along each axis; empty for a scalar.
+    pub(crate) shape: Vec<u64>,
+    pub(crate) element: ElementType,
+    /// Bytes of one stored row.
+    row_bytes: usize,
+    layout: Layout,
+}
+
+enum Layout {
+    Compact(Vec<u8>),
+    Contiguous {
+        address: u64,
+        size: u64,
+    },
+    /// Nothing was written; every element is this one.
+    Unwritten(Vec<u8>),
+    Chunked(Box<Chunked>),
+    External,
+}
+
+impl RawArray {
+    /// Reads the description of an array.
+    pub(crate) fn open(file: &Hdf5File, dataset: &Dataset, source: Source) -> Result<Self> {
+        let header = file
+            .get_or_parse_header(dataset.address())
+            .map_err(from_hdf5)?;
+        let superblock = file.superblock();
+        let mut dataspace = None;
+        let mut datatype: Option<&Datatype> = None;
+        let mut layout = None;
+        let mut fill = None;
+        let mut is_external = false;
+        let mut pipeline = Pipeline::default();
+        for message in &header.messages {
+            match message {
+                HdfMessage::Dataspace(message) => dataspace = Some(message),
+                HdfMessage::Datatype(message) => datatype = Some(&message.datatype),
+                HdfMessage::DataLayout(message) => layout = Some(&message.layout),
+                // Both the old and the new message may be there; the one with a value counts.
+                HdfMessage::FillValue(message) => fill = message.value.as_ref().or(fill),
+                HdfMessage::FilterPipeline(message) => pipeline = Pipeline::new(&message.filters),
+                HdfMessage::ExternalFiles(_) => is_external = true,
+                _ => {}
+            }
+        }
+        let missing = |what| Error::corrupt(format!("the array has no {what}"));
+        let dataspace = dataspace.ok_or_else(|| missing("shape"))?;
+        let datatype = datatype.ok_or_else(|| missing("element type"))?;
+        let layout = layout.ok_or_else(|| missing("layout"))?;
+        let mut element = ElementType::new(datatype, superblock.offset_size)?;
+        let description = dataset.raw_datatype().map_err(from_hdf5)?;
+        if element.data_type.is_numeric() && !is_plain_number(&description) {
+            element.data_type = DataType::Other(format!("{} of unusual bits", element.data_type));
+            element.encoding = Encoding::Other;
+        }
+        let element_size = element.size()?;
+        let shape = match dataspace.dataspace_type {
+            DataspaceType::Null => vec![0],
+            _ => dataspace.dims.clone(),
+        };
+        let row_bytes = shape
+            .iter()
+            .skip(1)
+            .try_fold(element_size, |bytes, &n| {
+                bytes.checked_mul(usize::try_from(n).ok()?)
+            })
+            .ok_or_else(|| Error::corrupt(format!("the shape {shape:?} is not possible")))?;
+        let mut element_fill = fill.cloned().unwrap_or_default();
+        if element_fill.len() != element_size {
+            if !element_fill.is_empty() {
+                return Err(Error::corrupt("the fill value has the wrong size"));
+            }
+            element_fill = vec![0; element_size];
+        }
+        let layout = match layout {
+            _ if is_external => Layout::External,
+            DataLayout::Compact { data } => Layout::Compact(data.clone()),
+            DataLayout::Contiguous { address, .. }
+                if is_undefined(*address, superblock.offset_size) =>
+            {
+                Layout::Unwritten(element_fill)
+            }
+            DataLayout::Contiguous { address, size } => Layout::Contiguous {
+                address: *address,
+                size: *size,
+            },
+            DataLayout::Chunked {
+                address,
+                dims,
+                element_size: stored_size,
+                chunk_indexing,
+            } => {
+                // The last axis of a stored chunk shape may be the size of the element.
+                let (dims, stored_size) = match dims.split_last() {
+                    Some((last, dims)) if dims.len() == shape.len() => (dims, *last),
+                    _ => (&dims[..], *stored_size),
+                };
+                if stored_size != 0 && stored_size as usize != element_size {
+                    return Err(Error::corrupt("the layout disagrees with the element type"));
+                }
+                Layout::Chunked(Box::new(Chunked {
+                    grid: Grid::new(&shape, dims, element_size)?,
+                    index: ChunkIndex {
+                        address: *address,
+                        kind: chunk_indexing.clone(),
+                        max_shape: dataspace.max_dims.clone(),
+                    },
+                    pipeline,
+                    fill: element_fill,
+                    table: OnceLock::new(),
+                }))
+            }
+        };
+        let array = Self {
+            file: file.clone(),
+            source,
+            shape,
+            element,
+            row_bytes,
+            layout,
+        };
+        let is_large = array.bytes().is_none_or(|bytes| bytes > LARGE_BYTES);
+        if let Layout::Chunked(chunked) = &array.layout
+            && is_large
+        {
+            chunked.table(&array.file, &array.source)?;
+        }
+        Ok(array)
+    }
+
+    fn rows(&self) -> u64 {
+        self.shape.first().copied().unwrap_or(1)
+    }
+
+    /// Bytes of all elements as stored but decoded; `None` if that is beyond all measure.
+    fn bytes(&self) -> Option<u64> {
+        self.rows().checked_mul(self.row_bytes as u64)
+    }
+
+    pub(crate) fn chunk_shape(&self) -> Option<Vec<u64>> {
+        match &self.layout {
+            Layout::Chunked(chunked) => Some(chunked.grid.chunk_shape.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn filters(&self) -> Vec<String> {
+        match &self.layout {
+            Layout::Chunked(chunked) => chunked.pipeline.names(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Bytes in the file, if they are known by now.
+    pub(crate) fn stored_bytes(&self) -> Option<u64> {
+        match &self.layout {
+            Layout::Compact(data) => Some(data.len() as u64),
+            Layout::Contiguous { size, .. } => Some(*size),
+            Layout::Unwritten(_) => Some(0),
+            Layout::Chunked(chunked) => Some(chunked.table.get()?.stored_bytes()),
+            Layout::External => None,
+        }
+    }
+
+    /// Reads the rows of `spans` (sorted, inside the array) into `out`, as stored; `out` is
+    /// exactly as long as they are.
+    pub(crate) fn read(&self, spans: &[Span], out: &mut [u8]) -> Result<()> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        match &self.layout {
+            Layout::Compact(data) => {
+                let mut rest = out;
+                for span in spans {
+                    let len = (span.len() as usize).saturating_mul(self.row_bytes);
+                    let start = (span.start as usize).saturating_mul(self.row_bytes);
+                    let stored = data.get(start..).and_then(|data| data.get(..len));
+                    let stored = stored.ok_or_else(too_short)?;
+                    let (head, tail) = rest.split_at_mut(len);
+                    head.copy_from_slice(stored);
+                    rest = tail;
+                }
+                Ok(())
+            }
+            Layout::Contiguous { address, size } => {
+                // Layouts before HDF5 1.6.3 hold the number of elements instead of bytes.
+                let bytes = self.bytes().ok_or_else(too_short)?;
+                let elements = bytes / self.element.size()?.max(1) as u64;
+                if *size < bytes && *size != elements {
+                    return Err(too_short());
+                }
+                let mut reads = Reads::new(&self.source, out);
+                let mut position = 0;
+                for span in spans {
+                    let len = span.len() as usize * self.row_bytes;
+                    let start = span.start.checked_mul(self.row_bytes as u64);
+                    let start = start.and_then(|start| start.checked_add(*address));
+                    reads.read(start.ok_or_else(too_short)?, position, len)?;
+                    position += len;
+                }
+                reads.flush()
+            }
+            Layout::Unwritten(element) => {
+                fill(element, out);
+                Ok(())
+            }
+            Layout::Chunked(chunked) => {
+                let table = chunked.table(&self.file, &self.source)?;
+                chunked.read(table, &self.source, spans, out)
+            }
+            Layout::External => Err(Error::unsupported(
+                "the elements are in other files, which are never read; \
+                 write them into one file with h5repack",
+            )),
+        }
+    }
+
+    /// Reads the rows of `spans` in batches, so that elements that take more room stored than
+    /// decoded need little memory. No chunk lies in two batches.
+    pub(crate) fn read_batches(
+        &self,
+        spans: &[Span],
+        mut each: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        if self.row_bytes == 0 {
+            return Ok(());
+        }
+        let band_rows = match &self.layout {
+            Layout::Chunked(chunked) => chunked.grid.band_rows(),
+            _ => 1,
+        };
+        let rows = (BATCH_BYTES / self.row_bytes).max(1) as u64;
+        let rows = rows.div_ceil(band_rows).saturating_mul(band_rows);
+        let mut batch: Vec<Span> = Vec::new();
+        let mut buffer = Vec::new();
+        for span in spans {
+            let mut start = span.start;
+            while start < span.end {
+                let bound = (start / rows).saturating_add(1).saturating_mul(rows);
+                let begins_new = batch
+                    .last()
+                    .is_some_and(|last| last.start / rows != start / rows);
+                if begins_new {
+                    each(self.read_batch(&batch, &mut buffer)?)?;
+                    batch.clear();
+                }
+                let end = span.end.min(bound);
+                batch.push(Span::new(start, end));
+                start = end;
+            }
+        }
+        each(self.read_batch(&batch, &mut buffer)?)
+    }
+
+    fn read_batch<'a>(&self, spans: &[Span], buffer: &'a mut Vec<u8>) -> Result<&'a [u8]> {
+        let rows: u64 = spans.iter().map(Span::len).sum();
+        let bytes = usize::try_from(rows)
+            .ok()
+            .and_then(|rows| rows.checked_mul(self.row_bytes))
+            .ok_or_else(too_short)?;
+        if let Layout::Contiguous { size, .. } = &self.layout
+            && *size < bytes as u64
+        {
+            return Err(too_short());
+        }
+        buffer.clear();
+        buffer.try_reserve_exact(bytes).map_err(|_| too_short())?;
+        buffer.resize(bytes, 0);
+        self.read(spans, buffer)?;
+        Ok(buffer)
+    }
+}
+
+fn too_short() -> Error {
+    Error::corrupt("fewer elements are stored than the shape of the array says")
+}
+
+/// Repeats `element` over `out`.
+pub(crate) fn fill(element: &[u8], out: &mut [u8]) {
+    if element.iter().all(|&b| b == 0) {
+        out.fill(0);
+    } else {
+        for place in out.chunks_exact_mut(element.len()) {
+            place.copy_from_slice(element);
+        }
+    }
+}
+
+/// Reads straight into an output buffer, joining reads that follow each other in the file.
+pub(crate) struct Reads<'a> {
+    source: &'a Source,
+    out: &'a mut [u8],
+    address: u64,
+    position: usize,
+    len: usize,
+}
+
+impl<'a> Reads<'a> {
+    pub(crate) fn new(source: &'a Source, out: &'a mut [u8]) -> Self {
+        Self {
+            source,
+            out,
+            address: 0,
+            position: 0,
+            len: 0,
+        }
+    }
+
+    /// Reads `len` bytes at `address` to `position` of the output, now or with the next flush.
+    pub(crate) fn read(&mut self, address: u64, position: usize, len: usize) -> Result<()> {
+        let follows = self.address.checked_add(self.len as u64) == Some(address)
+            && self.position + self.len == position;
+        if !follows {
+            self.flush()?;
+            self.address = address;
+            self.position = position;
+        }
+        self.len += len;
+        Ok(())
+    }
+
+    /// Does the reads that wait.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        let len = std::mem::take(&mut self.len);
+        let out = self
+            .out
+            .get_mut(self.position..)
+            .and_then(|out| out.get_mut(..len))
+            .ok_or_else(too_short)?;
+        self.source.read(self.address, out)
+    }
+
+    /// The file and the output, for reads of another kind.
+    pub(crate) fn parts(&mut self) -> Result<(&'a Source, &mut [u8])> {
+        self.flush()?;
+        Ok((self.source, self.out))
+    }
+}

@@ -1,0 +1,56 @@
+//! Text of fixed length, and text in global heaps.
+
+use anndex_core::{Error, Result};
+use hdf5_reader::Hdf5File;
+use hdf5_reader::StringPadding;
+use hdf5_reader::group::Group;
+
+use crate::error::from_hdf5;
+
+/// The global heaps of a file, which hold variable-length values.
+#[derive(Clone)]
+pub(crate) struct Heaps(Group);
+
+impl Heaps {
+    pub(crate) fn new(file: &Hdf5File) -> Result<Self> {
+        file.root_group().map(Self).map_err(from_hdf5)
+    }
+
+    /// The bytes behind a stored reference to values of `value_size` bytes each.
+    pub(crate) fn resolve(&self, reference: &[u8], value_size: usize) -> Result<Vec<u8>> {
+        self.0
+            .resolve_vlen_reference_bytes(reference, value_size)
+            .map_err(from_hdf5)
+    }
+
+    /// The text behind a stored reference.
+    pub(crate) fn text(&self, reference: &[u8], padding: StringPadding) -> Result<String> {
+        let mut bytes = self.resolve(reference, 1)?;
+        // Writers in C may count the terminator; what follows it is no text.
+        if let Some(end) = bytes.iter().position(|&b| b == 0) {
+            bytes.truncate(end);
+        }
+        let len = trimmed(&bytes, padding).len();
+        bytes.truncate(len);
+        String::from_utf8(bytes).map_err(|_| not_utf8())
+    }
+}
+
+/// The text of a fixed-length string.
+pub(crate) fn fixed_text(bytes: &[u8], padding: StringPadding) -> Result<&str> {
+    std::str::from_utf8(trimmed(bytes, padding)).map_err(|_| not_utf8())
+}
+
+fn trimmed(bytes: &[u8], padding: StringPadding) -> &[u8] {
+    let kept = |last: Option<usize>| last.map_or(0, |last| last + 1);
+    let end = match padding {
+        StringPadding::NullTerminate => bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len()),
+        StringPadding::NullPad => kept(bytes.iter().rposition(|&b| b != 0)),
+        StringPadding::SpacePad => kept(bytes.iter().rposition(|&b| b != b' ')),
+    };
+    bytes.get(..end).unwrap_or_default()
+}
+
+fn not_utf8() -> Error {
+    Error::corrupt("a string is not valid UTF-8; write the file again with UTF-8 text")
+}
