@@ -82,7 +82,7 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Cuts, flips, or overwrites some bytes; biased to small numbers of them.
-fn damaged(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
+pub(crate) fn damaged(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     if bytes.is_empty() {
         return vec![random.random()];

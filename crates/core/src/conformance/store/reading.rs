@@ -77,7 +77,7 @@ pub(super) fn tree(format: &dyn StoreFormat, path: &Path, capabilities: &Capabil
         assert_eq!(node(path), Some(NodeKind::Array), "{path:?}");
         let array = store.array(path).expect("open an array");
         let read = read_all(&*array).expect("read an array");
-        assert_eq!(ArrayData::Bytes(&read), data, "{path:?}");
+        assert_eq!(ArrayData::Bytes(read.bytes()), data, "{path:?}");
     }
     missing_paths(&*store);
 }
