@@ -104,7 +104,10 @@ impl Hdf5Store {
 
     fn lookup(&self, path: &str) -> Result<Option<Node>> {
         let mut group = self.file.root_group().map_err(from_hdf5)?;
-        let mut names = path.split('/').filter(|name| !name.is_empty()).peekable();
+        if path.is_empty() {
+            return Ok(Some(Node::Group(group)));
+        }
+        let mut names = path.split('/').peekable();
         while let Some(name) = names.next() {
             match child(&group, name)? {
                 Some(Node::Group(inner)) => group = inner,

@@ -1,0 +1,15 @@
+//! The contract of stores, tried on HDF5.
+
+use anndex_core::conformance::store::{Capabilities, run};
+use anndex_store_hdf5::Hdf5Format;
+
+#[test]
+fn hdf5_is_a_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let capabilities = Capabilities {
+        shards: false,
+        nested_attributes: false,
+        ..Capabilities::all()
+    };
+    run(&Hdf5Format, directory.path(), &capabilities);
+}
