@@ -1,5 +1,7 @@
 //! The contract of stores, tried on HDF5.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use anndex_core::conformance::store::{Capabilities, run};
 use anndex_store_hdf5::Hdf5Format;
 

@@ -1,5 +1,7 @@
 //! Damaged files give results or errors: never a panic, a hang, or memory without bounds.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! Files that h5py and its plugins wrote (see `data/generate.py`): filters, layouts and types
 //! that our writer does not make.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::path::Path;
 use std::sync::Arc;
 

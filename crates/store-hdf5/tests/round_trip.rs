@@ -1,5 +1,7 @@
 //! What the writer writes, the reader reads.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -266,6 +268,10 @@ fn wrong_calls_are_refused() {
     let error = writer.write_group("y", &attributes).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert_eq!(error.context("attribute"), Some("mixed"));
+    let large = Attribute::from(vec![0i64; 10_000]);
+    let attributes = Attributes::from([("large".into(), large)]);
+    let error = writer.write_group("y", &attributes).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
     let dangling = Attributes::from([("r".into(), Attribute::Reference("q".into()))]);
     writer.write_group("y", &dangling).unwrap();
     assert_eq!(kind(writer.finish()), ErrorKind::InvalidInput);
