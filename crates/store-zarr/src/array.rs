@@ -1,0 +1,155 @@
+//! One array, or one field of a structured array, as core's [`Array`].
+
+mod chunks;
+mod text;
+mod view;
+
+use std::sync::Arc;
+
+use anndex_core::store::{Array, ArrayInfo, DataType, Span, Strings, check_spans};
+use anndex_core::{Error, Result};
+
+use crate::array::chunks::Chunks;
+use crate::array::view::View;
+use crate::decoder::Decoded;
+use crate::element::Element;
+use crate::hierarchy::{Hierarchy, Node};
+
+/// An opened array. Handles share nothing but the indexes of shards, which are read once.
+#[derive(Debug)]
+pub(crate) struct ZarrArray {
+    chunks: Arc<Chunks>,
+    /// What of each element is read.
+    view: View,
+    info: ArrayInfo,
+}
+
+impl ZarrArray {
+    pub(crate) fn open(hierarchy: Arc<Hierarchy>, path: &str, node: Node) -> Result<Self> {
+        let chunks = Arc::new(Chunks::open(hierarchy, path, &node)?);
+        let layout = &chunks.layout;
+        // Stored whole and as they are, elements can be read without reading a chunk.
+        let one = layout
+            .shape
+            .iter()
+            .zip(&layout.chunk)
+            .all(|(extent, chunk)| extent <= chunk);
+        let whole = layout.plain && layout.shard.is_none() && one;
+        let info = ArrayInfo {
+            data_type: layout.element.data_type(),
+            shape: layout.shape.clone(),
+            chunk_shape: (!whole).then(|| layout.chunk.clone()),
+            shard_shape: layout.shard.clone(),
+            filters: layout.filters.clone(),
+            stored_bytes: chunks.stored_bytes(),
+        };
+        let view = View::whole(&layout.element);
+        Ok(Self { chunks, view, info })
+    }
+
+    fn read_numbers(&self, spans: &[Span], out: &mut [u8]) -> Result<()> {
+        let chunks = &self.chunks;
+        let row_bytes = self.info.row_bytes()?;
+        chunks.codecs()?;
+        if out.is_empty() {
+            return Ok(());
+        }
+        chunks.for_each_row(spans, |row, pieces| {
+            let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else {
+                return Ok(());
+            };
+            let range = first.at as usize * row_bytes..(last.at + last.len()) as usize * row_bytes;
+            let out = out.get_mut(range).ok_or_else(|| {
+                Error::invalid_input("the buffer does not fit the rows that were asked for")
+            })?;
+            if self.view.is_plain() && chunks.reads_parts() {
+                return chunks.read_parts(row, pieces, row_bytes, out);
+            }
+            chunks.for_each_in_row(row, |trailing, index| {
+                let decoded = chunks.fetch(index)?;
+                for piece in pieces {
+                    let start = (piece.at - first.at) as usize * row_bytes;
+                    let out = &mut out[start..];
+                    let copied = match &decoded {
+                        None => {
+                            let fill = &chunks.codecs()?.fill;
+                            chunks.for_each_run(trailing, &piece.rows, |_, to, count| {
+                                self.view.fill(fill, out, to, count)
+                            })
+                        }
+                        Some(Decoded::Fixed(bytes)) => {
+                            chunks.for_each_run(trailing, &piece.rows, |from, to, count| {
+                                self.view.copy(bytes, from, out, to, count)
+                            })
+                        }
+                        Some(Decoded::Text { .. }) => None,
+                    };
+                    copied.ok_or_else(|| chunks.damaged(index))?;
+                }
+                Ok(())
+            })
+        })?;
+        if self.info.data_type == DataType::Bool {
+            out.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
+        }
+        Ok(())
+    }
+}
+
+impl Array for ZarrArray {
+    fn info(&self) -> &ArrayInfo {
+        &self.info
+    }
+
+    fn read_spans(&self, spans: &[Span], out: &mut [u8]) -> Result<()> {
+        let read = check_spans(&self.info, spans, Some(out.len()))
+            .and_then(|_| self.read_numbers(spans, out));
+        read.map_err(|e| self.chunks.named(e))
+    }
+
+    fn read_strings(&self, spans: &[Span]) -> Result<Strings> {
+        let read = check_spans(&self.info, spans, None).and_then(|_| {
+            self.chunks.codecs()?;
+            if self.info.data_type == DataType::String {
+                text::read(&self.chunks, &self.view, &self.info, spans)
+            } else {
+                let data_type = &self.info.data_type;
+                Err(Error::invalid_input(format!(
+                    "elements of type {data_type} are no strings"
+                )))
+            }
+        });
+        read.map_err(|e| self.chunks.named(e))
+    }
+
+    fn field(&self, name: &str) -> Result<Arc<dyn Array>> {
+        let error = |e: Error| self.chunks.named(e);
+        let Element::Struct { fields, .. } = &self.view.element else {
+            return Err(error(Error::invalid_input("the elements have no fields")));
+        };
+        let field = fields
+            .iter()
+            .find(|field| field.name == name)
+            .ok_or_else(|| {
+                let names: Vec<_> = fields.iter().map(|field| field.name.as_str()).collect();
+                let names = names.join(", ");
+                error(Error::not_found(format!(
+                    "there is no field {name:?} among {names}"
+                )))
+            })?;
+        let view = self.view.field(field).map_err(error)?;
+        let mut info = self.info.clone();
+        info.data_type = field.element.data_type();
+        // An array-valued field adds its axes to those of the array.
+        info.shape.extend(&field.shape);
+        info.chunk_shape = Some([&self.chunks.layout.chunk[..], &field.shape[..]].concat());
+        info.shard_shape = info
+            .shard_shape
+            .map(|shape| [&shape[..], &field.shape[..]].concat());
+        Ok(Arc::new(Self {
+            chunks: self.chunks.clone(),
+            view,
+            info,
+        }))
+    }
+}

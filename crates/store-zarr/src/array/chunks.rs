@@ -1,0 +1,329 @@
+//! Finding, reading and decoding chunks, and where their elements belong.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use anndex_core::store::Span;
+use anndex_core::{Error, Result};
+
+use crate::decoder::{CHUNK_LIMIT, Decoded};
+use crate::hierarchy::{Hierarchy, Node};
+use crate::layout::{Codecs, Layout};
+
+/// Below this decoded size no shape is too large to be read whole.
+const SMALL_ARRAY: u128 = 256 << 20;
+/// Stored objects that are looked at to estimate what a large array occupies.
+const SAMPLES: u64 = 64;
+
+/// The chunks of one array.
+#[derive(Debug)]
+pub(crate) struct Chunks {
+    hierarchy: Arc<Hierarchy>,
+    path: String,
+    pub(crate) layout: Layout,
+}
+
+/// Rows that are read from one row of chunks (the chunks that share an index along axis 0).
+#[derive(Debug, Clone)]
+pub(crate) struct Piece {
+    /// Rows, counted from the first of the chunks.
+    pub(crate) rows: Range<u64>,
+    /// The row of the output that the first of them becomes.
+    pub(crate) at: u64,
+}
+
+impl Piece {
+    pub(crate) fn len(&self) -> u64 {
+        self.rows.end - self.rows.start
+    }
+}
+
+/// Where the bytes of a chunk lie.
+struct Place {
+    key: String,
+    position: u64,
+    /// `None`: to the end.
+    length: Option<u64>,
+}
+
+impl Chunks {
+    pub(crate) fn open(hierarchy: Arc<Hierarchy>, path: &str, node: &Node) -> Result<Self> {
+        let layout = Layout::read(hierarchy.version, path, node)?;
+        Ok(Self {
+            hierarchy,
+            path: path.to_owned(),
+            layout,
+        })
+    }
+
+    pub(crate) fn named(&self, error: Error) -> Error {
+        self.hierarchy.named(error, &self.path)
+    }
+
+    pub(crate) fn codecs(&self) -> Result<&Codecs> {
+        let codecs = self.layout.codecs.as_ref();
+        codecs.map_err(|(kind, message)| Error::new(*kind, message))
+    }
+
+    pub(crate) fn damaged(&self, index: &[u64]) -> Error {
+        Error::corrupt(format!(
+            "the chunk {index:?} does not hold what the metadata say"
+        ))
+    }
+
+    /// Calls `f` for each row of chunks that the spans touch, with its pieces in order.
+    pub(crate) fn for_each_row(
+        &self,
+        spans: &[Span],
+        mut f: impl FnMut(u64, &[Piece]) -> Result<()>,
+    ) -> Result<()> {
+        let height = self.layout.chunk.first().copied().unwrap_or(1);
+        let (mut current, mut at) = (0, 0);
+        let mut pieces: Vec<Piece> = Vec::new();
+        for span in spans {
+            let mut start = span.start;
+            while start < span.end {
+                let row = start / height;
+                if row != current && !pieces.is_empty() {
+                    f(current, &pieces)?;
+                    pieces.clear();
+                }
+                current = row;
+                let first = row * height;
+                let end = span.end.min(first.saturating_add(height));
+                let rows = start - first..end - first;
+                pieces.push(Piece { rows, at });
+                at += end - start;
+                start = end;
+            }
+        }
+        if pieces.is_empty() {
+            Ok(())
+        } else {
+            f(current, &pieces)
+        }
+    }
+
+    /// Calls `f` for each chunk of a row of chunks, with its index along the axes after the first,
+    /// and its whole index.
+    pub(crate) fn for_each_in_row(
+        &self,
+        row: u64,
+        mut f: impl FnMut(&[u64], &[u64]) -> Result<()>,
+    ) -> Result<()> {
+        let layout = &self.layout;
+        if layout.shape.is_empty() {
+            return f(&[], &[]);
+        }
+        let counts = layout.shape.iter().zip(&layout.chunk).skip(1);
+        let counts: Vec<u64> = counts
+            .map(|(extent, chunk)| extent.div_ceil(*chunk))
+            .collect();
+        if counts.contains(&0) {
+            return Ok(());
+        }
+        let mut index = vec![0; layout.shape.len()];
+        index[0] = row;
+        loop {
+            f(&index[1..], &index)?;
+            if !advance(&mut index[1..], &counts) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Calls `f` with (element of the chunk, element of the output, count) for each run of
+    /// elements that lie side by side in both, for the given rows of a chunk. The output begins
+    /// with the first of the rows. Stops where `f` returns `None`.
+    pub(crate) fn for_each_run(
+        &self,
+        trailing: &[u64],
+        rows: &Range<u64>,
+        mut f: impl FnMut(usize, usize, usize) -> Option<()>,
+    ) -> Option<()> {
+        let to_usize = |n: u64| usize::try_from(n).ok();
+        let (Some(chunk), Some(shape)) = (self.layout.chunk.get(1..), self.layout.shape.get(1..))
+        else {
+            return f(0, 0, 1);
+        };
+        if chunk == shape {
+            let row = chunk.iter().product::<u64>();
+            let count = rows.end - rows.start;
+            return f(to_usize(rows.start * row)?, 0, to_usize(count * row)?);
+        }
+        let origin: Vec<u64> = trailing
+            .iter()
+            .zip(chunk)
+            .map(|(i, chunk)| i * chunk)
+            .collect();
+        let extents = chunk.iter().zip(shape).zip(&origin);
+        let extents: Vec<u64> = extents.map(|((c, s), o)| (*c).min(s - o)).collect();
+        // Runs go along the last axis; `counts` are the extents of the axes between.
+        let (&run, counts) = extents.split_last()?;
+        for row in rows.clone() {
+            let mut index = vec![0; counts.len()];
+            loop {
+                let (mut from, mut to) = (row, row - rows.start);
+                for axis in 0..chunk.len() {
+                    let at = index.get(axis).copied().unwrap_or(0);
+                    from = from * chunk[axis] + at;
+                    to = to
+                        .checked_mul(shape[axis])?
+                        .checked_add(origin[axis] + at)?;
+                }
+                f(to_usize(from)?, to_usize(to)?, to_usize(run)?)?;
+                if !advance(&mut index, counts) {
+                    break;
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Reads and decodes a chunk; `None` if it is not stored.
+    pub(crate) fn fetch(&self, index: &[u64]) -> Result<Option<Decoded>> {
+        let Some(place) = self.place(index)? else {
+            return Ok(None);
+        };
+        let storage = &*self.hierarchy.storage;
+        let limit = 2 * CHUNK_LIMIT;
+        let stored = match place.length {
+            None => storage.read(&place.key, limit)?,
+            Some(length) if length > limit => {
+                let message = format!("a chunk of {length} bytes is larger than can be read");
+                return Err(Error::unsupported(message).with("file", place.key));
+            }
+            Some(length) => {
+                let mut bytes = vec![0; length as usize];
+                let found = storage.read_ranges(&place.key, &mut [(place.position, &mut bytes)])?;
+                found.then_some(bytes)
+            }
+        };
+        let decoded = stored.map(|stored| self.codecs()?.decoder.decode(stored));
+        decoded.transpose().map_err(|e| e.with("file", place.key))
+    }
+
+    fn place(&self, index: &[u64]) -> Result<Option<Place>> {
+        let codecs = self.codecs()?;
+        let Some(shards) = &codecs.shards else {
+            return Ok(Some(Place {
+                key: codecs.key(index),
+                position: 0,
+                length: None,
+            }));
+        };
+        let key = codecs.key(&shards.shard_of(index));
+        let found = shards.locate(&*self.hierarchy.storage, &key, index)?;
+        Ok(found.map(|(position, length)| Place {
+            key,
+            position,
+            length: Some(length),
+        }))
+    }
+
+    /// Whether rows can be read without the chunk around them: elements are stored as they are,
+    /// and each row in one run.
+    pub(crate) fn reads_parts(&self) -> bool {
+        let layout = &self.layout;
+        layout.plain && layout.chunk.get(1..) == layout.shape.get(1..)
+    }
+
+    /// Reads pieces of a row of chunks, of which there is one. `out` begins with the first.
+    pub(crate) fn read_parts(
+        &self,
+        row: u64,
+        pieces: &[Piece],
+        row_bytes: usize,
+        mut out: &mut [u8],
+    ) -> Result<()> {
+        let mut index = vec![0; self.layout.shape.len()];
+        if let Some(first) = index.first_mut() {
+            *first = row;
+        }
+        let beyond = || self.damaged(&index);
+        let mut missing = true;
+        if let Some(place) = self.place(&index)? {
+            let mut rest = &mut *out;
+            let mut ranges = Vec::with_capacity(pieces.len());
+            for piece in pieces {
+                let bytes = piece.len() as usize * row_bytes;
+                let (head, tail) = rest.split_at_mut_checked(bytes).ok_or_else(beyond)?;
+                let start = piece
+                    .rows
+                    .start
+                    .checked_mul(row_bytes as u64)
+                    .ok_or_else(beyond)?;
+                let end = start.checked_add(bytes as u64).ok_or_else(beyond)?;
+                if place.length.is_some_and(|length| end > length) {
+                    return Err(beyond().with("file", place.key));
+                }
+                ranges.push((place.position.saturating_add(start), head));
+                rest = tail;
+            }
+            missing = !self
+                .hierarchy
+                .storage
+                .read_ranges(&place.key, &mut ranges)?;
+        }
+        if missing {
+            let fill = &self.codecs()?.fill;
+            while let Some((head, tail)) = out.split_at_mut_checked(fill.len().max(1)) {
+                head.copy_from_slice(fill);
+                out = tail;
+            }
+        }
+        Ok(())
+    }
+
+    /// An estimate of what a large array occupies, from evenly spread samples of its stored
+    /// objects; `None` for small ones, and where it is not known.
+    pub(crate) fn stored_bytes(&self) -> Option<u64> {
+        let layout = &self.layout;
+        let codecs = layout.codecs.as_ref().ok()?;
+        let size = layout.element.size().unwrap_or(8) as u128;
+        let decoded = layout
+            .shape
+            .iter()
+            .try_fold(size, |size, &n| size.checked_mul(n.into()));
+        if decoded.is_some_and(|size| size <= SMALL_ARRAY) {
+            return None;
+        }
+        let stored = layout.shard.as_ref().unwrap_or(&layout.chunk);
+        let grid = layout
+            .shape
+            .iter()
+            .zip(stored)
+            .map(|(extent, stored)| extent.div_ceil(*stored));
+        let grid: Vec<u64> = grid.collect();
+        let count = grid
+            .iter()
+            .try_fold(1u64, |product, &n| product.checked_mul(n))?;
+        let samples = count.min(SAMPLES);
+        let mut sum = 0u128;
+        for sample in 0..samples {
+            // In the middle of its share, so that a damaged shape is not judged by its beginning.
+            let at = (2 * u128::from(sample) + 1) * u128::from(count) / (2 * u128::from(samples));
+            let mut rest = u64::try_from(at).ok()?;
+            let mut index = vec![0; grid.len()];
+            for (index, extent) in index.iter_mut().zip(&grid).rev() {
+                *index = rest % extent;
+                rest /= extent;
+            }
+            let size = self.hierarchy.storage.size(&codecs.key(&index));
+            sum += u128::from(size.ok()?.unwrap_or(0));
+        }
+        u64::try_from(sum * u128::from(count) / u128::from(samples.max(1))).ok()
+    }
+}
+
+/// Counts up an index, the last axis first; `false` after the last one.
+fn advance(index: &mut [u64], counts: &[u64]) -> bool {
+    for (index, count) in index.iter_mut().zip(counts).rev() {
+        *index += 1;
+        if *index < *count {
+            return true;
+        }
+        *index = 0;
+    }
+    false
+}

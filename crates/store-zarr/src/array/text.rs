@@ -1,0 +1,117 @@
+//! Reading strings, stored with their lengths or padded to one.
+
+use anndex_core::store::{ArrayInfo, Span, Strings};
+use anndex_core::{Error, Result};
+
+use super::chunks::Chunks;
+use super::view::View;
+use crate::decoder::Decoded;
+use crate::element::Element;
+
+/// More strings in one row of chunks than this are refused.
+const ROW_LIMIT: u64 = 1 << 28;
+
+/// Reads the strings of `spans` in C order.
+pub(super) fn read(
+    chunks: &Chunks,
+    view: &View,
+    info: &ArrayInfo,
+    spans: &[Span],
+) -> Result<Strings> {
+    let mut strings = Strings::new();
+    let row_elements = info.row_elements()?;
+    if row_elements == 0 {
+        return Ok(strings);
+    }
+    let fill = &chunks.codecs()?.fill;
+    chunks.for_each_row(spans, |row, pieces| {
+        let mut decoded = Vec::new();
+        let mut trailing_indices = Vec::new();
+        let stored = row_elements / view.count.max(1) as u64;
+        if stored
+            .checked_mul(pieces.iter().map(|p| p.len()).sum())
+            .is_none_or(|n| n > ROW_LIMIT)
+        {
+            return Err(Error::unsupported("too many strings for one read"));
+        }
+        chunks.for_each_in_row(row, |trailing, index| {
+            decoded.push(chunks.fetch(index)?);
+            trailing_indices.push(trailing.to_vec());
+            Ok(())
+        })?;
+        for piece in pieces {
+            // Which chunk and which of its elements each element of the output comes from.
+            let mut sources = vec![(0usize, 0usize); (piece.len() * stored) as usize];
+            for (chunk, trailing) in trailing_indices.iter().enumerate() {
+                let placed = chunks.for_each_run(trailing, &piece.rows, |from, to, count| {
+                    let targets = sources.get_mut(to..to + count)?;
+                    for (at, target) in targets.iter_mut().enumerate() {
+                        *target = (chunk, from + at);
+                    }
+                    Some(())
+                });
+                placed.ok_or_else(|| chunks.damaged(&[row]))?;
+            }
+            for (chunk, element) in sources {
+                let decoded = decoded.get(chunk).and_then(Option::as_ref);
+                for value in 0..view.count {
+                    push(
+                        &mut strings,
+                        view,
+                        decoded,
+                        fill,
+                        element * view.count + value,
+                    )
+                    .ok_or_else(|| Error::corrupt("a string is not valid Unicode"))?;
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(strings)
+}
+
+/// Appends one value of a chunk, or of the fill value if the chunk is not stored.
+fn push(
+    strings: &mut Strings,
+    view: &View,
+    chunk: Option<&Decoded>,
+    fill: &[u8],
+    index: usize,
+) -> Option<()> {
+    let bytes = match chunk {
+        Some(Decoded::Text { bytes, offsets }) => {
+            bytes.get(*offsets.get(index)?..*offsets.get(index + 1)?)?
+        }
+        Some(Decoded::Fixed(bytes)) => view.value(bytes, index)?,
+        None if view.element == Element::Text => fill,
+        None => view.value(fill, index % view.count)?,
+    };
+    match view.element {
+        Element::Utf32 { big_endian, .. } => {
+            let codes = bytes.chunks_exact(4).map(|code| {
+                let code: [u8; 4] = code.try_into().unwrap_or_default();
+                match big_endian {
+                    true => u32::from_be_bytes(code),
+                    false => u32::from_le_bytes(code),
+                }
+            });
+            let codes: Vec<u32> = codes.collect();
+            let length = codes
+                .iter()
+                .rposition(|&code| code != 0)
+                .map_or(0, |last| last + 1);
+            let text = codes[..length].iter().map(|&code| char::from_u32(code));
+            strings.push(&text.collect::<Option<String>>()?);
+        }
+        Element::Utf8 { .. } => {
+            let length = bytes
+                .iter()
+                .rposition(|&byte| byte != 0)
+                .map_or(0, |last| last + 1);
+            strings.push(std::str::from_utf8(&bytes[..length]).ok()?);
+        }
+        _ => strings.push(std::str::from_utf8(bytes).ok()?),
+    }
+    Some(())
+}

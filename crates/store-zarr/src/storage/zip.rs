@@ -1,0 +1,199 @@
+//! A hierarchy in a zip archive, stored or deflated, read-only.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anndex_core::{Error, Result};
+use flate2::read::DeflateDecoder;
+use zip::{CompressionMethod, ZipArchive};
+
+use super::{Storage, read_exact_at, too_large};
+
+/// The documents that mark a node, by which the root is found.
+const DOCUMENTS: [&str; 4] = ["zarr.json", ".zgroup", ".zarray", ".zmetadata"];
+/// The largest deflated member that is inflated to read a part of it.
+const INFLATE_LIMIT: u64 = 1 << 30;
+
+/// An archive whose table of contents is held in memory.
+#[derive(Debug)]
+pub(crate) struct Zip {
+    path: PathBuf,
+    file: File,
+    members: HashMap<String, Member>,
+}
+
+/// Where a member lies in the archive.
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    position: u64,
+    compressed: u64,
+    size: u64,
+    deflated: bool,
+}
+
+impl Zip {
+    /// Reads the table of contents. The hierarchy may stand in a folder of the archive.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::io(path.display(), e))?;
+        let failed = |e: zip::result::ZipError| {
+            Error::corrupt("this is neither a Zarr directory nor a zip archive of one")
+                .source_error(e)
+        };
+        let reader = file.try_clone().map_err(|e| Error::io(path.display(), e))?;
+        let mut archive = ZipArchive::new(BufReader::new(reader)).map_err(failed)?;
+        let mut members = HashMap::new();
+        for index in 0..archive.len() {
+            let entry = archive.by_index_raw(index).map_err(failed)?;
+            if entry.is_dir() || entry.is_symlink() {
+                continue;
+            }
+            let deflated = match entry.compression() {
+                CompressionMethod::STORE if !entry.encrypted() => false,
+                CompressionMethod::DEFLATE if !entry.encrypted() => true,
+                method => {
+                    let message = format!(
+                        "members of the archive are encrypted or compressed as {method}; \
+                         zip the directory again, stored or deflated"
+                    );
+                    return Err(Error::unsupported(message).with("file", entry.name()));
+                }
+            };
+            let member = Member {
+                position: entry.data_start(),
+                compressed: entry.compressed_size(),
+                size: entry.size(),
+                deflated,
+            };
+            // Writers append new versions of a member; the last one counts.
+            members.insert(entry.name().to_owned(), member);
+        }
+        let root = root(&members)?;
+        let members = members
+            .into_iter()
+            .filter_map(|(name, member)| Some((name.strip_prefix(&root)?.to_owned(), member)))
+            .collect();
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            members,
+        })
+    }
+
+    fn inflate(&self, key: &str, member: Member) -> Result<Vec<u8>> {
+        let compressed = self.bytes(key, member.position, member.compressed)?;
+        let mut bytes = Vec::new();
+        DeflateDecoder::new(&compressed[..])
+            .take(member.size.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .ok()
+            .filter(|&size| size as u64 == member.size)
+            .ok_or_else(|| {
+                Error::corrupt("a member of the archive is damaged").with("file", key)
+            })?;
+        Ok(bytes)
+    }
+
+    /// Reads in blocks, so that a damaged length fails before its memory is taken.
+    fn bytes(&self, key: &str, position: u64, length: u64) -> Result<Vec<u8>> {
+        const BLOCK: u64 = 1 << 20;
+        let mut bytes = Vec::new();
+        while (bytes.len() as u64) < length {
+            let start = bytes.len();
+            let count = (length - start as u64).min(BLOCK);
+            bytes.resize(start + count as usize, 0);
+            self.fill(
+                key,
+                position.saturating_add(start as u64),
+                &mut bytes[start..],
+            )?;
+        }
+        Ok(bytes)
+    }
+
+    fn fill(&self, key: &str, position: u64, out: &mut [u8]) -> Result<()> {
+        read_exact_at(&self.file, out, position)
+            .map_err(|e| Error::io(self.path.display(), e).with("file", key))
+    }
+}
+
+/// The folder, with a trailing `/`, of the outermost node.
+fn root(members: &HashMap<String, Member>) -> Result<String> {
+    let folders = members.keys().filter_map(|name| {
+        let (folder, file) = match name.rsplit_once('/') {
+            Some((folder, file)) => (format!("{folder}/"), file),
+            None => (String::new(), name.as_str()),
+        };
+        DOCUMENTS.contains(&file).then_some(folder)
+    });
+    let mut folders: Vec<String> = folders.collect();
+    folders.sort_by_cached_key(|folder| (folder.matches('/').count(), folder.clone()));
+    folders.dedup();
+    let Some(root) = folders.first() else {
+        return Err(Error::corrupt("there is no Zarr group in this archive"));
+    };
+    match folders.iter().find(|folder| !folder.starts_with(root)) {
+        None => Ok(root.clone()),
+        Some(other) => Err(Error::corrupt(format!(
+            "this archive holds more than one Zarr store, such as {root} and {other}"
+        ))),
+    }
+}
+
+impl Storage for Zip {
+    fn read(&self, key: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let Some(&member) = self.members.get(key) else {
+            return Ok(None);
+        };
+        if member.size > limit {
+            return Err(too_large(member.size, limit).with("file", key));
+        }
+        if member.deflated {
+            self.inflate(key, member).map(Some)
+        } else {
+            self.bytes(key, member.position, member.size).map(Some)
+        }
+    }
+
+    fn read_ranges(&self, key: &str, ranges: &mut [(u64, &mut [u8])]) -> Result<bool> {
+        let Some(&member) = self.members.get(key) else {
+            return Ok(false);
+        };
+        let beyond = || Error::corrupt("the file ends too early").with("file", key);
+        let whole = if member.deflated {
+            self.read(key, INFLATE_LIMIT)?
+        } else {
+            None
+        };
+        for (position, out) in ranges {
+            let end = position.checked_add(out.len() as u64);
+            let end = end.filter(|&end| end <= member.size).ok_or_else(beyond)?;
+            match &whole {
+                Some(whole) => {
+                    let range = *position as usize..end as usize;
+                    out.copy_from_slice(whole.get(range).ok_or_else(beyond)?);
+                }
+                None => self.fill(key, member.position.saturating_add(*position), out)?,
+            }
+        }
+        Ok(true)
+    }
+
+    fn size(&self, key: &str) -> Result<Option<u64>> {
+        Ok(self.members.get(key).map(|member| member.size))
+    }
+
+    fn directories(&self, key: &str) -> Result<Vec<String>> {
+        let prefix = match key {
+            "" => String::new(),
+            key => format!("{key}/"),
+        };
+        let names = self.members.keys().filter_map(|name| {
+            let (directory, _) = name.strip_prefix(&prefix)?.split_once('/')?;
+            Some(directory.to_owned())
+        });
+        let names: std::collections::HashSet<_> = names.collect();
+        Ok(names.into_iter().collect())
+    }
+}

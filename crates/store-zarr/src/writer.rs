@@ -1,0 +1,347 @@
+//! Writing a hierarchy: into a temporary directory beside the destination, renamed at the end.
+
+mod metadata;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anndex_core::store::{
+    ArrayData, ArraySpec, Attributes, NodeKind, StoreWriter, check_data, check_path,
+};
+use anndex_core::{Error, ErrorKind, Result};
+use serde_json::Value;
+use tempfile::TempDir;
+use zarrs::array::codec::api::ArrayToBytesCodecTraits;
+use zarrs::array::codec::api::{ArrayBytes, ArrayBytesOffsets, CodecOptions};
+use zarrs::array::{Array, ArrayMetadata};
+
+use crate::decoder::CHUNK_LIMIT;
+use crate::format::ZarrVersion;
+use crate::hierarchy::key;
+
+/// Names that Zarr itself gives to files in the directory of a node.
+const RESERVED: [&str; 5] = ["zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"];
+
+/// A store that is being written.
+pub(crate) struct ZarrWriter {
+    version: ZarrVersion,
+    destination: PathBuf,
+    /// Removed when it is dropped.
+    directory: TempDir,
+    nodes: BTreeMap<String, NodeKind>,
+    /// All metadata documents by file name, to be consolidated.
+    documents: BTreeMap<String, Value>,
+}
+
+impl ZarrWriter {
+    pub(crate) fn create(path: &Path, version: ZarrVersion) -> Result<Self> {
+        refuse_existing(path)?;
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let directory = tempfile::Builder::new()
+            .prefix(".anndex-")
+            .suffix(".tmp")
+            .tempdir_in(parent)
+            .map_err(|e| Error::io(parent.display(), e))?;
+        Ok(Self {
+            version,
+            destination: path.to_owned(),
+            directory,
+            nodes: BTreeMap::new(),
+            documents: BTreeMap::new(),
+        })
+    }
+
+    /// Checks that a node can be written here.
+    fn check_node(&self, path: &str) -> Result<()> {
+        check_path(path)?;
+        let refused = |what: &str| Err(Error::invalid_input(what).with("node", format!("/{path}")));
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if RESERVED.contains(&name) {
+            return refused("Zarr uses this name for itself");
+        }
+        if self.nodes.contains_key(path) {
+            return refused("this node was written already");
+        }
+        if !path.is_empty() && self.nodes.get(parent) != Some(&NodeKind::Group) {
+            return refused("the parent group must be written first");
+        }
+        Ok(())
+    }
+
+    fn write_file(&self, file: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.directory.path().join(file);
+        let written = path
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| File::create(&path)?.write_all(bytes));
+        written.map_err(|e| Error::io(path.display(), e).with("path", self.destination.display()))
+    }
+
+    fn write_document(&mut self, path: &str, name: &str, document: Value) -> Result<()> {
+        let file = key(path, name);
+        let text = serde_json::to_vec_pretty(&document);
+        let text = text.map_err(|e| Error::invalid_input("not valid JSON").source_error(e))?;
+        self.write_file(&file, &text)?;
+        self.documents.insert(file, document);
+        Ok(())
+    }
+
+    /// Writes the metadata of a node.
+    fn write_node(&mut self, path: &str, document: Value, attributes: Value) -> Result<()> {
+        match self.version {
+            ZarrVersion::V2 => {
+                let is_array = document.get("shape").is_some();
+                let name = if is_array { ".zarray" } else { ".zgroup" };
+                self.write_document(path, name, document)?;
+                self.write_document(path, ".zattrs", attributes)
+            }
+            ZarrVersion::V3 => {
+                let mut document = document;
+                document["attributes"] = attributes;
+                self.write_document(path, "zarr.json", document)
+            }
+        }
+    }
+
+    /// Encodes and writes all chunks (or shards) of an array.
+    fn write_chunks(
+        &self,
+        array: &Array<()>,
+        spec: &ArraySpec,
+        stored: &[u64],
+        data: ArrayData<'_>,
+    ) -> Result<()> {
+        let failed =
+            |e: String| Error::new(ErrorKind::Storage, format!("a chunk can't be encoded: {e}"));
+        let extents = stored
+            .iter()
+            .copied()
+            .map(NonZeroU64::new)
+            .collect::<Option<Vec<_>>>();
+        let extents = extents.ok_or_else(|| Error::invalid_input("a chunk has no extent"))?;
+        let options = CodecOptions::default();
+        let counts = spec
+            .shape
+            .iter()
+            .zip(stored)
+            .map(|(extent, chunk)| extent.div_ceil(*chunk));
+        let counts: Vec<u64> = counts.collect();
+        let total = counts.iter().product::<u64>();
+        for number in 0..total {
+            let mut index = vec![0; counts.len()];
+            let mut rest = number;
+            for (index, count) in index.iter_mut().zip(&counts).rev() {
+                *index = rest % count;
+                rest /= count;
+            }
+            let chunk = match cut(spec, stored, &index, data)? {
+                // Readers take chunks that are not stored for zeros.
+                Cut::Bytes(bytes) if bytes.iter().all(|&byte| byte == 0) => continue,
+                Cut::Bytes(bytes) => ArrayBytes::Fixed(Cow::Owned(bytes)),
+                Cut::Text(bytes, offsets) => {
+                    let offsets =
+                        ArrayBytesOffsets::new(offsets).map_err(|e| failed(e.to_string()))?;
+                    ArrayBytes::new_vlen(bytes, offsets).map_err(|e| failed(e.to_string()))?
+                }
+            };
+            let (data_type, fill) = (array.data_type(), array.fill_value());
+            let encoded = array
+                .codecs()
+                .encode(chunk, &extents, data_type, fill, &options);
+            let encoded = encoded.map_err(|e| failed(e.to_string()))?;
+            self.write_file(array.chunk_key(&index).as_str(), &encoded)?;
+        }
+        Ok(())
+    }
+}
+
+impl StoreWriter for ZarrWriter {
+    fn write_group(&mut self, path: &str, attributes: &Attributes) -> Result<()> {
+        self.check_node(path)?;
+        let attributes = crate::json::from_attributes(attributes)?;
+        self.write_node(path, metadata::group(self.version), attributes)?;
+        self.nodes.insert(path.to_owned(), NodeKind::Group);
+        Ok(())
+    }
+
+    fn write_array(
+        &mut self,
+        path: &str,
+        spec: &ArraySpec,
+        data: ArrayData<'_>,
+        attributes: &Attributes,
+    ) -> Result<()> {
+        self.check_node(path)?;
+        check_data(spec, data)?;
+        let attributes = crate::json::from_attributes(attributes)?;
+        // An axis without elements still needs chunks of an extent.
+        let whole = || spec.shape.iter().map(|&extent| extent.max(1)).collect();
+        let chunk: Vec<u64> = spec.chunk_shape.clone().unwrap_or_else(whole);
+        check_chunk_size(spec, &chunk)?;
+        let stored = spec.shard_shape.as_ref().unwrap_or(&chunk);
+        let document = metadata::array(self.version, spec, &chunk)?;
+        let parsed = match self.version {
+            ZarrVersion::V2 => serde_json::from_value(document.clone()).map(ArrayMetadata::V2),
+            ZarrVersion::V3 => serde_json::from_value(document.clone()).map(ArrayMetadata::V3),
+        };
+        let unfit = |e: String| Error::unsupported(format!("Zarr can't hold this array: {e}"));
+        let parsed = parsed.map_err(|e| unfit(e.to_string()))?;
+        let array = Array::new_with_metadata(Arc::new(()), &format!("/{path}"), parsed);
+        let array = array.map_err(|e| unfit(e.to_string()))?;
+        self.write_chunks(&array, spec, stored, data)?;
+        self.write_node(path, document, attributes)?;
+        self.nodes.insert(path.to_owned(), NodeKind::Array);
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        if !self.nodes.contains_key("") {
+            return Err(Error::invalid_input("the root group must be written first"));
+        }
+        let (file, document) = metadata::consolidated(self.version, &self.documents);
+        self.write_document("", file, document)?;
+        refuse_existing(&self.destination)?;
+        let written = self.directory.path();
+        // What came between the check and here is safe: no file, and no directory that holds
+        // something, is replaced by a directory.
+        let renamed = open_to_all(written)
+            .and_then(|()| sync(written))
+            .and_then(|()| fs::rename(written, &self.destination));
+        renamed.map_err(|e| match e.kind() {
+            std::io::ErrorKind::DirectoryNotEmpty | std::io::ErrorKind::NotADirectory => {
+                exists(&self.destination)
+            }
+            _ => Error::io(self.destination.display(), e),
+        })?;
+        // Under the old name there is nothing left to remove.
+        let _ = self.directory.keep();
+        self.destination
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .map_or(Ok(()), sync)
+            .map_err(|e| Error::io(self.destination.display(), e))
+    }
+}
+
+fn refuse_existing(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Err(exists(path)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::io(path.display(), error)),
+    }
+}
+
+fn exists(path: &Path) -> Error {
+    let message = "something stands here already; choose another path or remove it";
+    Error::new(ErrorKind::AlreadyExists, message).with("path", path.display())
+}
+
+/// Gives a temporary directory, which only its owner may enter, the usual permissions.
+#[cfg(unix)]
+fn open_to_all(directory: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    // A file made beside shows what the user's mask leaves of the usual permissions.
+    let probe = directory.join(".mode");
+    fs::create_dir(&probe)?;
+    let mode = fs::metadata(&probe)?.permissions().mode();
+    fs::remove_dir(&probe)?;
+    fs::set_permissions(directory, fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn open_to_all(_directory: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Makes the names in a directory durable.
+#[cfg(unix)]
+fn sync(directory: &Path) -> std::io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync(_directory: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Refuses chunks that could not be read again.
+fn check_chunk_size(spec: &ArraySpec, chunk: &[u64]) -> Result<()> {
+    let size = spec.data_type.fixed_size().unwrap_or(4) as u64;
+    let bytes = chunk.iter().try_fold(size, |size, &n| size.checked_mul(n));
+    if bytes.is_some_and(|bytes| bytes <= CHUNK_LIMIT) {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!(
+        "chunks of {chunk:?} elements are larger than {CHUNK_LIMIT} bytes; choose smaller ones"
+    )))
+}
+
+/// The elements of one chunk; beyond the edge of the array they are zero or empty.
+enum Cut {
+    Bytes(Vec<u8>),
+    Text(Vec<u8>, Vec<usize>),
+}
+
+fn cut(spec: &ArraySpec, stored: &[u64], index: &[u64], data: ArrayData<'_>) -> Result<Cut> {
+    let too_large = || Error::invalid_input(format!("chunks of {stored:?} are too large"));
+    let count = stored
+        .iter()
+        .try_fold(1u64, |product, &n| product.checked_mul(n));
+    let count = count
+        .and_then(|n| usize::try_from(n).ok())
+        .ok_or_else(too_large)?;
+    // For each element of the chunk its position in the array, if it lies inside.
+    let source = |number: usize| {
+        let mut rest = number as u64;
+        let (mut at, mut stride) = (0, 1);
+        for axis in (0..stored.len()).rev() {
+            let position = index[axis] * stored[axis] + rest % stored[axis];
+            if position >= spec.shape[axis] {
+                return None;
+            }
+            at += position * stride;
+            stride *= spec.shape[axis];
+            rest /= stored[axis];
+        }
+        Some(at as usize)
+    };
+    match data {
+        ArrayData::Strings(strings) => {
+            let mut bytes = Vec::new();
+            let mut offsets = vec![0];
+            for number in 0..count {
+                let text = source(number).and_then(|at| strings.get(at));
+                bytes.extend_from_slice(text.unwrap_or_default().as_bytes());
+                offsets.push(bytes.len());
+            }
+            Ok(Cut::Text(bytes, offsets))
+        }
+        ArrayData::Bytes(bytes) => {
+            let size = spec.data_type.fixed_size()?;
+            let mut chunk = vec![0; count.checked_mul(size).ok_or_else(too_large)?];
+            // Elements along the last axis lie side by side.
+            let run = stored.last().map_or(1, |&n| n as usize);
+            for first in (0..count).step_by(run) {
+                let Some(at) = source(first) else {
+                    continue;
+                };
+                let left = match (spec.shape.last(), index.last()) {
+                    (Some(extent), Some(index)) => (extent - index * run as u64) as usize,
+                    _ => 1,
+                };
+                let length = run.min(left) * size;
+                let target = &mut chunk[first * size..first * size + length];
+                target.copy_from_slice(&bytes[at * size..at * size + length]);
+            }
+            Ok(Cut::Bytes(chunk))
+        }
+    }
+}
