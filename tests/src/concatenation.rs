@@ -21,16 +21,14 @@ pub struct Concatenation<'a> {
 
 impl<'a> Concatenation<'a> {
     /// All observations of `parts` whose value in every filter's column is one of its labels.
-    pub fn new(
-        parts: &'a [AnnData],
-        join: Option<Join>,
-        filters: &[(String, Vec<Label>)],
-    ) -> Self {
+    pub fn new(parts: &'a [AnnData], join: Option<Join>, filters: &[(String, Vec<Label>)]) -> Self {
         let mut rows = Vec::new();
         for (part, data) in parts.iter().enumerate() {
             for row in 0..data.obs.len() {
                 let keep = filters.iter().all(|(name, wanted)| {
-                    data.obs.column(name).is_some_and(|column| wanted.contains(&column.label(row)))
+                    data.obs
+                        .column(name)
+                        .is_some_and(|column| wanted.contains(&column.label(row)))
                 });
                 if keep {
                     rows.push((part, row));
@@ -58,11 +56,19 @@ impl<'a> Concatenation<'a> {
                 .filter(|name| lists.iter().all(|list| list.contains(name)))
                 .cloned()
                 .collect(),
-            Join::Outer => {
-                lists.iter().flatten().cloned().collect::<BTreeSet<_>>().into_iter().collect()
-            }
+            Join::Outer => lists
+                .iter()
+                .flatten()
+                .cloned()
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect(),
         };
-        Some(if joined.is_empty() { Err(()) } else { Ok(joined) })
+        Some(if joined.is_empty() {
+            Err(())
+        } else {
+            Ok(joined)
+        })
     }
 
     /// The row of a matrix of an observation, `None` if its part lacks the key.
@@ -81,14 +87,20 @@ impl<'a> Concatenation<'a> {
         let values = match self.variables().filter(|_| joined) {
             Some(Ok(variables)) => {
                 let own: BTreeMap<String, f64> = index(&data.var).into_iter().zip(values).collect();
-                variables.iter().map(|name| own.get(name).copied().unwrap_or(0.0)).collect()
+                variables
+                    .iter()
+                    .map(|name| own.get(name).copied().unwrap_or(0.0))
+                    .collect()
             }
             _ => values,
         };
         let data_type = dtype.cloned().unwrap_or(data_type);
         // Only 0 and 1 are left of a number that becomes a boolean.
         let values = match data_type {
-            DataType::Bool => values.iter().map(|&v| f64::from(u8::from(v != 0.0))).collect(),
+            DataType::Bool => values
+                .iter()
+                .map(|&v| f64::from(u8::from(v != 0.0)))
+                .collect(),
             _ => values,
         };
         Some((data_type, values))
@@ -97,7 +109,10 @@ impl<'a> Concatenation<'a> {
     /// The label of an observation, `None` if its part lacks the column.
     pub fn label(&self, observation: usize, key: &str) -> Option<Label> {
         let (part, row) = self.rows[observation];
-        self.parts[part].obs.column(key).map(|column| column.label(row))
+        self.parts[part]
+            .obs
+            .column(key)
+            .map(|column| column.label(row))
     }
 
     /// The sorted distinct labels of a column over all parts, filtered or not.
@@ -107,7 +122,9 @@ impl<'a> Concatenation<'a> {
             let own: Vec<Label> = match column {
                 Column::Categorical(categorical) => {
                     let categories = categorical.categories();
-                    (0..categories.len()).map(|code| categories.label(code)).collect()
+                    (0..categories.len())
+                        .map(|code| categories.label(code))
+                        .collect()
                 }
                 Column::Values { .. } => column.labels().filter(|l| !l.is_missing()).collect(),
             };

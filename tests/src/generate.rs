@@ -31,8 +31,9 @@ pub const DATA_TYPES: [DataType; 12] = [
 
 /// Genes that variables are drawn from. Not in order, so that joins have to sort; one of them
 /// needs more than ASCII.
-const GENES: [&str; 10] =
-    ["CD3E", "B2M", "β-actin", "MS4A1", "LYZ", "ACTB", "NKG7", "GNLY", "PPBP", "10"];
+const GENES: [&str; 10] = [
+    "CD3E", "B2M", "β-actin", "MS4A1", "LYZ", "ACTB", "NKG7", "GNLY", "PPBP", "10",
+];
 
 /// Labels of categorical columns.
 const CELL_TYPES: [&str; 4] = ["T cell", "B cell", "unknown", "Natürliche Killerzelle"];
@@ -44,7 +45,10 @@ pub fn anndata() -> impl Strategy<Value = AnnData> {
     (genes, 0usize..=7, any::<bool>(), any::<bool>()).prop_flat_map(
         |(genes, n_obs, has_raw, has_obsm)| {
             let n_vars = genes.len();
-            let raw = matrix(n_obs, n_vars + 1).prop_map(move |x| Raw { x, var: names("r", n_vars + 1) });
+            let raw = matrix(n_obs, n_vars + 1).prop_map(move |x| Raw {
+                x,
+                var: names("r", n_vars + 1),
+            });
             (
                 matrix(n_obs, n_vars),
                 matrix(n_obs, n_vars),
@@ -57,7 +61,10 @@ pub fn anndata() -> impl Strategy<Value = AnnData> {
                     obs,
                     var: DataFrame::new(genes.iter().collect()),
                     layers: BTreeMap::from([("counts".to_owned(), layer)]),
-                    obsm: has_obsm.then_some(("X_pca".to_owned(), obsm)).into_iter().collect(),
+                    obsm: has_obsm
+                        .then_some(("X_pca".to_owned(), obsm))
+                        .into_iter()
+                        .collect(),
                     raw: has_raw.then_some(raw),
                 })
         },
@@ -76,8 +83,12 @@ fn names(prefix: &str, count: usize) -> DataFrame {
 fn matrix(n_rows: usize, n_columns: usize) -> impl Strategy<Value = InMemoryMatrix> {
     // Three of four values are zero, as in real counts.
     let value = prop_oneof![3 => Just(0u8), 1 => 1u8..=100];
-    (vec(value, n_rows * n_columns), select(DATA_TYPES.to_vec()), any::<bool>()).prop_map(
-        move |(values, data_type, sparse)| {
+    (
+        vec(value, n_rows * n_columns),
+        select(DATA_TYPES.to_vec()),
+        any::<bool>(),
+    )
+        .prop_map(move |(values, data_type, sparse)| {
             let dense = NumericArray::from_values([n_rows, n_columns], &values)
                 .and_then(|values| values.cast(&data_type))
                 .expect("small numbers fit every type");
@@ -86,8 +97,7 @@ fn matrix(n_rows: usize, n_columns: usize) -> impl Strategy<Value = InMemoryMatr
             } else {
                 InMemoryMatrix::Dense(dense)
             }
-        },
-    )
+        })
 }
 
 fn sparsify(dense: &NumericArray) -> CsrMatrix {
@@ -112,43 +122,61 @@ fn sparsify(dense: &NumericArray) -> CsrMatrix {
 }
 
 fn obs(n_obs: usize) -> impl Strategy<Value = DataFrame> {
-    let cell_type = (vec(-1i32..4, n_obs), Just(CELL_TYPES.to_vec()).prop_shuffle());
+    let cell_type = (
+        vec(-1i32..4, n_obs),
+        Just(CELL_TYPES.to_vec()).prop_shuffle(),
+    );
     let donor = vec(select(vec!["d1", "d2", "d10"]), n_obs);
     let age = vec((0i64..90, any::<bool>()), n_obs);
-    let score = vec(prop_oneof![Just(f32::NAN), (0u8..4).prop_map(f32::from)], n_obs);
+    let score = vec(
+        prop_oneof![Just(f32::NAN), (0u8..4).prop_map(f32::from)],
+        n_obs,
+    );
     let present = vec(prop::bool::weighted(0.8), 4);
-    (cell_type, donor, age, score, vec(any::<bool>(), n_obs), present).prop_map(
-        move |((codes, categories), donor, age, score, doublet, present)| {
-            let categories = Values::Strings(categories.into_iter().collect::<Strings>());
-            let categorical = Categorical::new(codes, categories, false).expect("codes in range");
-            let (ages, missing): (Vec<i64>, Vec<bool>) = age.into_iter().unzip();
-            let numeric = |values| Column::numeric(values).expect("one dimension");
-            let columns = [
-                ("cell_type", Column::Categorical(categorical)),
-                ("donor", Column::strings(donor)),
-                (
-                    "age",
-                    Column::Values {
-                        values: Values::Numeric(array(&ages)),
-                        missing: Some(missing),
-                    },
-                ),
-                ("score", numeric(array(&score))),
-            ];
-            let frame = names("cell", n_obs)
-                .with_column(
-                    "doublet",
-                    numeric(NumericArray::from_bools(&doublet).expect("booleans fit")),
-                )
-                .expect("as many values as rows");
-            columns.into_iter().zip(present).filter(|(_, present)| *present).fold(
-                frame,
-                |frame, ((name, column), _)| {
-                    frame.with_column(name, column).expect("as many values as rows")
-                },
-            )
-        },
+    (
+        cell_type,
+        donor,
+        age,
+        score,
+        vec(any::<bool>(), n_obs),
+        present,
     )
+        .prop_map(
+            move |((codes, categories), donor, age, score, doublet, present)| {
+                let categories = Values::Strings(categories.into_iter().collect::<Strings>());
+                let categorical =
+                    Categorical::new(codes, categories, false).expect("codes in range");
+                let (ages, missing): (Vec<i64>, Vec<bool>) = age.into_iter().unzip();
+                let numeric = |values| Column::numeric(values).expect("one dimension");
+                let columns = [
+                    ("cell_type", Column::Categorical(categorical)),
+                    ("donor", Column::strings(donor)),
+                    (
+                        "age",
+                        Column::Values {
+                            values: Values::Numeric(array(&ages)),
+                            missing: Some(missing),
+                        },
+                    ),
+                    ("score", numeric(array(&score))),
+                ];
+                let frame = names("cell", n_obs)
+                    .with_column(
+                        "doublet",
+                        numeric(NumericArray::from_bools(&doublet).expect("booleans fit")),
+                    )
+                    .expect("as many values as rows");
+                columns
+                    .into_iter()
+                    .zip(present)
+                    .filter(|(_, present)| *present)
+                    .fold(frame, |frame, ((name, column), _)| {
+                        frame
+                            .with_column(name, column)
+                            .expect("as many values as rows")
+                    })
+            },
+        )
 }
 
 fn array<T: anndex_core::store::Element>(values: &[T]) -> NumericArray {

@@ -33,7 +33,11 @@ struct Case {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let part = (generate::anndata(), select(vec!["h5ad", "zarr"]), generate::compression());
+    let part = (
+        generate::anndata(),
+        select(vec!["h5ad", "zarr"]),
+        generate::compression(),
+    );
     let filters = vec![
         None,
         Some(("cell_type", vec![Label::from("T cell"), Label::Missing])),
@@ -51,17 +55,19 @@ fn case() -> impl Strategy<Value = Case> {
         select(filters),
         vec(any::<Index>(), 0..12),
     )
-        .prop_map(|(parts, join, dtype, obs_keys, flags, filter, order)| Case {
-            parts,
-            join,
-            dtype,
-            obs_keys,
-            encode: flags[0],
-            unknown: flags[1],
-            cached: flags[2],
-            filter,
-            order,
-        })
+        .prop_map(
+            |(parts, join, dtype, obs_keys, flags, filter, order)| Case {
+                parts,
+                join,
+                dtype,
+                obs_keys,
+                encode: flags[0],
+                unknown: flags[1],
+                cached: flags[2],
+                filter,
+                order,
+            },
+        )
 }
 
 impl Case {
@@ -72,7 +78,10 @@ impl Case {
         if parts.iter().any(|part| part.raw.is_some()) {
             layers.push("raw.X");
         }
-        let obsm = parts.iter().any(|part| !part.obsm.is_empty()).then_some("X_pca");
+        let obsm = parts
+            .iter()
+            .any(|part| !part.obsm.is_empty())
+            .then_some("X_pca");
         let mut options = MappedOptions::default()
             .layers_keys(layers)
             .obsm_keys(obsm)
@@ -101,7 +110,10 @@ fn write_parts(case: &Case, directory: &std::path::Path) -> Vec<PathBuf> {
         .map(|(index, (data, suffix, compression))| {
             let path = directory.join(format!("{index}.{suffix}"));
             let mut writer = formats.create(&path).unwrap();
-            let options = WriteOptions { compression: *compression, chunk_elements: Some(5) };
+            let options = WriteOptions {
+                compression: *compression,
+                chunk_elements: Some(5),
+            };
             write(&mut *writer, data, &options).unwrap();
             writer.finish().unwrap();
             path
@@ -118,7 +130,10 @@ fn check(case: &Case) {
     let opened = MappedCollection::open_paths(&formats(), &paths, &options);
     let variables = match expected.variables() {
         Some(Err(())) => {
-            assert!(opened.is_err(), "an inner join without shared variables must fail");
+            assert!(
+                opened.is_err(),
+                "an inner join without shared variables must fail"
+            );
             return;
         }
         Some(Ok(variables)) => Some(variables),
@@ -126,16 +141,20 @@ fn check(case: &Case) {
     };
     let mapped = opened.unwrap();
     assert_eq!(mapped.n_obs(), expected.rows().len() as u64);
-    let joint: Option<Vec<String>> =
-        mapped.var_joint().map(|names| names.iter().map(str::to_owned).collect());
+    let joint: Option<Vec<String>> = mapped
+        .var_joint()
+        .map(|names| names.iter().map(str::to_owned).collect());
     assert_eq!(joint, variables);
     check_encoders(&mapped, &expected, case);
     for observation in 0..expected.rows().len() {
         check_sample(&mapped, &expected, &options, observation);
     }
     if !expected.rows().is_empty() {
-        let order: Vec<usize> =
-            case.order.iter().map(|index| index.index(expected.rows().len())).collect();
+        let order: Vec<usize> = case
+            .order
+            .iter()
+            .map(|index| index.index(expected.rows().len()))
+            .collect();
         for format in [BatchFormat::Dense, BatchFormat::Csr] {
             check_batch(&mapped, &expected, &options, &order, format, &parts);
         }
@@ -143,7 +162,11 @@ fn check(case: &Case) {
 }
 
 fn check_encoders(mapped: &MappedCollection, expected: &Concatenation<'_>, case: &Case) {
-    let count = if case.encode { mapped.obs_keys().len() } else { 0 };
+    let count = if case.encode {
+        mapped.obs_keys().len()
+    } else {
+        0
+    };
     assert_eq!(mapped.encoders().len(), count);
     for (key, encoder) in mapped.encoders() {
         let mut categories = expected.categories(key);
@@ -205,16 +228,26 @@ fn check_batch(
 ) {
     let indices: Vec<u64> = order.iter().map(|&index| index as u64).collect();
     let rows = |key: &str| -> Option<Vec<Vec<f64>>> {
-        order.iter().map(|&o| Some(expected.row(o, key, options.dtype.as_ref())?.1)).collect()
+        order
+            .iter()
+            .map(|&o| Some(expected.row(o, key, options.dtype.as_ref())?.1))
+            .collect()
     };
-    let keys: Vec<String> = mapped.matrix_keys().iter().map(ToString::to_string).collect();
+    let keys: Vec<String> = mapped
+        .matrix_keys()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     // A batch needs every key in every row, and rows of one length.
     let possible = keys.iter().all(|key| {
         rows(key).is_some_and(|rows| rows.windows(2).all(|pair| pair[0].len() == pair[1].len()))
     });
     let batch = mapped.batch(&indices, format);
     if !possible {
-        assert!(batch.is_err(), "rows that do not fit together must make no batch");
+        assert!(
+            batch.is_err(),
+            "rows that do not fit together must make no batch"
+        );
         return;
     }
     let batch = batch.unwrap();
@@ -230,12 +263,16 @@ fn check_batch(
             let label = expected.label(observation, key).unwrap_or(Label::Missing);
             let got = match batch.obs(key).unwrap() {
                 BatchColumn::Values(column) => column.label(position),
-                BatchColumn::Codes { missing: Some(missing), .. } if missing[position] => {
-                    Label::Missing
-                }
-                BatchColumn::Codes { codes, .. } => {
-                    mapped.encoder(key).unwrap().decode(codes[position]).cloned().unwrap()
-                }
+                BatchColumn::Codes {
+                    missing: Some(missing),
+                    ..
+                } if missing[position] => Label::Missing,
+                BatchColumn::Codes { codes, .. } => mapped
+                    .encoder(key)
+                    .unwrap()
+                    .decode(codes[position])
+                    .cloned()
+                    .unwrap(),
             };
             assert_eq!(got, label, "{key} of observation {observation}");
         }
@@ -262,7 +299,9 @@ fn batch_type(parts: &[AnnData], options: &MappedOptions, key: &str) -> DataType
 fn dense(matrix: &InMemoryMatrix) -> (DataType, Vec<f64>) {
     match matrix {
         InMemoryMatrix::Dense(values) => {
-            let all = (0..values.len()).filter_map(|i| values.get_f64(i)).collect();
+            let all = (0..values.len())
+                .filter_map(|i| values.get_f64(i))
+                .collect();
             (values.data_type().clone(), all)
         }
         InMemoryMatrix::Csr(csr) => {

@@ -1,3 +1,54 @@
-//! Developer tooling.
+//! Developer tooling, run as `cargo xtask`: one command per thing that must be repeatable.
+//!
+//! It uses the tools that are there (cargo, git, Python) and needs no crate of the project, so
+//! that it builds in seconds and works while the project itself does not compile.
 
-fn main() {}
+mod fixtures;
+mod lint;
+mod python;
+mod refusals;
+mod runner;
+mod step;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// What a failed command says to people; nothing here is handled by kind.
+type Result<T, E = String> = std::result::Result<T, E>;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Developer tooling of anndex")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run every check and every test, in order, up to the first failure.
+    Test,
+    /// Run the checks that read the source: rustfmt, refusals and clippy.
+    Lint,
+    /// Write tests/fixtures anew with pinned versions of Python anndata, and their goldens.
+    Fixtures,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = Workspace::find().and_then(|workspace| match arguments.command {
+        Command::Test => runner::run(&workspace),
+        Command::Lint => lint::run(&workspace),
+        Command::Fixtures => fixtures::run(&workspace),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -31,7 +31,7 @@ pub use sparse::{SparseFormat, SparseMatrix};
 pub use write::{WriteOptions, write};
 
 use crate::error::{Error, Result};
-use crate::store::{Attributes, NodeKind, Store};
+use crate::store::{Array, Attributes, NodeKind, Store};
 
 /// Names a matrix of an AnnData with one row per observation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -232,4 +232,15 @@ fn locate(store: &Arc<dyn Store>, node: &str) -> impl Fn(Error) -> Error {
             .with("path", store.location())
             .with("node", format!("/{node}"))
     }
+}
+
+/// Opens an array that the encoding of the node above it promises.
+fn required_array(store: &Arc<dyn Store>, path: &str) -> Result<Arc<dyn Array>> {
+    let array = match store.node(path).map_err(locate(store, path))? {
+        Some(NodeKind::Array) => store.array(path),
+        _ => Err(Error::corrupt(
+            "the encoding needs an array here, but there is none",
+        )),
+    };
+    array.map_err(locate(store, path))
 }

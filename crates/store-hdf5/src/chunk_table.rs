@@ -14,12 +14,16 @@ use hdf5_reader::messages::layout::ChunkIndexing;
 use crate::chunked::Grid;
 use crate::error::from_hdf5;
 use crate::source::Source;
+use crate::store::LARGEST_CHUNK_BYTES;
+
+/// The largest chunk as stored: compressing makes even the largest one no larger than this.
+const LARGEST_STORED_BYTES: u32 = 2 * LARGEST_CHUNK_BYTES as u32;
 
 /// One stored chunk.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chunk {
     pub(crate) address: u64,
-    /// Stored bytes, at most 4 GiB by the format.
+    /// Bytes as compressed.
     pub(crate) stored_bytes: u32,
     /// One bit for each filter that was skipped.
     pub(crate) filter_mask: u32,
@@ -72,10 +76,15 @@ impl ChunkTable {
                     entry.address
                 )));
             }
+            let stored_bytes = u32::try_from(stored_bytes)
+                .ok()
+                .filter(|&bytes| bytes <= LARGEST_STORED_BYTES)
+                .ok_or_else(|| {
+                    Error::corrupt(format!("a chunk of {stored_bytes} bytes is too large"))
+                })?;
             let chunk = Chunk {
                 address: entry.address,
-                stored_bytes: u32::try_from(stored_bytes)
-                    .map_err(|_| Error::corrupt("a chunk of more than 4 GiB"))?,
+                stored_bytes,
                 filter_mask: entry.filter_mask,
             };
             positioned.push((position, chunk));

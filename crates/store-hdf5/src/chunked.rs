@@ -83,7 +83,7 @@ impl Grid {
         let mut position = 0;
         for (axis, &offset) in offsets.iter().enumerate() {
             let chunk = self.chunk_shape[axis];
-            if offset % chunk != 0 {
+            if !offset.is_multiple_of(chunk) {
                 return Err(Error::corrupt(
                     "the chunk index names a place between chunks",
                 ));

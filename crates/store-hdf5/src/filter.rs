@@ -29,18 +29,14 @@ const ZSTD: u16 = 32015;
 
 /// Filters that exist but are not decoded, for messages.
 const KNOWN_FILTERS: &[(u16, &str)] = &[
-    (305, "lzo"),
     (307, "bzip2"),
     (32008, "bitshuffle"),
     (32013, "zfp"),
     (32017, "sz"),
     (32018, "fcidecomp"),
-    (32019, "jpeg"),
-    (32022, "granular bitround"),
     (32024, "sz3"),
     (32026, "blosc2"),
-    (32028, "blosc2 grok"),
-    (32029, "sperr"),
+    (32028, "sperr"),
 ];
 
 /// The filters of one array, in the order in which a writer applies them.

@@ -5,6 +5,9 @@
 //! read here ([`anndex_core::store::Array::read_spans`]): the chunk index of an array is loaded
 //! once, after that every read is positioned reads and decoding, with no lock between threads.
 //! Nothing outside the opened file is ever read: external links and files are refused.
+//!
+//! Files are written here, too, because the crate `hdf5-writer` holds whole files in memory and
+//! has neither text attributes that are scalars, which AnnData needs, nor empty groups, nor zstd.
 
 mod array;
 mod attribute;

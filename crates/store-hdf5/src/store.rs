@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anndex_core::storage::{LocalFile, ReadAt};
-use anndex_core::store::{Array, Attributes, NodeKind, Store};
+use anndex_core::store::{Array, Attributes, NodeKind, Store, check_path};
 use anndex_core::{Error, Result};
 use hdf5_reader::group::Group;
 use hdf5_reader::{BlockCacheStorage, Dataset, ExternalLinkResolver, Hdf5File, OpenOptions};
@@ -104,7 +104,10 @@ impl Hdf5Store {
 
     fn lookup(&self, path: &str) -> Result<Option<Node>> {
         let mut group = self.file.root_group().map_err(from_hdf5)?;
-        let mut names = path.split('/').filter(|name| !name.is_empty()).peekable();
+        if path.is_empty() {
+            return Ok(Some(Node::Group(group)));
+        }
+        let mut names = path.split('/').peekable();
         while let Some(name) = names.next() {
             match child(&group, name)? {
                 Some(Node::Group(inner)) => group = inner,
@@ -214,7 +217,14 @@ impl Store for Hdf5Store {
                 let mut children: Vec<_> = groups.chain(arrays).collect();
                 children.sort_unstable_by(|a, b| a.0.cmp(&b.0));
                 children.dedup_by(|a, b| a.0 == b.0);
-                Ok(children)
+                // Walks over the store would go astray with such names, which no writer makes.
+                let is_name = |name: &str| {
+                    !name.is_empty() && !name.contains('/') && check_path(name).is_ok()
+                };
+                match children.iter().find(|(name, _)| !is_name(name)) {
+                    Some((name, _)) => Err(Error::corrupt(format!("a link is named {name:?}"))),
+                    None => Ok(children),
+                }
             }
         };
         list().map_err(|e| self.context(e, path))

@@ -11,7 +11,7 @@ mod value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anndex_core::store::{ArrayData, ArraySpec, Attributes, StoreWriter, check_data};
+use anndex_core::store::{ArrayData, ArraySpec, Attributes, StoreWriter, check_data, check_path};
 use anndex_core::{Error, Result};
 
 use crate::chunked::Grid;
@@ -53,10 +53,7 @@ impl Hdf5Writer {
 
     /// Checks that a node may be written at `path`.
     fn check_place(&self, path: &str) -> Result<()> {
-        let is_name = |name| !matches!(name, "" | "." | "..") && !name.contains('\0');
-        if !path.is_empty() && !path.split('/').all(is_name) {
-            return Err(Error::invalid_input("this is no path of a group or array"));
-        }
+        check_path(path)?;
         if self.nodes.contains_key(path) {
             return Err(Error::invalid_input("this node was written already"));
         }

@@ -1,6 +1,7 @@
 //! One array, or one field of a structured array, as core's [`Array`].
 
 mod chunks;
+mod grid;
 mod text;
 mod view;
 
@@ -54,7 +55,7 @@ impl ZarrArray {
         if out.is_empty() {
             return Ok(());
         }
-        chunks.for_each_row(spans, |row, pieces| {
+        chunks.layout.for_each_row(spans, |row, pieces| {
             let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else {
                 return Ok(());
             };
@@ -65,25 +66,28 @@ impl ZarrArray {
             if self.view.is_plain() && chunks.reads_parts() {
                 return chunks.read_parts(row, pieces, row_bytes, out);
             }
-            chunks.for_each_in_row(row, |trailing, index| {
+            chunks.layout.for_each_in_row(row, |trailing, index| {
                 let decoded = chunks.fetch(index)?;
                 for piece in pieces {
                     let start = (piece.at - first.at) as usize * row_bytes;
                     let out = &mut out[start..];
-                    let copied = match &decoded {
-                        None => {
-                            let fill = &chunks.codecs()?.fill;
-                            chunks.for_each_run(trailing, &piece.rows, |_, to, count| {
-                                self.view.fill(fill, out, to, count)
-                            })
-                        }
-                        Some(Decoded::Fixed(bytes)) => {
-                            chunks.for_each_run(trailing, &piece.rows, |from, to, count| {
-                                self.view.copy(bytes, from, out, to, count)
-                            })
-                        }
-                        Some(Decoded::Text { .. }) => None,
-                    };
+                    let copied =
+                        match &decoded {
+                            None => {
+                                let fill = &chunks.codecs()?.fill;
+                                chunks
+                                    .layout
+                                    .for_each_run(trailing, &piece.rows, |_, to, count| {
+                                        self.view.fill(fill, out, to, count)
+                                    })
+                            }
+                            Some(Decoded::Fixed(bytes)) => chunks.layout.for_each_run(
+                                trailing,
+                                &piece.rows,
+                                |from, to, count| self.view.copy(bytes, from, out, to, count),
+                            ),
+                            Some(Decoded::Text { .. }) => None,
+                        };
                     copied.ok_or_else(|| chunks.damaged(index))?;
                 }
                 Ok(())

@@ -1,4 +1,6 @@
-//! What the metadata of an array say: shape, type, chunks, codecs.
+//! What the metadata of an array say: shape, type, chunks, and how to decode them.
+
+mod parts;
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -8,11 +10,13 @@ use serde_json::{Map, Value, json};
 use zarrs::array::{Array, ArrayMetadata, CodecChain};
 
 use crate::decoder::{CHUNK_LIMIT, Decoder, guarded};
-use crate::element::{Element, extents};
+use crate::element::Element;
 use crate::format::ZarrVersion;
-use crate::hierarchy::Node;
+use crate::hierarchy::{Node, key};
 use crate::json::fill_value;
 use crate::shard::Shards;
+
+use parts::{Parts, missing};
 
 /// The layout of an array.
 #[derive(Debug)]
@@ -33,7 +37,10 @@ pub(crate) struct Layout {
 /// What is needed to read elements.
 #[derive(Debug)]
 pub(crate) struct Codecs {
-    /// The array as zarrs sees it, without storage.
+    /// The path of the array, with a trailing `/` unless it is the root.
+    prefix: String,
+    /// The array as zarrs sees it, without storage, and as if it were the root: zarrs refuses
+    /// paths such as `obs/__categories`, which anndata has written for years.
     array: Array<()>,
     pub(crate) decoder: Decoder,
     pub(crate) shards: Option<Shards>,
@@ -41,28 +48,12 @@ pub(crate) struct Codecs {
     pub(crate) fill: Vec<u8>,
 }
 
-/// The parts of the metadata that both versions have.
-struct Parts {
-    element: Element,
-    shape: Vec<u64>,
-    /// Extents of a stored object.
-    stored: Vec<u64>,
-    /// The codecs of v3, or the filters and the compressor of v2.
-    codecs: Vec<Value>,
-    plain: bool,
-    filters: Vec<String>,
-    /// The chunk inside a shard, and the configuration of the shards.
-    sharding: Option<(Vec<u64>, Value)>,
-    /// Why no chunk can be found, if so.
-    unsupported: Option<String>,
-}
-
 impl Layout {
     pub(crate) fn read(version: ZarrVersion, path: &str, node: &Node) -> Result<Self> {
         let document = &node.document;
         let parts = match version {
-            ZarrVersion::V2 => v2(document),
-            ZarrVersion::V3 => v3(document),
+            ZarrVersion::V2 => parts::v2(document),
+            ZarrVersion::V3 => parts::v3(document),
         };
         let parts = parts.map_err(|e| e.with("file", &node.file))?;
         let codecs = codecs(version, path, document, &parts);
@@ -86,161 +77,8 @@ impl Layout {
 impl Codecs {
     /// The key of the stored object with this index.
     pub(crate) fn key(&self, index: &[u64]) -> String {
-        self.array.chunk_key(index).as_str().to_owned()
+        format!("{}{}", self.prefix, self.array.chunk_key(index).as_str())
     }
-}
-
-fn missing(what: &str) -> Error {
-    Error::corrupt(format!("the metadata of the array have no valid {what}"))
-}
-
-/// Checks extents of chunks against the shape. An axis without elements may have chunks without.
-fn chunk_extents(shape: &[u64], chunk: Option<Vec<u64>>) -> Result<Vec<u64>> {
-    let mut chunk = chunk.filter(|chunk| chunk.len() == shape.len());
-    for (extent, chunk) in shape.iter().zip(chunk.iter_mut().flatten()) {
-        if *extent == 0 {
-            *chunk = (*chunk).max(1);
-        }
-    }
-    chunk
-        .filter(|chunk| !chunk.contains(&0))
-        .ok_or_else(|| missing("chunk shape"))
-}
-
-fn v2(document: &Map<String, Value>) -> Result<Parts> {
-    let field = |name: &str| document.get(name).unwrap_or(&Value::Null);
-    if field("zarr_format").as_u64() != Some(2) {
-        return Err(missing("zarr_format"));
-    }
-    let shape = extents(field("shape")).ok_or_else(|| missing("shape"))?;
-    let stored = chunk_extents(&shape, extents(field("chunks")))?;
-    let element = Element::from_v2(field("dtype"))?;
-    let transposed = match field("order").as_str() {
-        Some("C") => false,
-        Some("F") => shape.len() > 1,
-        _ => return Err(missing("order")),
-    };
-    let mut codecs = match field("filters") {
-        Value::Null => Vec::new(),
-        Value::Array(filters) => filters.clone(),
-        _ => return Err(missing("filters")),
-    };
-    match field("compressor") {
-        Value::Null => {}
-        compressor => codecs.push(compressor.clone()),
-    }
-    let mut filters = Vec::new();
-    if transposed {
-        filters.push("transpose".to_owned());
-    }
-    filters.extend(codecs.iter().filter_map(codec_name));
-    let big_endian = matches!(
-        element,
-        Element::Number {
-            big_endian: true,
-            ..
-        }
-    );
-    let plain = codecs.is_empty() && !transposed && !big_endian;
-    Ok(Parts {
-        // zarrs swaps numbers that are not part of a structure.
-        element: match element {
-            Element::Number { data_type, .. } => Element::Number {
-                data_type,
-                big_endian: false,
-            },
-            other => other,
-        },
-        plain,
-        shape,
-        stored,
-        codecs,
-        filters,
-        sharding: None,
-        unsupported: None,
-    })
-}
-
-fn v3(document: &Map<String, Value>) -> Result<Parts> {
-    let field = |name: &str| document.get(name).unwrap_or(&Value::Null);
-    if field("zarr_format").as_u64() != Some(3) {
-        return Err(missing("zarr_format"));
-    }
-    let shape = extents(field("shape")).ok_or_else(|| missing("shape"))?;
-    let grid = field("chunk_grid");
-    let regular = grid.get("name").and_then(Value::as_str) == Some("regular");
-    let chunk_shape = |configuration: Option<&Value>| extents(configuration?.get("chunk_shape")?);
-    let stored = if regular {
-        chunk_extents(&shape, chunk_shape(grid.get("configuration")))?
-    } else {
-        shape.iter().map(|&extent| extent.max(1)).collect()
-    };
-    let outer = field("codecs")
-        .as_array()
-        .ok_or_else(|| missing("codecs"))?;
-    let mut codecs = outer.clone();
-    let mut sharding = None;
-    // Shards with codecs around them can only be decoded whole, as if they were chunks.
-    if let [only] = &outer[..]
-        && name(only) == Some("sharding_indexed")
-    {
-        let configuration = only.get("configuration").unwrap_or(&Value::Null);
-        let inner = configuration.get("codecs").and_then(Value::as_array);
-        codecs = inner
-            .ok_or_else(|| missing("codecs inside its shards"))?
-            .clone();
-        let chunk = chunk_shape(Some(configuration)).filter(|c| c.len() == stored.len());
-        let chunk = chunk.ok_or_else(|| missing("chunk shape inside its shards"))?;
-        let whole = |(shard, chunk): (&u64, &u64)| *chunk > 0 && shard % chunk == 0;
-        if !stored.iter().zip(&chunk).all(whole) {
-            return Err(missing("chunk shape inside its shards"));
-        }
-        sharding = Some((chunk, configuration.clone()));
-    }
-    let endian = codecs.iter().find_map(|codec| {
-        let codec = Some(codec).filter(|codec| name(codec) == Some("bytes"))?;
-        codec.get("configuration")?.get("endian")?.as_str()
-    });
-    let big_endian = endian == Some("big");
-    let only_bytes = matches!(&codecs[..], [only] if name(only) == Some("bytes"));
-    Ok(Parts {
-        element: Element::from_v3(field("data_type"), big_endian)?,
-        plain: only_bytes && !big_endian,
-        filters: codecs.iter().filter_map(codec_name).collect(),
-        unsupported: (!regular).then(|| format!("the chunk grid {grid} is not regular")),
-        shape,
-        stored,
-        codecs,
-        sharding,
-    })
-}
-
-/// The name of a codec: v2 says `id`, v3 `name` or just the text.
-fn name(codec: &Value) -> Option<&str> {
-    let named = codec.get("id").or_else(|| codec.get("name"));
-    named.unwrap_or(codec).as_str()
-}
-
-/// A codec for people, with its level: `blosc(lz4,5)`. Byte order and text need no mention.
-fn codec_name(codec: &Value) -> Option<String> {
-    let name = name(codec).unwrap_or("unnamed");
-    if matches!(name, "bytes" | "vlen-utf8") {
-        return None;
-    }
-    let configuration = codec.get("configuration").unwrap_or(codec);
-    let settings = ["cname", "level", "clevel"].iter().filter_map(|key| {
-        let setting = configuration.get(key)?;
-        Some(
-            setting
-                .as_str()
-                .map_or_else(|| setting.to_string(), str::to_owned),
-        )
-    });
-    let settings: Vec<_> = settings.collect();
-    Some(match settings.is_empty() {
-        true => name.to_owned(),
-        false => format!("{name}({})", settings.join(",")),
-    })
 }
 
 /// Builds the codecs; fails where the type, a codec or the size of chunks is not supported.
@@ -258,7 +96,7 @@ fn codecs(
     if let Some(reason) = &parts.unsupported {
         return Err(Error::unsupported(reason));
     }
-    let array = zarrs_array(version, path, document, parts)?;
+    let array = zarrs_array(version, document, parts)?;
     let (chunk, configuration) = match &parts.sharding {
         Some((chunk, configuration)) => (chunk, Some(configuration)),
         None => (&parts.stored, None),
@@ -268,7 +106,7 @@ fn codecs(
     let decoded = chunk.iter().try_fold(size, |size, &n| size.checked_mul(n));
     let numbers = matches!(parts.element, Element::Number { .. });
     let partial = parts.plain && numbers && chunk.get(1..) == parts.shape.get(1..);
-    if !partial && !decoded.is_some_and(|size| size <= CHUNK_LIMIT) {
+    if !partial && decoded.is_none_or(|size| size > CHUNK_LIMIT) {
         return Err(Error::unsupported(format!(
             "chunks of {chunk:?} elements decode to more than {CHUNK_LIMIT} bytes; \
              write the array again with smaller chunks"
@@ -294,6 +132,7 @@ fn codecs(
     )?;
     let fill = array.fill_value().as_ne_bytes().to_vec();
     Ok(Codecs {
+        prefix: key(path, ""),
         array,
         decoder,
         shards,
@@ -304,7 +143,6 @@ fn codecs(
 /// The array as zarrs sees it. Types that zarrs does not know become raw bytes of their size.
 fn zarrs_array(
     version: ZarrVersion,
-    path: &str,
     document: &Map<String, Value>,
     parts: &Parts,
 ) -> Result<Array<()>> {
@@ -348,7 +186,7 @@ fn zarrs_array(
     let metadata = metadata.map_err(|e| broken(e.to_string()))?;
     guarded(|| {
         use zarrs::array::ArrayCreateError::InvalidFillValueMetadata;
-        Array::new_with_metadata(Arc::new(()), &format!("/{path}"), metadata).map_err(|e| match e {
+        Array::new_with_metadata(Arc::new(()), "/", metadata).map_err(|e| match e {
             InvalidFillValueMetadata { .. } => broken(e.to_string()),
             e => Error::unsupported(format!("the array can't be read: {e}")),
         })

@@ -44,7 +44,7 @@ impl Shards {
         let count = chunks
             .iter()
             .try_fold(1u64, |product, &n| product.checked_mul(n));
-        if !count.is_some_and(|count| count <= CHUNKS_LIMIT) {
+        if count.is_none_or(|count| count > CHUNKS_LIMIT) {
             let message = format!("shards of {chunks:?} chunks have more than {CHUNKS_LIMIT}");
             return Err(Error::unsupported(message));
         }

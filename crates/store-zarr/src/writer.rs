@@ -1,5 +1,6 @@
 //! Writing a hierarchy: into a temporary directory beside the destination, renamed at the end.
 
+mod cut;
 mod metadata;
 
 use std::borrow::Cow;
@@ -23,6 +24,8 @@ use zarrs::array::{Array, ArrayMetadata};
 use crate::decoder::CHUNK_LIMIT;
 use crate::format::ZarrVersion;
 use crate::hierarchy::key;
+
+use cut::{Cut, cut};
 
 /// Names that Zarr itself gives to files in the directory of a node.
 const RESERVED: [&str; 5] = ["zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"];
@@ -114,6 +117,7 @@ impl ZarrWriter {
     /// Encodes and writes all chunks (or shards) of an array.
     fn write_chunks(
         &self,
+        path: &str,
         array: &Array<()>,
         spec: &ArraySpec,
         stored: &[u64],
@@ -157,7 +161,7 @@ impl ZarrWriter {
                 .codecs()
                 .encode(chunk, &extents, data_type, fill, &options);
             let encoded = encoded.map_err(|e| failed(e.to_string()))?;
-            self.write_file(array.chunk_key(&index).as_str(), &encoded)?;
+            self.write_file(&key(path, array.chunk_key(&index).as_str()), &encoded)?;
         }
         Ok(())
     }
@@ -194,9 +198,9 @@ impl StoreWriter for ZarrWriter {
         };
         let unfit = |e: String| Error::unsupported(format!("Zarr can't hold this array: {e}"));
         let parsed = parsed.map_err(|e| unfit(e.to_string()))?;
-        let array = Array::new_with_metadata(Arc::new(()), &format!("/{path}"), parsed);
+        let array = Array::new_with_metadata(Arc::new(()), "/", parsed);
         let array = array.map_err(|e| unfit(e.to_string()))?;
-        self.write_chunks(&array, spec, stored, data)?;
+        self.write_chunks(path, &array, spec, stored, data)?;
         self.write_node(path, document, attributes)?;
         self.nodes.insert(path.to_owned(), NodeKind::Array);
         Ok(())
@@ -282,66 +286,4 @@ fn check_chunk_size(spec: &ArraySpec, chunk: &[u64]) -> Result<()> {
     Err(Error::unsupported(format!(
         "chunks of {chunk:?} elements are larger than {CHUNK_LIMIT} bytes; choose smaller ones"
     )))
-}
-
-/// The elements of one chunk; beyond the edge of the array they are zero or empty.
-enum Cut {
-    Bytes(Vec<u8>),
-    Text(Vec<u8>, Vec<usize>),
-}
-
-fn cut(spec: &ArraySpec, stored: &[u64], index: &[u64], data: ArrayData<'_>) -> Result<Cut> {
-    let too_large = || Error::invalid_input(format!("chunks of {stored:?} are too large"));
-    let count = stored
-        .iter()
-        .try_fold(1u64, |product, &n| product.checked_mul(n));
-    let count = count
-        .and_then(|n| usize::try_from(n).ok())
-        .ok_or_else(too_large)?;
-    // For each element of the chunk its position in the array, if it lies inside.
-    let source = |number: usize| {
-        let mut rest = number as u64;
-        let (mut at, mut stride) = (0, 1);
-        for axis in (0..stored.len()).rev() {
-            let position = index[axis] * stored[axis] + rest % stored[axis];
-            if position >= spec.shape[axis] {
-                return None;
-            }
-            at += position * stride;
-            stride *= spec.shape[axis];
-            rest /= stored[axis];
-        }
-        Some(at as usize)
-    };
-    match data {
-        ArrayData::Strings(strings) => {
-            let mut bytes = Vec::new();
-            let mut offsets = vec![0];
-            for number in 0..count {
-                let text = source(number).and_then(|at| strings.get(at));
-                bytes.extend_from_slice(text.unwrap_or_default().as_bytes());
-                offsets.push(bytes.len());
-            }
-            Ok(Cut::Text(bytes, offsets))
-        }
-        ArrayData::Bytes(bytes) => {
-            let size = spec.data_type.fixed_size()?;
-            let mut chunk = vec![0; count.checked_mul(size).ok_or_else(too_large)?];
-            // Elements along the last axis lie side by side.
-            let run = stored.last().map_or(1, |&n| n as usize);
-            for first in (0..count).step_by(run) {
-                let Some(at) = source(first) else {
-                    continue;
-                };
-                let left = match (spec.shape.last(), index.last()) {
-                    (Some(extent), Some(index)) => (extent - index * run as u64) as usize,
-                    _ => 1,
-                };
-                let length = run.min(left) * size;
-                let target = &mut chunk[first * size..first * size + length];
-                target.copy_from_slice(&bytes[at * size..at * size + length]);
-            }
-            Ok(Cut::Bytes(chunk))
-        }
-    }
 }

@@ -6,7 +6,7 @@ use half::f16;
 
 use super::categorical::Categorical;
 use super::label::{Label, python_float};
-use super::{child_path, encoding_type, locate};
+use super::{child_path, encoding_type, locate, required_array};
 use crate::error::{Error, Result};
 use crate::store::{
     Array, DataType, NodeKind, NumericArray, Span, Store, Strings, read_all, read_all_strings,
@@ -210,15 +210,11 @@ impl BackedColumn {
 
     /// Opens the column at `path`, whose encoding says what it is.
     pub(super) fn open(store: &Arc<dyn Store>, path: &str) -> Result<Self> {
-        let located = locate(store, path);
         if store.node(path)? != Some(NodeKind::Group) {
-            return Ok(Self::plain(store.array(path).map_err(located)?));
+            return Ok(Self::plain(required_array(store, path)?));
         }
         let attributes = store.attributes(path)?;
-        let array = |name: &str| {
-            let path = child_path(path, name);
-            store.array(&path).map_err(locate(store, &path))
-        };
+        let array = |name: &str| required_array(store, &child_path(path, name));
         let kind = match encoding_type(&attributes) {
             "categorical" => Kind::Categorical {
                 codes: array("codes")?,
@@ -233,7 +229,7 @@ impl BackedColumn {
                 mask: array("mask")?,
             },
             other => {
-                return Err(located(Error::unsupported(format!(
+                return Err(locate(store, path)(Error::unsupported(format!(
                     "a column encoded as `{other}` can't be read"
                 ))));
             }

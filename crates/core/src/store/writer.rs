@@ -64,7 +64,7 @@ impl ArraySpec {
 }
 
 /// The elements of an array to write, in C order.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ArrayData<'a> {
     /// Native little-endian elements, as [`crate::store::Array::read_spans`] gives them.
     Bytes(&'a [u8]),

@@ -23,7 +23,7 @@ impl EncodedAttribute {
     /// Encodes a value; its text goes to the file at once.
     ///
     /// # Errors
-    /// `Unsupported` for objects, and for lists of mixed types or shapes.
+    /// `Unsupported` for objects, for lists of mixed types or shapes, and for large values.
     pub(super) fn new(name: &str, value: &Attribute, file: &mut OutputFile) -> Result<Self> {
         if name.is_empty() || name.contains('\0') || name.len() > usize::from(u16::MAX) - 1 {
             return Err(Error::invalid_input("this is no name for an attribute"));
@@ -45,12 +45,15 @@ impl EncodedAttribute {
                 (datatype, value, message::dataspace(&shape))
             }
         };
-        Ok(Self {
+        let attribute = Self {
             name: name.to_owned(),
             datatype,
             dataspace,
             value,
-        })
+        };
+        // Too large a value is refused now, not when headers are written.
+        message::object_header(&[attribute.message(&|_| Ok(0))?])?;
+        Ok(attribute)
     }
 
     /// The header message, with references as `address_of` gives them.

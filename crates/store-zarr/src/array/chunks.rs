@@ -1,14 +1,14 @@
-//! Finding, reading and decoding chunks, and where their elements belong.
+//! Finding, reading and decoding chunks.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use anndex_core::store::Span;
 use anndex_core::{Error, Result};
 
 use crate::decoder::{CHUNK_LIMIT, Decoded};
 use crate::hierarchy::{Hierarchy, Node};
 use crate::layout::{Codecs, Layout};
+
+use super::grid::Piece;
 
 /// Below this decoded size no shape is too large to be read whole.
 const SMALL_ARRAY: u128 = 256 << 20;
@@ -21,21 +21,6 @@ pub(crate) struct Chunks {
     hierarchy: Arc<Hierarchy>,
     path: String,
     pub(crate) layout: Layout,
-}
-
-/// Rows that are read from one row of chunks (the chunks that share an index along axis 0).
-#[derive(Debug, Clone)]
-pub(crate) struct Piece {
-    /// Rows, counted from the first of the chunks.
-    pub(crate) rows: Range<u64>,
-    /// The row of the output that the first of them becomes.
-    pub(crate) at: u64,
-}
-
-impl Piece {
-    pub(crate) fn len(&self) -> u64 {
-        self.rows.end - self.rows.start
-    }
 }
 
 /// Where the bytes of a chunk lie.
@@ -69,115 +54,6 @@ impl Chunks {
         Error::corrupt(format!(
             "the chunk {index:?} does not hold what the metadata say"
         ))
-    }
-
-    /// Calls `f` for each row of chunks that the spans touch, with its pieces in order.
-    pub(crate) fn for_each_row(
-        &self,
-        spans: &[Span],
-        mut f: impl FnMut(u64, &[Piece]) -> Result<()>,
-    ) -> Result<()> {
-        let height = self.layout.chunk.first().copied().unwrap_or(1);
-        let (mut current, mut at) = (0, 0);
-        let mut pieces: Vec<Piece> = Vec::new();
-        for span in spans {
-            let mut start = span.start;
-            while start < span.end {
-                let row = start / height;
-                if row != current && !pieces.is_empty() {
-                    f(current, &pieces)?;
-                    pieces.clear();
-                }
-                current = row;
-                let first = row * height;
-                let end = span.end.min(first.saturating_add(height));
-                let rows = start - first..end - first;
-                pieces.push(Piece { rows, at });
-                at += end - start;
-                start = end;
-            }
-        }
-        if pieces.is_empty() {
-            Ok(())
-        } else {
-            f(current, &pieces)
-        }
-    }
-
-    /// Calls `f` for each chunk of a row of chunks, with its index along the axes after the first,
-    /// and its whole index.
-    pub(crate) fn for_each_in_row(
-        &self,
-        row: u64,
-        mut f: impl FnMut(&[u64], &[u64]) -> Result<()>,
-    ) -> Result<()> {
-        let layout = &self.layout;
-        if layout.shape.is_empty() {
-            return f(&[], &[]);
-        }
-        let counts = layout.shape.iter().zip(&layout.chunk).skip(1);
-        let counts: Vec<u64> = counts
-            .map(|(extent, chunk)| extent.div_ceil(*chunk))
-            .collect();
-        if counts.contains(&0) {
-            return Ok(());
-        }
-        let mut index = vec![0; layout.shape.len()];
-        index[0] = row;
-        loop {
-            f(&index[1..], &index)?;
-            if !advance(&mut index[1..], &counts) {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Calls `f` with (element of the chunk, element of the output, count) for each run of
-    /// elements that lie side by side in both, for the given rows of a chunk. The output begins
-    /// with the first of the rows. Stops where `f` returns `None`.
-    pub(crate) fn for_each_run(
-        &self,
-        trailing: &[u64],
-        rows: &Range<u64>,
-        mut f: impl FnMut(usize, usize, usize) -> Option<()>,
-    ) -> Option<()> {
-        let to_usize = |n: u64| usize::try_from(n).ok();
-        let (Some(chunk), Some(shape)) = (self.layout.chunk.get(1..), self.layout.shape.get(1..))
-        else {
-            return f(0, 0, 1);
-        };
-        if chunk == shape {
-            let row = chunk.iter().product::<u64>();
-            let count = rows.end - rows.start;
-            return f(to_usize(rows.start * row)?, 0, to_usize(count * row)?);
-        }
-        let origin: Vec<u64> = trailing
-            .iter()
-            .zip(chunk)
-            .map(|(i, chunk)| i * chunk)
-            .collect();
-        let extents = chunk.iter().zip(shape).zip(&origin);
-        let extents: Vec<u64> = extents.map(|((c, s), o)| (*c).min(s - o)).collect();
-        // Runs go along the last axis; `counts` are the extents of the axes between.
-        let (&run, counts) = extents.split_last()?;
-        for row in rows.clone() {
-            let mut index = vec![0; counts.len()];
-            loop {
-                let (mut from, mut to) = (row, row - rows.start);
-                for axis in 0..chunk.len() {
-                    let at = index.get(axis).copied().unwrap_or(0);
-                    from = from * chunk[axis] + at;
-                    to = to
-                        .checked_mul(shape[axis])?
-                        .checked_add(origin[axis] + at)?;
-                }
-                f(to_usize(from)?, to_usize(to)?, to_usize(run)?)?;
-                if !advance(&mut index, counts) {
-                    break;
-                }
-            }
-        }
-        Some(())
     }
 
     /// Reads and decodes a chunk; `None` if it is not stored.
@@ -314,16 +190,4 @@ impl Chunks {
         }
         u64::try_from(sum * u128::from(count) / u128::from(samples.max(1))).ok()
     }
-}
-
-/// Counts up an index, the last axis first; `false` after the last one.
-fn advance(index: &mut [u64], counts: &[u64]) -> bool {
-    for (index, count) in index.iter_mut().zip(counts).rev() {
-        *index += 1;
-        if *index < *count {
-            return true;
-        }
-        *index = 0;
-    }
-    false
 }

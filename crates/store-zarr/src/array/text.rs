@@ -24,7 +24,7 @@ pub(super) fn read(
         return Ok(strings);
     }
     let fill = &chunks.codecs()?.fill;
-    chunks.for_each_row(spans, |row, pieces| {
+    chunks.layout.for_each_row(spans, |row, pieces| {
         let mut decoded = Vec::new();
         let mut trailing_indices = Vec::new();
         let stored = row_elements / view.count.max(1) as u64;
@@ -34,7 +34,7 @@ pub(super) fn read(
         {
             return Err(Error::unsupported("too many strings for one read"));
         }
-        chunks.for_each_in_row(row, |trailing, index| {
+        chunks.layout.for_each_in_row(row, |trailing, index| {
             decoded.push(chunks.fetch(index)?);
             trailing_indices.push(trailing.to_vec());
             Ok(())
@@ -43,13 +43,16 @@ pub(super) fn read(
             // Which chunk and which of its elements each element of the output comes from.
             let mut sources = vec![(0usize, 0usize); (piece.len() * stored) as usize];
             for (chunk, trailing) in trailing_indices.iter().enumerate() {
-                let placed = chunks.for_each_run(trailing, &piece.rows, |from, to, count| {
-                    let targets = sources.get_mut(to..to + count)?;
-                    for (at, target) in targets.iter_mut().enumerate() {
-                        *target = (chunk, from + at);
-                    }
-                    Some(())
-                });
+                let placed =
+                    chunks
+                        .layout
+                        .for_each_run(trailing, &piece.rows, |from, to, count| {
+                            let targets = sources.get_mut(to..to + count)?;
+                            for (at, target) in targets.iter_mut().enumerate() {
+                                *target = (chunk, from + at);
+                            }
+                            Some(())
+                        });
                 placed.ok_or_else(|| chunks.damaged(&[row]))?;
             }
             for (chunk, element) in sources {

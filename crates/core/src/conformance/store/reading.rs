@@ -32,7 +32,9 @@ pub(super) fn tree(format: &dyn StoreFormat, path: &Path, capabilities: &Capabil
     }
     let spec = ArraySpec::new(DataType::Int32, [2]);
     let data = ArrayData::Bytes(&[1, 0, 0, 0, 2, 0, 0, 0]);
-    for (array, attributes) in [("X", &expected), ("obs/_index", &none), ("obs/z", &none)] {
+    let arrays = ["X", "obs/__categories/cell type", "obs/_index", "obs/z"];
+    for array in arrays {
+        let attributes = if array == "X" { &expected } else { &none };
         let written = writer.write_array(array, &spec, data, attributes);
         written.expect("write an array");
     }
@@ -71,7 +73,12 @@ pub(super) fn tree(format: &dyn StoreFormat, path: &Path, capabilities: &Capabil
     let node = |path: &str| store.node(path).expect("node");
     assert_eq!(node(""), Some(NodeKind::Group));
     assert_eq!(node("obs"), Some(NodeKind::Group));
-    assert_eq!(node("obs/_index"), Some(NodeKind::Array));
+    for path in arrays {
+        assert_eq!(node(path), Some(NodeKind::Array), "{path:?}");
+        let array = store.array(path).expect("open an array");
+        let read = read_all(&*array).expect("read an array");
+        assert_eq!(ArrayData::Bytes(read.bytes()), data, "{path:?}");
+    }
     missing_paths(&*store);
 }
 

@@ -6,7 +6,7 @@
 /// element stay at the end.
 pub(super) fn unshuffle(element_size: usize, shuffled: &[u8], out: &mut [u8]) {
     let count = shuffled.len() / element_size;
-    if count % 8 != 0 {
+    if !count.is_multiple_of(8) {
         out.copy_from_slice(shuffled);
         return;
     }

@@ -1,0 +1,17 @@
+//! The contract of stores, tried on HDF5.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use anndex_core::conformance::store::{Capabilities, run};
+use anndex_store_hdf5::Hdf5Format;
+
+#[test]
+fn hdf5_is_a_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let capabilities = Capabilities {
+        shards: false,
+        nested_attributes: false,
+        ..Capabilities::all()
+    };
+    run(&Hdf5Format, directory.path(), &capabilities);
+}

@@ -1,0 +1,20 @@
+//! The checks that read the source and run nothing of it.
+
+use crate::workspace::Workspace;
+use crate::{Result, refusals, step};
+
+/// Runs rustfmt, the refusals and clippy, in this order because it is that of their cost.
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    step::run(
+        "rustfmt",
+        workspace.cargo().args(["fmt", "--all", "--", "--check"]),
+    )?;
+    refusals::run(workspace)?;
+    step::run(
+        "clippy",
+        workspace
+            .cargo()
+            .args(["clippy", "--workspace", "--all-targets", "--all-features"])
+            .args(["--", "-D", "warnings"]),
+    )
+}

@@ -1,0 +1,204 @@
+//! Python environments with exact versions, one per version of anndata, below the target
+//! directory.
+//!
+//! An environment is a requirements file whose first lines say which Python and which pip it
+//! takes: `# python 3.8`, `# pip 24.0`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::workspace::output;
+use crate::{Result, step};
+
+/// One requirements file.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    name: String,
+    python: String,
+    pip: String,
+    requirements: String,
+}
+
+/// An environment that is installed.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    /// The name of its requirements file, such as `anndata-0.8`.
+    pub(crate) name: String,
+    interpreter: PathBuf,
+}
+
+impl Environment {
+    /// Reads all requirements files of a directory, oldest version first.
+    pub(crate) fn read_all(directory: &Path) -> Result<Vec<Self>> {
+        let failed = |e| format!("{}: {e}", directory.display());
+        let mut environments = Vec::new();
+        for entry in fs::read_dir(directory).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+            let environment =
+                Self::parse(&name, text).map_err(|e| format!("{}: {e}", path.display()))?;
+            environments.push(environment);
+        }
+        environments.sort_by_key(Self::version);
+        Ok(environments)
+    }
+
+    fn parse(name: &str, requirements: String) -> Result<Self> {
+        let header = |key: &str| {
+            let prefix = format!("# {key} ");
+            requirements
+                .lines()
+                .find_map(|line| line.strip_prefix(&prefix))
+                .map(|value| value.trim().to_owned())
+                .ok_or(format!("no line `# {key} VERSION`"))
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            python: header("python")?,
+            pip: header("pip")?,
+            requirements,
+        })
+    }
+
+    /// The numbers in the name, by which 0.9 comes before 0.10.
+    fn version(&self) -> Vec<u64> {
+        let numbers = self.name.split(['-', '.']);
+        numbers.filter_map(|number| number.parse().ok()).collect()
+    }
+
+    /// Finds the interpreter: named by a variable, among pyenv's, or on the `PATH`.
+    ///
+    /// # Errors
+    /// One line that says what to install.
+    pub(crate) fn interpreter(&self) -> Result<PathBuf> {
+        let version = &self.python;
+        let variable = format!("ANNDEX_PYTHON_{}", version.replace('.', "_"));
+        let named = std::env::var_os(&variable).map(PathBuf::from);
+        let found = named
+            .into_iter()
+            .chain(pyenv_interpreters(version))
+            .chain([PathBuf::from(format!("python{version}"))])
+            .find(|interpreter| is_version(interpreter, version));
+        found.ok_or(format!(
+            "{} needs Python {version}: install it with pyenv, have `python{version}` on the \
+             PATH, or set {variable} to its path",
+            self.name
+        ))
+    }
+
+    /// Creates the environment below `directory`, unless it stands there with these requirements.
+    pub(crate) fn install(&self, interpreter: &Path, directory: &Path) -> Result<Installed> {
+        let home = directory.join(&self.name);
+        let installed = Installed {
+            name: self.name.clone(),
+            interpreter: home.join("bin/python"),
+        };
+        let stamp = home.join("requirements.txt");
+        if fs::read_to_string(&stamp).is_ok_and(|text| text == self.requirements) {
+            return Ok(installed);
+        }
+        let failed = |e| format!("{}: {e}", home.display());
+        if home.exists() {
+            fs::remove_dir_all(&home).map_err(failed)?;
+        }
+        fs::create_dir_all(&home).map_err(failed)?;
+        let partial = home.join("requirements.partial.txt");
+        fs::write(&partial, &self.requirements).map_err(failed)?;
+        step::run(
+            &format!(
+                "{}: a virtual environment of Python {}",
+                self.name, self.python
+            ),
+            Command::new(interpreter).args(["-m", "venv"]).arg(&home),
+        )?;
+        let pip = || {
+            let mut command = installed.command();
+            command.args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+            ]);
+            command
+        };
+        step::run(
+            &format!("{}: pip {}", self.name, self.pip),
+            pip().arg(format!("pip=={}", self.pip)),
+        )?;
+        // Every package is listed with its version, so there is nothing to resolve.
+        step::run(
+            &format!("{}: packages", self.name),
+            pip().args(["--no-deps", "--requirement"]).arg(&partial),
+        )?;
+        fs::rename(&partial, &stamp).map_err(failed)?;
+        Ok(installed)
+    }
+}
+
+impl Installed {
+    /// Its Python, ready to run the same way wherever it runs.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.interpreter);
+        command
+            .env("PYTHONHASHSEED", "0")
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("PYTHONUTF8", "1");
+        command
+    }
+}
+
+fn pyenv_interpreters(version: &str) -> Vec<PathBuf> {
+    let root = std::env::var_os("PYENV_ROOT")
+        .map(PathBuf::from)
+        .or_else(|| Some(std::env::home_dir()?.join(".pyenv")));
+    let Some(entries) = root.and_then(|root| fs::read_dir(root.join("versions")).ok()) else {
+        return Vec::new();
+    };
+    let prefix = format!("{version}.");
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default();
+            name.to_string_lossy().starts_with(&prefix)
+        })
+        .map(|path| path.join("bin/python"))
+        .collect();
+    found.sort();
+    found
+}
+
+fn is_version(interpreter: &Path, version: &str) -> bool {
+    let script = "import sys; print('%d.%d' % sys.version_info[:2])";
+    let printed = output(Command::new(interpreter).args(["-c", script]));
+    printed.is_ok_and(|printed| printed.trim() == version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirements_say_which_python_they_take() {
+        let text = "# python 3.8\n# pip 24.0\nanndata==0.7.8\n";
+        let environment = Environment::parse("anndata-0.7", text.to_owned()).unwrap();
+        assert_eq!(
+            (environment.python.as_str(), environment.pip.as_str()),
+            ("3.8", "24.0")
+        );
+        assert_eq!(environment.version(), [0, 7]);
+        let error = Environment::parse("anndata-0.7", "# python 3.8\n".to_owned()).unwrap_err();
+        assert_eq!(error, "no line `# pip VERSION`");
+    }
+
+    #[test]
+    fn a_python_that_is_not_there_is_named() {
+        let text = "# python 3.0\n# pip 24.0\n".to_owned();
+        let environment = Environment::parse("anndata-0.1", text).unwrap();
+        let error = environment.interpreter().unwrap_err();
+        assert!(error.contains("anndata-0.1 needs Python 3.0"), "{error}");
+        assert!(error.contains("ANNDEX_PYTHON_3_0"), "{error}");
+    }
+}
