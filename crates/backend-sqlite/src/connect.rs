@@ -1,0 +1,205 @@
+//! Opening a database file, with the pragmas that keep it safe.
+
+use std::path::{self, Path};
+use std::time::{Duration, Instant};
+
+use anndex_backend_sql::migration::MIGRATION_TABLE;
+use anndex_core::{Error, ErrorKind, Result};
+use sea_orm::DatabaseConnection;
+use sea_orm::sqlx::error::Error as SqlxError;
+use sea_orm::sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, SqliteSynchronous,
+};
+use sea_orm::sqlx::{ConnectOptions, Connection, query_scalar};
+
+use crate::backend::{Sqlite, SqliteBackend};
+use crate::error;
+use crate::options::SqliteOptions;
+
+/// How long to wait before asking again for a lock that SQLite itself does not wait for.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// How long the tasks of this process wait for each other.
+const QUEUE: Duration = Duration::from_secs(60);
+
+/// SQLite counts milliseconds in a C int.
+const LONGEST_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// Opens the database in a file, and brings its schema up to date.
+///
+/// Must be called, like all methods of the backend, inside a tokio runtime.
+///
+/// # Errors
+/// All name the path.
+/// - `NotFound`: the directory is missing, or the file and [`SqliteOptions::create`] is not set.
+/// - `InvalidInput`: the path is a directory, or the file is a database of another program.
+/// - `Unsupported`: the schema was made by a newer version of anndex; nothing is changed. Or the
+///   file system has no shared memory for write-ahead logging.
+/// - `Corrupt`: the file is no SQLite database, or damaged.
+/// - `PermissionDenied`: the file can't be read, or needs to be written and can't.
+/// - `Storage`: the disk is full or fails.
+/// - `Backend`: another process held a lock longer than [`SqliteOptions::busy_timeout`].
+pub async fn connect(path: impl AsRef<Path>, options: &SqliteOptions) -> Result<SqliteBackend> {
+    let path = path.as_ref();
+    let open = open(path, options).await;
+    open.map_err(|error| error.operation("open the database"))
+}
+
+/// Opens a new database in memory, which ends with the backend.
+///
+/// # Errors
+/// `Backend` if SQLite fails.
+pub async fn connect_in_memory() -> Result<SqliteBackend> {
+    let connect = SqliteConnectOptions::new()
+        .in_memory(true)
+        .foreign_keys(true)
+        .disable_statement_logging();
+    // Each connection would be a database of its own, so there is one, and it stays.
+    let pool = pool_options(1, Duration::ZERO).connect_lazy_with(connect);
+    let connection = DatabaseConnection::from(pool);
+    SqliteBackend::new(connection.clone(), connection, Sqlite::new(None)).await
+}
+
+async fn open(path: &Path, options: &SqliteOptions) -> Result<SqliteBackend> {
+    // Absolute, so that no name means something else to SQLite, as `:memory:` and `file:…` do.
+    let path = path::absolute(path).map_err(|source| Error::io(path.display(), source))?;
+    check_file(&path, options.create)?;
+    let timeout = options.busy_timeout.min(LONGEST_TIMEOUT);
+    let connect = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(options.create)
+        .busy_timeout(timeout)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .disable_statement_logging();
+    prepare(&connect, timeout)
+        .await
+        .map_err(|error| error.into_error(&path))?;
+    let write = pool_options(1, timeout).connect_lazy_with(connect.clone());
+    let read = pool_options(options.readers.max(1), timeout)
+        .connect_lazy_with(connect.create_if_missing(false).pragma("query_only", "ON"));
+    SqliteBackend::new(read.into(), write.into(), Sqlite::new(Some(path))).await
+}
+
+fn pool_options(connections: u32, busy_timeout: Duration) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        // Tasks queue in the order in which they came. One of those before may wait for another
+        // process.
+        .acquire_timeout(QUEUE + busy_timeout)
+        // A connection to a file does not go away, and one to memory must not.
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+/// Says what is wrong with a path in better words than SQLite would.
+fn check_file(path: &Path, create: bool) -> Result<()> {
+    if path.is_dir() {
+        return Err(
+            Error::invalid_input("this is a directory, not a database file")
+                .with("path", path.display()),
+        );
+    }
+    match path.parent() {
+        Some(directory) if !directory.is_dir() => {
+            return Err(Error::not_found(
+                "the directory of the database is missing; make it first",
+            )
+            .with("path", path.display()));
+        }
+        _ => {}
+    }
+    match std::fs::File::open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match create {
+            true => Ok(()),
+            false => Err(
+                Error::not_found("there is no database here; `init` makes one")
+                    .with("path", path.display()),
+            ),
+        },
+        Err(error) => Err(Error::io(path.display(), error)),
+    }
+}
+
+/// Why a file could not be prepared.
+enum Unprepared {
+    Driver(SqlxError),
+    Foreign,
+    NoLog(String),
+}
+
+impl From<SqlxError> for Unprepared {
+    fn from(error: SqlxError) -> Self {
+        Self::Driver(error)
+    }
+}
+
+impl Unprepared {
+    fn into_error(self, path: &Path) -> Error {
+        let error = match self {
+            Self::Driver(error) => return error::from_driver(path, error),
+            Self::Foreign => Error::invalid_input(
+                "this is a database of another program; name another file, nothing was changed",
+            ),
+            Self::NoLog(mode) => Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "the database stays in journal mode {mode}: the file system has no shared \
+                     memory for write-ahead logging, as network file systems; move it to a local \
+                     disk"
+                ),
+            ),
+        };
+        error.with("path", path.display())
+    }
+}
+
+/// Checks that the file is ours or new, and turns write-ahead logging on, which is a property of
+/// the file. SQLite does not wait for the locks that this needs, so it is tried again.
+async fn prepare(
+    connect: &SqliteConnectOptions,
+    timeout: Duration,
+) -> std::result::Result<(), Unprepared> {
+    let start = Instant::now();
+    loop {
+        match try_prepare(connect).await {
+            Err(Unprepared::Driver(error))
+                if error::is_busy(&error) && start.elapsed() < timeout =>
+            {
+                tokio::time::sleep(RETRY).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn try_prepare(connect: &SqliteConnectOptions) -> std::result::Result<(), Unprepared> {
+    let mut connection = connect.connect().await?;
+    let prepared = prepare_with(&mut connection).await;
+    // Closed also after an error, so that no lock stays.
+    let closed = connection.close().await;
+    prepared?;
+    Ok(closed?)
+}
+
+async fn prepare_with(connection: &mut SqliteConnection) -> std::result::Result<(), Unprepared> {
+    let tables: Vec<String> = query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        .fetch_all(&mut *connection)
+        .await?;
+    if !tables.is_empty() && !tables.iter().any(|table| table == MIGRATION_TABLE) {
+        return Err(Unprepared::Foreign);
+    }
+    let journal = "PRAGMA journal_mode";
+    let mut mode: String = query_scalar(journal).fetch_one(&mut *connection).await?;
+    if mode != "wal" {
+        mode = query_scalar("PRAGMA journal_mode = WAL")
+            .fetch_one(&mut *connection)
+            .await?;
+    }
+    match mode.as_str() {
+        "wal" => Ok(()),
+        _ => Err(Unprepared::NoLog(mode)),
+    }
+}
