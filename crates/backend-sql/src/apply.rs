@@ -7,11 +7,11 @@ use anndex_core::backend::{
 };
 use anndex_core::record::{Field, FieldInfo, Id, Kind, LinkKind, Record, Value};
 use anndex_core::{Error, ErrorKind, Result};
-use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::{self, Expr, ExprTrait, OnConflict, SimpleExpr};
+use sea_orm::{ConnectionTrait, SqlErr};
 
 use crate::dialect::MAX_PARAMETERS;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome, conflict};
 use crate::{row, select};
 
 /// More rows in one statement gain nothing, and prepared statements are kept in memory.
@@ -196,9 +196,18 @@ async fn delete<C: ConnectionTrait>(db: &C, kind: Kind, id: Id) -> Outcome<()> {
         .from_table(kind.as_str())
         .and_where(Expr::col(Field::Id.name()).eq(id))
         .take();
-    match db.execute(&statement).await?.rows_affected() {
-        0 => Err(missing(kind, id, "deleted").into()),
-        _ => Ok(()),
+    match db.execute(&statement).await {
+        Ok(done) if done.rows_affected() == 0 => Err(missing(kind, id, "deleted").into()),
+        Ok(_) => Ok(()),
+        Err(error) => Err(match error.sql_err() {
+            Some(SqlErr::ForeignKeyConstraintViolation(_)) => conflict(format!(
+                "the {kind} can't be deleted: another record refers or is linked to it"
+            ))
+            .with("id", id)
+            .source_error(error)
+            .into(),
+            _ => Failure::Database(error),
+        }),
     }
 }
 
@@ -259,12 +268,8 @@ fn resolve(target: Target, applied: &Applied) -> Result<Id> {
     }
 }
 
-fn conflict(message: String) -> Error {
-    Error::new(ErrorKind::Conflict, message)
-}
-
 fn missing(kind: Kind, id: Id, what: &str) -> Error {
-    conflict(format!("the {kind} to be {what} is not there (any more)")).with("id", id)
+    conflict(format!("the {kind} to be {what} is gone")).with("id", id)
 }
 
 fn unexpected(error: sea_query::error::Error) -> Error {

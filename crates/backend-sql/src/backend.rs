@@ -25,6 +25,9 @@ pub trait Driver: Debug + Send + Sync + 'static {
     /// Puts an error of the database into words; broken unique and foreign keys don't come here.
     fn error(&self, error: DbErr) -> Error;
 
+    /// Adds where the database is: a path, or a URL without its password.
+    fn locate(&self, error: Error) -> Error;
+
     /// What must be done on the writing connection before it is closed.
     ///
     /// # Errors
@@ -77,9 +80,8 @@ impl<D: Driver> SqlBackend<D> {
     }
 
     fn error(&self, operation: &'static str, failure: Failure) -> Error {
-        failure
-            .into_error(|error| self.driver.error(error))
-            .operation(operation)
+        let error = failure.into_error(|error| self.driver.error(error));
+        self.driver.locate(error).operation(operation)
     }
 
     async fn select_records(&self, query: &Query) -> Outcome<Vec<Record>> {

@@ -1,5 +1,6 @@
 //! The two ways a statement can fail: the database says no, or the model does.
 
+use anndex_core::record::{Field, Kind};
 use anndex_core::{Error, ErrorKind};
 use sea_orm::{DbErr, SqlErr};
 
@@ -34,15 +35,62 @@ impl Failure {
             Self::Model(error) => return error,
             Self::Database(error) => error,
         };
-        let message = match database.sql_err() {
-            Some(SqlErr::UniqueConstraintViolation(_)) => {
-                "a record with the same unique value is there already"
+        match database.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(message)) => {
+                taken(&message).source_error(database)
             }
-            Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
-                "a record that is referred to is not there, or one to be deleted is referred to"
-            }
-            _ => return explain(database),
-        };
-        Error::new(ErrorKind::Conflict, message).source_error(database)
+            Some(SqlErr::ForeignKeyConstraintViolation(_)) => conflict(
+                "a record that is referred to is gone, or one that is to go is referred to",
+            )
+            .source_error(database),
+            _ => explain(database),
+        }
+    }
+}
+
+/// Another writer got there first.
+pub(crate) fn conflict(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Conflict, message)
+}
+
+/// The conflict about a unique value, from the message of a database that names the column as
+/// `user.handle` or its constraint as `user_handle_key`.
+fn taken(message: &str) -> Error {
+    let unique = |kind: Kind| {
+        let fields = kind.fields().iter().filter(|info| info.unique);
+        fields.map(move |info| (kind, info.field))
+    };
+    let named = |(kind, field): &(Kind, Field)| {
+        let names = [format!("{kind}.{field}"), format!("{kind}_{field}_key")];
+        message
+            .split(|c: char| c.is_whitespace() || c == '"' || c == ',')
+            .any(|word| names.iter().any(|name| name == word))
+    };
+    match Kind::ALL.into_iter().flat_map(unique).find(named) {
+        Some((kind, field)) => conflict(format!("another {kind} has the same {field}")),
+        None => conflict("another record has the same value in a unique field"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_names_the_field_if_the_database_does() {
+        let cases = [
+            (
+                "UNIQUE constraint failed: user.handle",
+                "another user has the same handle",
+            ),
+            (
+                "duplicate key value violates unique constraint \"feature_set_hash_key\"",
+                "another feature_set has the same hash",
+            ),
+            ("no", "another record has the same value in a unique field"),
+        ];
+        for (message, expected) in cases {
+            assert_eq!(taken(message).message(), expected);
+        }
     }
 }

@@ -53,8 +53,14 @@ impl Driver for Sqlite {
     }
 
     fn error(&self, source: DbErr) -> Error {
-        let path = self.path().unwrap_or(Path::new(":memory:"));
-        error::from_orm(path, source)
+        error::from_orm(source)
+    }
+
+    fn locate(&self, error: Error) -> Error {
+        match &self.path {
+            Some(path) => error.with("path", path.display()),
+            None => error,
+        }
     }
 
     async fn closing(&self, write: &DatabaseConnection) -> Result<(), DbErr> {

@@ -1,10 +1,12 @@
 //! Opening a database file, with the pragmas that keep it safe.
 
-use std::path::{self, Path};
+use std::fs::File;
+use std::io;
+use std::path::{self, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anndex_backend_sql::migration::MIGRATION_TABLE;
-use anndex_core::{Error, ErrorKind, Result};
+use anndex_core::{Error, Result};
 use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::error::Error as SqlxError;
 use sea_orm::sqlx::sqlite::{
@@ -15,6 +17,8 @@ use sea_orm::sqlx::{ConnectOptions, Connection, query_scalar};
 use crate::backend::{Sqlite, SqliteBackend};
 use crate::error;
 use crate::options::SqliteOptions;
+
+const OPERATION: &str = "open the database";
 
 /// How long to wait before asking again for a lock that SQLite itself does not wait for.
 const RETRY: Duration = Duration::from_millis(20);
@@ -41,8 +45,12 @@ const LONGEST_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 /// - `Backend`: another process held a lock longer than [`SqliteOptions::busy_timeout`].
 pub async fn connect(path: impl AsRef<Path>, options: &SqliteOptions) -> Result<SqliteBackend> {
     let path = path.as_ref();
-    let open = open(path, options).await;
-    open.map_err(|error| error.operation("open the database"))
+    // Absolute, so that no name means something else to SQLite, as `:memory:` and `file:…` do.
+    let opened = match path::absolute(path) {
+        Ok(path) => open(path, options).await,
+        Err(source) => Err(Error::io(path.display(), source)),
+    };
+    opened.map_err(|error| error.with("path", path.display()).operation(OPERATION))
 }
 
 /// Opens a new database in memory, which ends with the backend.
@@ -60,10 +68,8 @@ pub async fn connect_in_memory() -> Result<SqliteBackend> {
     SqliteBackend::new(connection.clone(), connection, Sqlite::new(None)).await
 }
 
-async fn open(path: &Path, options: &SqliteOptions) -> Result<SqliteBackend> {
-    // Absolute, so that no name means something else to SQLite, as `:memory:` and `file:…` do.
-    let path = path::absolute(path).map_err(|source| Error::io(path.display(), source))?;
-    check_file(&path, options.create)?;
+async fn open(path: PathBuf, options: &SqliteOptions) -> Result<SqliteBackend> {
+    check_path(&path, options.create)?;
     let timeout = options.busy_timeout.min(LONGEST_TIMEOUT);
     let connect = SqliteConnectOptions::new()
         .filename(&path)
@@ -72,9 +78,7 @@ async fn open(path: &Path, options: &SqliteOptions) -> Result<SqliteBackend> {
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full)
         .disable_statement_logging();
-    prepare(&connect, timeout)
-        .await
-        .map_err(|error| error.into_error(&path))?;
+    prepare(&connect, timeout).await?;
     let write = pool_options(1, timeout).connect_lazy_with(connect.clone());
     let read = pool_options(options.readers.max(1), timeout)
         .connect_lazy_with(connect.create_if_missing(false).pragma("query_only", "ON"));
@@ -94,112 +98,75 @@ fn pool_options(connections: u32, busy_timeout: Duration) -> SqlitePoolOptions {
 }
 
 /// Says what is wrong with a path in better words than SQLite would.
-fn check_file(path: &Path, create: bool) -> Result<()> {
+fn check_path(path: &Path, create: bool) -> Result<()> {
     if path.is_dir() {
-        return Err(
-            Error::invalid_input("this is a directory, not a database file")
-                .with("path", path.display()),
-        );
+        return Err(Error::invalid_input(
+            "this is a directory, not a database file",
+        ));
     }
-    match path.parent() {
-        Some(directory) if !directory.is_dir() => {
-            return Err(Error::not_found(
-                "the directory of the database is missing; make it first",
-            )
-            .with("path", path.display()));
-        }
-        _ => {}
+    if path.parent().is_some_and(|directory| !directory.is_dir()) {
+        return Err(Error::not_found(
+            "the directory of the database is missing; make it first",
+        ));
     }
-    match std::fs::File::open(path) {
+    match File::open(path) {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match create {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match create {
             true => Ok(()),
-            false => Err(
-                Error::not_found("there is no database here; `init` makes one")
-                    .with("path", path.display()),
-            ),
+            false => Err(Error::not_found(
+                "there is no database here; `init` makes one",
+            )),
         },
         Err(error) => Err(Error::io(path.display(), error)),
     }
 }
 
-/// Why a file could not be prepared.
-enum Unprepared {
-    Driver(SqlxError),
-    Foreign,
-    NoLog(String),
-}
-
-impl From<SqlxError> for Unprepared {
-    fn from(error: SqlxError) -> Self {
-        Self::Driver(error)
-    }
-}
-
-impl Unprepared {
-    fn into_error(self, path: &Path) -> Error {
-        let error = match self {
-            Self::Driver(error) => return error::from_driver(path, error),
-            Self::Foreign => Error::invalid_input(
-                "this is a database of another program; name another file, nothing was changed",
-            ),
-            Self::NoLog(mode) => Error::new(
-                ErrorKind::Unsupported,
-                format!(
-                    "the database stays in journal mode {mode}: the file system has no shared \
-                     memory for write-ahead logging, as network file systems; move it to a local \
-                     disk"
-                ),
-            ),
-        };
-        error.with("path", path.display())
-    }
-}
-
 /// Checks that the file is ours or new, and turns write-ahead logging on, which is a property of
 /// the file. SQLite does not wait for the locks that this needs, so it is tried again.
-async fn prepare(
-    connect: &SqliteConnectOptions,
-    timeout: Duration,
-) -> std::result::Result<(), Unprepared> {
+async fn prepare(connect: &SqliteConnectOptions, timeout: Duration) -> Result<()> {
     let start = Instant::now();
     loop {
         match try_prepare(connect).await {
-            Err(Unprepared::Driver(error))
-                if error::is_busy(&error) && start.elapsed() < timeout =>
-            {
+            Err(error) if error::is_busy(&error) && start.elapsed() < timeout => {
                 tokio::time::sleep(RETRY).await;
             }
-            done => return done,
+            done => return done.map_err(error::from_driver)?,
         }
     }
 }
 
-async fn try_prepare(connect: &SqliteConnectOptions) -> std::result::Result<(), Unprepared> {
+/// The outer error is the driver's, the inner one says why the file can't be used.
+async fn try_prepare(connect: &SqliteConnectOptions) -> Result<Result<()>, SqlxError> {
     let mut connection = connect.connect().await?;
     let prepared = prepare_with(&mut connection).await;
     // Closed also after an error, so that no lock stays.
     let closed = connection.close().await;
-    prepared?;
-    Ok(closed?)
+    let prepared = prepared?;
+    closed.map(|()| prepared)
 }
 
-async fn prepare_with(connection: &mut SqliteConnection) -> std::result::Result<(), Unprepared> {
+async fn prepare_with(connection: &mut SqliteConnection) -> Result<Result<()>, SqlxError> {
     let tables: Vec<String> = query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
         .fetch_all(&mut *connection)
         .await?;
     if !tables.is_empty() && !tables.iter().any(|table| table == MIGRATION_TABLE) {
-        return Err(Unprepared::Foreign);
+        return Ok(Err(Error::invalid_input(
+            "this is a database of another program; name another file, nothing was changed",
+        )));
     }
-    let journal = "PRAGMA journal_mode";
-    let mut mode: String = query_scalar(journal).fetch_one(&mut *connection).await?;
+    let mut mode: String = query_scalar("PRAGMA journal_mode")
+        .fetch_one(&mut *connection)
+        .await?;
     if mode != "wal" {
         mode = query_scalar("PRAGMA journal_mode = WAL")
             .fetch_one(&mut *connection)
             .await?;
     }
-    match mode.as_str() {
+    Ok(match mode.as_str() {
         "wal" => Ok(()),
-        _ => Err(Unprepared::NoLog(mode)),
-    }
+        _ => Err(Error::unsupported(format!(
+            "the database stays in journal mode {mode}: its file system has no shared memory for \
+             write-ahead logging, as network file systems; move it to a local disk"
+        ))),
+    })
 }

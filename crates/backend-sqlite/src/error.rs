@@ -1,7 +1,5 @@
 //! From SQLite's result codes to errors that say what to do next.
 
-use std::path::Path;
-
 use anndex_core::{Error, ErrorKind};
 use sea_orm::sqlx::error::Error as SqlxError;
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
@@ -23,7 +21,7 @@ mod code {
 }
 
 /// Translates an error of the ORM.
-pub(crate) fn from_orm(path: &Path, error: DbErr) -> Error {
+pub(crate) fn from_orm(error: DbErr) -> Error {
     let (kind, message) = match &error {
         DbErr::Conn(RuntimeErr::SqlxError(error))
         | DbErr::Exec(RuntimeErr::SqlxError(error))
@@ -34,29 +32,18 @@ pub(crate) fn from_orm(path: &Path, error: DbErr) -> Error {
         }
         _ => OTHER,
     };
-    new(path, kind, message, error)
+    Error::new(kind, message).source_error(error)
 }
 
 /// Translates an error of the driver.
-pub(crate) fn from_driver(path: &Path, error: SqlxError) -> Error {
+pub(crate) fn from_driver(error: SqlxError) -> Error {
     let (kind, message) = classify(&error);
-    new(path, kind, message, error)
+    Error::new(kind, message).source_error(error)
 }
 
 /// Whether another connection holds a lock that this one needs.
 pub(crate) fn is_busy(error: &SqlxError) -> bool {
     matches!(primary_code(error), Some(code::BUSY | code::LOCKED))
-}
-
-fn new(
-    path: &Path,
-    kind: ErrorKind,
-    message: &str,
-    source: impl std::error::Error + Send + Sync + 'static,
-) -> Error {
-    Error::new(kind, message)
-        .with("path", path.display())
-        .source_error(source)
 }
 
 const OTHER: (ErrorKind, &str) = (ErrorKind::Backend, "the database failed");

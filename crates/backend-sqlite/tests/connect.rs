@@ -214,6 +214,7 @@ async fn a_lock_is_waited_for_and_then_reported() {
     assert_eq!(backend.count(&Query::new(Kind::User)).await.unwrap(), 0);
     other.execute("ROLLBACK").await.unwrap();
     backend.apply(&insert(user("ada"))).await.unwrap();
+    backend.close().await.unwrap();
 
     other
         .execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")

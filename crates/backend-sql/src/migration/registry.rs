@@ -99,7 +99,7 @@ const RECORDS: &[(&str, &[Column])] = &[
         "artifact",
         &[
             optional("key", Type::Text),
-            required("key_is_virtual", Type::Boolean),
+            required("storage_key", Type::Text),
             DESCRIPTION,
             required("suffix", Type::Text),
             optional("otype", Type::Text),
@@ -160,8 +160,9 @@ const RECORDS: &[(&str, &[Column])] = &[
     ),
 ];
 
-/// What people search and sort by; unique columns have an index anyway, references get one.
-const SEARCHED: &[&str] = &["name", "key", "hash", "created_at"];
+/// What people and operations search by. Unique columns have an index anyway; references and the
+/// time of creation get one too.
+const SEARCHED: &[&str] = &["name", "key", "storage_key", "hash"];
 
 /// What a link carries beside its ends.
 #[derive(Clone, Copy, PartialEq)]
