@@ -5,6 +5,7 @@
 //! Migrations that were released never change.
 
 mod registry;
+mod table;
 
 use std::collections::BTreeSet;
 
