@@ -5,18 +5,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anndex_backend_sqlite::{SqliteBackend, SqliteOptions, connect, connect_in_memory};
-use anndex_core::backend::{Backend, ChangeSet, Query};
-use anndex_core::record::{Kind, Record, User};
+use anndex_backend_sqlite::{SqliteOptions, connect, connect_in_memory};
+use anndex_core::backend::{Backend, Query};
+use anndex_core::record::{Kind, User};
 use anndex_core::{Error, ErrorKind};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sea_orm::sqlx::{ConnectOptions, Connection, Executor, query_scalar};
 
-async fn create(path: &Path) -> SqliteBackend {
-    connect(path, &SqliteOptions::new().create(true))
-        .await
-        .unwrap()
-}
+use crate::{create, insert, user};
 
 async fn refused(path: &Path, options: &SqliteOptions) -> Error {
     let error = connect(path, options).await.unwrap_err();
@@ -35,20 +31,6 @@ async fn raw(path: &Path) -> SqliteConnection {
         .connect()
         .await
         .unwrap()
-}
-
-fn user(handle: &str) -> User {
-    User {
-        uid: format!("uid-{handle}"),
-        handle: handle.to_owned(),
-        ..User::default()
-    }
-}
-
-fn insert(record: impl Into<Record>) -> ChangeSet {
-    let mut changes = ChangeSet::new();
-    changes.insert(record);
-    changes
 }
 
 #[tokio::test]
@@ -277,7 +259,7 @@ async fn a_full_disk_is_an_error_and_loses_nothing() {
             "trap '' XFSZ; ulimit -f 1024; exec \"$0\" --exact \"$1\"",
         ])
         .arg(std::env::current_exe().unwrap())
-        .arg("a_full_disk_is_an_error_and_loses_nothing")
+        .arg("connect::a_full_disk_is_an_error_and_loses_nothing")
         .env(DISK, &path)
         .status()
         .unwrap();
