@@ -10,11 +10,11 @@ use anndex_core::{Error, ErrorKind, Result};
 use sea_orm::sea_query::{self, Expr, ExprTrait, OnConflict, SimpleExpr};
 use sea_orm::{ConnectionTrait, SqlErr};
 
-use crate::dialect::MAX_PARAMETERS;
 use crate::failure::{Failure, Outcome, conflict};
 use crate::{row, select};
 
-/// More rows in one statement gain nothing, and prepared statements are kept in memory.
+/// More rows in one statement gain nothing, cost memory, as statements are kept prepared, and could
+/// have more values than a database allows (32,766 in some).
 const MAX_ROWS: usize = 256;
 
 /// Makes the changes of a checked set in their order.
@@ -47,34 +47,23 @@ pub(crate) async fn apply<C: ConnectionTrait>(db: &C, changes: &ChangeSet) -> Ou
     Ok(applied)
 }
 
-/// How many of the next changes one statement can make: those like the first, as long as none
-/// needs the id of another.
+/// How many of the next changes one statement can make.
 fn batch_length(first: &Change, changes: &[Change], inserted: usize) -> usize {
-    let (columns, alike): (usize, Box<dyn Fn(&Change) -> bool>) = match first {
-        Change::Insert { record, .. } => {
-            let kind = record.kind();
-            let alike = move |change: &Change| match change {
-                Change::Insert { record, references } => {
-                    record.kind() == kind && references.iter().all(|(_, new)| new.0 < inserted)
-                }
-                _ => false,
-            };
-            (kind.fields().len(), Box::new(alike))
-        }
-        Change::Link { kind, .. } => {
-            let kind = *kind;
-            let alike = move |change: &Change| matches!(change, Change::Link { kind: other, .. } if *other == kind);
-            (4, Box::new(alike))
-        }
-        Change::Update { .. } | Change::Delete { .. } | Change::Unlink { .. } => return 1,
-    };
-    let most = MAX_ROWS.min(MAX_PARAMETERS / columns.max(1));
-    changes
-        .iter()
-        .take(most)
-        .take_while(|change| alike(change))
+    let others = changes.iter().take(MAX_ROWS).skip(1);
+    1 + others
+        .take_while(|next| go_together(first, next, inserted))
         .count()
-        .max(1)
+}
+
+/// Whether the changes fill the same table, and the second does not need the id of the first.
+fn go_together(first: &Change, next: &Change, inserted: usize) -> bool {
+    match (first, next) {
+        (Change::Insert { record: first, .. }, Change::Insert { record, references }) => {
+            first.kind() == record.kind() && references.iter().all(|(_, new)| new.0 < inserted)
+        }
+        (Change::Link { kind: first, .. }, Change::Link { kind, .. }) => first == kind,
+        _ => false,
+    }
 }
 
 async fn check<C: ConnectionTrait>(db: &C, precondition: &Precondition) -> Outcome<()> {

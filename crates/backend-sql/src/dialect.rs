@@ -4,9 +4,6 @@ use anndex_core::record::{Value, ValueType};
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SelectStatement};
 
-/// More parameters than this in one statement are refused by some database.
-pub(crate) const MAX_PARAMETERS: usize = 32_766;
-
 /// Whether `column` has `text` in it: case counts, no character is special.
 pub(crate) fn contains(db: DbBackend, column: Expr, text: &str) -> Expr {
     let position = match db {

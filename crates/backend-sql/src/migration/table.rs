@@ -121,7 +121,7 @@ impl RecordTable {
         let uid = [required("uid", Type::Text).unique()];
         let times = ["created_at", "updated_at"].map(|name| required(name, Type::Integer));
         for column in uid.iter().chain(self.columns).chain(&times) {
-            create.col(&mut column.definition(database));
+            create.col(column.definition(database));
             if let Some(table) = column.references {
                 // Without an action: a record that is referred to can't be deleted.
                 let mut key = ForeignKey::create();
@@ -178,7 +178,7 @@ impl LinkTable {
         let mut create = Table::create();
         create.table(self.name).primary_key(&mut key);
         for column in columns {
-            create.col(&mut column.definition(database));
+            create.col(column.definition(database));
         }
         let mut source = ForeignKey::create();
         source

@@ -1,6 +1,9 @@
 //! The SQLite backend as its users meet it: files, processes, odd input, and the reference beside
 //! it.
 
+// Helpers of tests may panic like tests do.
+#![allow(clippy::unwrap_used)]
+
 mod compare;
 mod concurrency;
 mod connect;
