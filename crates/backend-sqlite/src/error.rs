@@ -58,6 +58,10 @@ fn classify(error: &SqlxError) -> (ErrorKind, &'static str) {
             ErrorKind::Backend,
             "the connection to the database is closed; connect again",
         ),
+        SqlxError::ColumnDecode { .. } | SqlxError::Decode(_) => (
+            ErrorKind::Corrupt,
+            "a value in the database is of a type that anndex does not store there",
+        ),
         error => primary_code(error).map_or(OTHER, classify_code),
     }
 }
@@ -109,5 +113,39 @@ fn classify_code(code: i32) -> (ErrorKind, &'static str) {
             "a value is larger than SQLite allows",
         ),
         _ => OTHER,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::sqlx::sqlite::SqliteConnection;
+    use sea_orm::sqlx::{Connection, Executor};
+
+    use super::*;
+
+    async fn error_of(sql: &'static str) -> SqlxError {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        connection.execute(sql).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn kinds_follow_the_result_code() {
+        let cases = [
+            (
+                "PRAGMA query_only = ON; CREATE TABLE t (a)",
+                ErrorKind::PermissionDenied,
+            ),
+            (
+                "PRAGMA max_page_count = 3; CREATE TABLE t (a); \
+                 INSERT INTO t VALUES (zeroblob(100000))",
+                ErrorKind::Storage,
+            ),
+            ("SELECT zeroblob(2000000000)", ErrorKind::InvalidInput),
+            ("SELECT nothing", ErrorKind::Backend),
+        ];
+        for (sql, kind) in cases {
+            let error = from_driver(error_of(sql).await);
+            assert_eq!(error.kind(), kind, "{sql}: {error:?}");
+        }
     }
 }

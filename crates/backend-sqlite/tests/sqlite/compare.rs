@@ -10,14 +10,13 @@ use anndex_core::backend::{
     Backend, ChangeSet, Comparison, Filter, LinkQuery, NewRecord, Order, OrderBy, Query, Relation,
     Target, TextMatch,
 };
-use anndex_core::record::{
-    Artifact, Collection, FeatureSet, Field, FieldInfo, Id, Kind, LinkKind, Record, Run, Storage,
-    Transform, ULabel, User, Value, ValueType,
-};
+use anndex_core::record::{Field, FieldInfo, Id, Kind, LinkKind, Record, Value, ValueType};
 use chrono::DateTime;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
+
+use crate::empty;
 
 const TEXTS: &[&str] = &[
     "",
@@ -37,7 +36,7 @@ const UIDS: usize = 20;
 /// One change, by uids.
 #[derive(Debug)]
 enum Step {
-    Insert(Record, Vec<(FieldInfo, String)>),
+    Insert(Box<Record>, Vec<(FieldInfo, String)>),
     Update(Kind, String, Vec<(FieldInfo, Value)>),
     Delete(Kind, String),
     Link(LinkKind, String, String, i64, &'static str),
@@ -84,7 +83,7 @@ impl World {
         for step in steps {
             match step {
                 Step::Insert(record, references) => {
-                    let mut record = record.clone();
+                    let mut record = Record::clone(record);
                     let mut to_new = Vec::new();
                     for (info, uid) in references {
                         match target(&new, info.references.unwrap(), uid) {
@@ -299,7 +298,7 @@ impl Random {
                 (_, value) => record.set(info.field, value).unwrap(),
             }
         }
-        Step::Insert(record, references)
+        Step::Insert(Box::new(record), references)
     }
 
     fn step(&mut self) -> Step {
@@ -417,19 +416,6 @@ fn relations(kind: Kind) -> Vec<Relation> {
     relations.extend(LinkKind::ALL.map(Relation::Sources));
     relations.retain(|relation| relation.related(kind).is_ok());
     relations
-}
-
-fn empty(kind: Kind) -> Record {
-    match kind {
-        Kind::User => User::default().into(),
-        Kind::Storage => Storage::default().into(),
-        Kind::Transform => Transform::default().into(),
-        Kind::Run => Run::default().into(),
-        Kind::Artifact => Artifact::default().into(),
-        Kind::Collection => Collection::default().into(),
-        Kind::ULabel => ULabel::default().into(),
-        Kind::FeatureSet => FeatureSet::default().into(),
-    }
 }
 
 #[tokio::test]

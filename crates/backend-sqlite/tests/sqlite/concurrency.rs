@@ -107,6 +107,8 @@ async fn a_dropped_operation_leaves_all_or_nothing() {
         let apply = backend.apply(&changes);
         let _ = tokio::time::timeout(Duration::from_micros(number * 20), apply).await;
     }
+    // Comes after a commit that was on its way when its operation was dropped.
+    backend.apply(&insert(user("after"))).await.unwrap();
     let labels = backend.select(&Query::new(Kind::ULabel)).await.unwrap();
     let links = anndex_core::backend::LinkQuery {
         kind: LinkKind::ULabelParent,
@@ -114,7 +116,6 @@ async fn a_dropped_operation_leaves_all_or_nothing() {
         targets: None,
     };
     assert_eq!(labels.len(), 2 * backend.links(&links).await.unwrap().len());
-    backend.apply(&insert(user("after"))).await.unwrap();
 }
 
 /// Names the database to the processes that [`processes_write_at_once`] starts.

@@ -176,6 +176,48 @@ async fn a_damaged_file_is_an_error_at_any_place() {
 }
 
 #[tokio::test]
+async fn flipped_bits_are_an_error_or_other_data_but_nothing_worse() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("good.sqlite");
+    let backend = create(&path).await;
+    for number in 0..20 {
+        backend
+            .apply(&insert(user(&format!("user {number}"))))
+            .await
+            .unwrap();
+    }
+    backend.close().await.unwrap();
+    let good = fs::read(&path).unwrap();
+    let flipped = directory.path().join("flipped.sqlite");
+    let mut errors = 0;
+    for number in 0..150 {
+        let mut bytes = good.clone();
+        // The first page holds the header and the schema, the others mostly zeros.
+        let place = if number < 100 {
+            number
+        } else {
+            (number - 99) * bytes.len() / 52
+        };
+        bytes[place] ^= 1 << (number % 8);
+        fs::write(&flipped, bytes).unwrap();
+        let result = match connect(&flipped, &SqliteOptions::new()).await {
+            Ok(backend) => {
+                let selected = backend.select(&Query::new(Kind::User)).await;
+                // A damaged file need not close well.
+                let _ = backend.close().await;
+                selected.map(|_| ())
+            }
+            Err(error) => Err(error),
+        };
+        errors += usize::from(result.is_err());
+        for end in ["-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{end}", flipped.display()));
+        }
+    }
+    assert!(errors > 10, "{errors}");
+}
+
+#[tokio::test]
 async fn a_lock_is_waited_for_and_then_reported() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("locked.sqlite");

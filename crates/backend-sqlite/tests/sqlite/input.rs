@@ -4,12 +4,12 @@ use anndex_backend_sqlite::connect_in_memory;
 use anndex_core::ErrorKind;
 use anndex_core::backend::{Backend, ChangeSet, Filter, LinkQuery, OrderBy, Query};
 use anndex_core::record::{
-    Artifact, Collection, Feature, FeatureSet, Field, Id, Kind, LinkKind, Record, RecordData, Run,
-    Storage, Transform, ULabel, User, Value, ValueType, Visibility,
+    Feature, FeatureSet, Field, Id, Kind, LinkKind, Record, RecordData, ULabel, Value, ValueType,
+    Visibility,
 };
 use chrono::DateTime;
 
-use crate::{insert, user};
+use crate::{empty, insert, user};
 
 const HOSTILE: &[&str] = &[
     "",
@@ -23,19 +23,6 @@ const HOSTILE: &[&str] = &[
     "\u{feff}ß\u{301}İ\u{10ffff}\u{d7ff}\u{e000}",
     "[null, {\"a\": 1}]",
 ];
-
-fn empty_records() -> Vec<Record> {
-    vec![
-        User::default().into(),
-        Storage::default().into(),
-        Transform::default().into(),
-        Run::default().into(),
-        Artifact::default().into(),
-        Collection::default().into(),
-        ULabel::default().into(),
-        FeatureSet::default().into(),
-    ]
-}
 
 /// Every text of the record is this one; references lead to the first record.
 fn fill(record: &mut Record, text: &str) {
@@ -63,8 +50,8 @@ fn fill(record: &mut Record, text: &str) {
 async fn every_field_of_every_kind_keeps_any_text() {
     let backend = connect_in_memory().await.unwrap();
     for text in HOSTILE {
-        for mut record in empty_records() {
-            let kind = record.kind();
+        for kind in Kind::ALL {
+            let mut record = empty(kind);
             fill(&mut record, text);
             let applied = backend.apply(&insert(record.clone())).await.unwrap();
             record

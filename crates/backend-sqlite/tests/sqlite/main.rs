@@ -14,7 +14,9 @@ use std::path::Path;
 
 use anndex_backend_sqlite::{SqliteBackend, SqliteOptions, connect};
 use anndex_core::backend::ChangeSet;
-use anndex_core::record::{Record, User};
+use anndex_core::record::{
+    Artifact, Collection, FeatureSet, Kind, Record, Run, Storage, Transform, ULabel, User,
+};
 
 /// A backend on a file that is made if it is missing.
 async fn create(path: &Path) -> SqliteBackend {
@@ -35,4 +37,18 @@ fn insert(record: impl Into<Record>) -> ChangeSet {
     let mut changes = ChangeSet::new();
     changes.insert(record);
     changes
+}
+
+/// A record with nothing in it.
+fn empty(kind: Kind) -> Record {
+    match kind {
+        Kind::User => User::default().into(),
+        Kind::Storage => Storage::default().into(),
+        Kind::Transform => Transform::default().into(),
+        Kind::Run => Run::default().into(),
+        Kind::Artifact => Artifact::default().into(),
+        Kind::Collection => Collection::default().into(),
+        Kind::ULabel => ULabel::default().into(),
+        Kind::FeatureSet => FeatureSet::default().into(),
+    }
 }
