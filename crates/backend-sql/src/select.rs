@@ -47,6 +47,10 @@ fn order_by(select: &mut SelectStatement, query: &Query, order: &Order) {
         (sea_query::Order::Asc, NullOrdering::First)
     };
     match order.by {
+        // No words on nulls, which would keep some databases from using an index.
+        OrderBy::Field(field) if query.kind.field(field).is_some_and(|info| !info.nullable) => {
+            select.order_by(field.name(), direction);
+        }
         OrderBy::Field(field) => {
             select.order_by_with_nulls(field.name(), direction, nulls);
         }

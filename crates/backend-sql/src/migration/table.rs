@@ -1,7 +1,7 @@
 //! Tables as migrations write them down: columns, keys and indexes.
 
 use sea_orm::sea_query::{
-    ColumnDef, ForeignKey, ForeignKeyAction, Index, Table, TableCreateStatement,
+    ColumnDef, ForeignKey, ForeignKeyAction, Index, IndexOrder, Table, TableCreateStatement,
 };
 use sea_orm::{DbBackend, DbErr};
 use sea_orm_migration::SchemaManager;
@@ -103,9 +103,10 @@ impl RecordTable {
             !column.unique && (column.references.is_some() || searched.contains(&column.name))
         };
         for column in self.columns.iter().filter(indexed) {
-            create_index(manager, self.name, column.name).await?;
+            create_index(manager, self.name, column.name, IndexOrder::Asc).await?;
         }
-        create_index(manager, self.name, "created_at").await
+        // Serves the newest first, where records of the same time stay in the order of ids.
+        create_index(manager, self.name, "created_at", IndexOrder::Desc).await
     }
 
     fn statement(&self, database: DbBackend) -> TableCreateStatement {
@@ -157,7 +158,7 @@ impl LinkTable {
         manager
             .create_table(self.statement(manager.get_database_backend()))
             .await?;
-        create_index(manager, self.name, "target_id").await
+        create_index(manager, self.name, "target_id", IndexOrder::Asc).await
     }
 
     fn statement(&self, database: DbBackend) -> TableCreateStatement {
@@ -199,11 +200,12 @@ async fn create_index(
     manager: &SchemaManager<'_>,
     table: &'static str,
     column: &'static str,
+    order: IndexOrder,
 ) -> Result<(), DbErr> {
     let index = Index::create()
         .name(format!("{table}_{column}_index"))
         .table(table)
-        .col(column)
+        .col((column, order))
         .take();
     manager.create_index(index).await
 }
