@@ -6,6 +6,7 @@
 
 mod compare;
 mod concurrency;
+mod conformance;
 mod connect;
 mod input;
 mod schema;
