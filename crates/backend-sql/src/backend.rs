@@ -36,8 +36,6 @@ pub trait Driver: Debug + Send + Sync + 'static {
 }
 
 /// A backend on a SQL database.
-///
-/// Cloning is not offered: share it in an `Arc`.
 #[derive(Debug)]
 pub struct SqlBackend<D> {
     read: DatabaseConnection,

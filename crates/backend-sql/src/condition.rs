@@ -5,7 +5,7 @@
 
 use anndex_core::Result;
 use anndex_core::backend::{Comparison, Filter, Relation, TextMatch};
-use anndex_core::record::{Field, Kind, Value};
+use anndex_core::record::{Field, Kind, Value, ValueType};
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 
@@ -114,9 +114,9 @@ fn column(field: Field) -> Expr {
     Expr::col(field.name())
 }
 
-fn value_type(kind: Kind, field: Field) -> anndex_core::record::ValueType {
+fn value_type(kind: Kind, field: Field) -> ValueType {
     kind.field(field)
-        .map_or(anndex_core::record::ValueType::Text, |info| info.value_type)
+        .map_or(ValueType::Text, |info| info.value_type)
 }
 
 /// The condition, and that the field has a value.

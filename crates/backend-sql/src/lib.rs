@@ -5,8 +5,8 @@
 //! write and what its error numbers mean; [`SqlBackend`] does the rest. Tables and columns carry
 //! the names of [`Kind`](anndex_core::record::Kind), [`LinkKind`](anndex_core::record::LinkKind)
 //! and [`Field`](anndex_core::record::Field), and statements are built from the field tables of
-//! core, so that a field is declared in one place only; the [`migration`]s, which must never
-//! change once released, are the one exception.
+//! core, so that a field is declared in one place only. The migrations, which must never change
+//! once released, are the one exception.
 //!
 //! What is stored: text as text, compared by bytes; times as microseconds since 1970 UTC in a
 //! 64-bit integer; JSON as text; booleans and integers as they are.
@@ -16,8 +16,9 @@ mod backend;
 mod condition;
 mod dialect;
 mod failure;
-pub mod migration;
+mod migration;
 mod row;
 mod select;
 
 pub use backend::{Driver, SqlBackend};
+pub use migration::MIGRATION_TABLE;

@@ -1,11 +1,11 @@
 //! Opening a database file, with the pragmas that keep it safe.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{self, Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anndex_backend_sql::migration::MIGRATION_TABLE;
+use anndex_backend_sql::MIGRATION_TABLE;
 use anndex_core::{Error, Result};
 use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::error::Error as SqlxError;
@@ -99,25 +99,24 @@ fn pool_options(connections: u32, busy_timeout: Duration) -> SqlitePoolOptions {
 
 /// Says what is wrong with a path in better words than SQLite would.
 fn check_path(path: &Path, create: bool) -> Result<()> {
-    if path.is_dir() {
-        return Err(Error::invalid_input(
-            "this is a directory, not a database file",
-        ));
-    }
-    if path.parent().is_some_and(|directory| !directory.is_dir()) {
-        return Err(Error::not_found(
-            "the directory of the database is missing; make it first",
-        ));
-    }
-    match File::open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match create {
-            true => Ok(()),
-            false => Err(Error::not_found(
-                "there is no database here; `init` makes one",
-            )),
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => match File::open(path) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::io(path.display(), error)),
         },
-        Err(error) => Err(Error::io(path.display(), error)),
+        Ok(_) => Err(Error::invalid_input(
+            "this is a directory or a device, not a database file",
+        )),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io(path.display(), error))
+        }
+        Err(_) if path.parent().is_some_and(|directory| !directory.is_dir()) => Err(
+            Error::not_found("the directory of the database is missing; make it first"),
+        ),
+        Err(_) if create => Ok(()),
+        Err(_) => Err(Error::not_found(
+            "there is no database here; `init` makes one",
+        )),
     }
 }
 
