@@ -71,18 +71,21 @@ pub async fn connect_in_memory() -> Result<SqliteBackend> {
 async fn open(path: PathBuf, options: &SqliteOptions) -> Result<SqliteBackend> {
     check_path(&path, options.create)?;
     let timeout = options.busy_timeout.min(LONGEST_TIMEOUT);
-    let connect = SqliteConnectOptions::new()
-        .filename(&path)
-        .create_if_missing(options.create)
-        .busy_timeout(timeout)
-        .foreign_keys(true)
-        .synchronous(SqliteSynchronous::Full)
-        .disable_statement_logging();
+    let connect = connection(&path, timeout).create_if_missing(options.create);
     prepare(&connect, timeout).await?;
     let write = pool_options(1, timeout).connect_lazy_with(connect.clone());
     let read = pool_options(options.readers.max(1), timeout)
         .connect_lazy_with(connect.create_if_missing(false).pragma("query_only", "ON"));
     SqliteBackend::new(read.into(), write.into(), Sqlite::new(Some(path))).await
+}
+
+fn connection(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(busy_timeout)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .disable_statement_logging()
 }
 
 fn pool_options(connections: u32, busy_timeout: Duration) -> SqlitePoolOptions {
@@ -168,4 +171,36 @@ async fn prepare_with(connection: &mut SqliteConnection) -> Result<Result<()>, S
              write-ahead logging, as network file systems; move it to a local disk"
         ))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_connection_has_the_pragmas_that_keep_data_safe() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.sqlite");
+        let connect = connection(&path, Duration::from_secs(7)).create_if_missing(true);
+        prepare(&connect, Duration::ZERO).await.unwrap();
+        let mut connection = connect.connect().await.unwrap();
+        let full = 2;
+        let cases = [
+            ("PRAGMA synchronous", full),
+            ("PRAGMA foreign_keys", 1),
+            ("PRAGMA busy_timeout", 7_000),
+        ];
+        for (pragma, expected) in cases {
+            let value: i64 = query_scalar(pragma)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            assert_eq!(value, expected, "{pragma}");
+        }
+        let mode: String = query_scalar("PRAGMA journal_mode")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(mode, "wal");
+    }
 }

@@ -10,7 +10,7 @@ use anndex_core::backend::{Backend, Query};
 use anndex_core::record::{Kind, User};
 use anndex_core::{Error, ErrorKind};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sea_orm::sqlx::{ConnectOptions, Connection, Executor, query_scalar};
+use sea_orm::sqlx::{ConnectOptions, Connection, Executor};
 
 use crate::{create, insert, user};
 
@@ -64,21 +64,6 @@ async fn after_closing_every_call_fails() {
     assert_eq!(error.kind(), ErrorKind::Backend, "{error:?}");
     let error = backend.apply(&insert(user("ada"))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Backend, "{error:?}");
-}
-
-#[tokio::test]
-async fn the_file_is_opened_with_its_pragmas() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("a.sqlite");
-    let backend = create(&path).await;
-    backend.apply(&insert(user("ada"))).await.unwrap();
-    let mut connection = raw(&path).await;
-    let mode: String = query_scalar("PRAGMA journal_mode")
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
-    assert_eq!(mode, "wal");
-    backend.close().await.unwrap();
 }
 
 #[tokio::test]
