@@ -1,1 +1,21 @@
-//! anndex-backend-sqlite
+//! SQLite as the database of an instance: one file, no server.
+//!
+//! Everything about records is in `anndex-backend-sql`; here are the connections with their
+//! pragmas, the locking, and what SQLite's result codes mean for people.
+//!
+//! How a file is opened:
+//! - Write-ahead logging, so that readers and the writer don't wait for each other, with
+//!   `synchronous = FULL`: what was reported as saved survives a power failure.
+//! - One writing connection, whose transactions begin with `BEGIN IMMEDIATE`. Tasks of one process
+//!   queue for it; other processes are waited for up to [`SqliteOptions::busy_timeout`].
+//! - Several reading connections, on which SQLite refuses writes.
+//! - Foreign keys are checked.
+
+mod backend;
+mod connect;
+mod error;
+mod options;
+
+pub use backend::{Sqlite, SqliteBackend};
+pub use connect::{connect, connect_in_memory};
+pub use options::SqliteOptions;

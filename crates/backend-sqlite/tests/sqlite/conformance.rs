@@ -1,0 +1,25 @@
+//! The suite that every backend runs, on files and in memory.
+
+use std::sync::Arc;
+
+use anndex_backend_sqlite::connect_in_memory;
+use anndex_core::backend::Backend;
+use anndex_core::conformance::backend::run;
+
+use crate::create;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    run(|| async {
+        // A directory for each, which the outer one ends.
+        let path = tempfile::tempdir_in(&directory).unwrap().keep();
+        Arc::new(create(&path.join("a.sqlite")).await) as Arc<dyn Backend>
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn in_memory() {
+    run(|| async { Arc::new(connect_in_memory().await.unwrap()) as Arc<dyn Backend> }).await;
+}
