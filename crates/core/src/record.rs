@@ -35,7 +35,7 @@ pub use user::User;
 pub use value::{Value, ValueType};
 pub use visibility::Visibility;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::error::{Error, Result};
 
@@ -45,6 +45,13 @@ pub type Id = i64;
 /// The time now, to the microsecond, which is what every database keeps.
 pub fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
+}
+
+/// The time now, or just after `previous` where the clock is behind it. Whether a record changed
+/// is seen by its time of change, so no two changes may have the same.
+pub fn now_after(previous: DateTime<Utc>) -> DateTime<Utc> {
+    let later = previous.checked_add_signed(TimeDelta::microseconds(1));
+    now().max(later.unwrap_or(previous))
 }
 
 /// What all kinds of records have in common as data.

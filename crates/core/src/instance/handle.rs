@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use super::Instance;
 use crate::backend::{ChangeSet, Filter, Query, Relation};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Field, Id, Record, Value, now};
+use crate::record::{Field, Id, Record, Value, now_after};
 use crate::registry::{Registry, uid, version};
 
 /// A record of an instance. Its fields are those of the record: `c.name`, `c.version`. Those that
@@ -133,8 +133,7 @@ impl<R: Registry> Handle<R> {
             .and(Filter::eq(Field::UpdatedAt, self.saved.updated_at()));
         changes.require(R::KIND, unchanged);
         self.check_changes(&set, &mut changes).await?;
-        // Later than before even if the clock is not, because this is how others notice.
-        let updated_at = now().max(self.saved.updated_at() + chrono::TimeDelta::microseconds(1));
+        let updated_at = now_after(self.saved.updated_at());
         set.push((Field::UpdatedAt, updated_at.into()));
         changes.update(R::KIND, self.id, set);
         if let Err(error) = self.db.backend().apply(&changes).await {

@@ -3,7 +3,7 @@
 use super::Instance;
 use crate::backend::{ChangeSet, Filter, LinkQuery, OrderBy, Query};
 use crate::error::{Error, Result};
-use crate::record::{Field, Id, LinkKind, Run, Value, Visibility, now};
+use crate::record::{Field, Id, LinkKind, Run, Value, Visibility, now_after};
 use crate::registry::Data;
 
 /// The records, not in the trash, whose content has this hash, the oldest first.
@@ -58,8 +58,7 @@ pub(super) async fn update<D: Data>(
         let unchanged =
             Filter::eq(Field::Id, id).and(Filter::eq(Field::UpdatedAt, known.updated_at()));
         changes.require(D::KIND, unchanged);
-        let later = known.updated_at() + chrono::TimeDelta::microseconds(1);
-        set.push((Field::UpdatedAt, now().max(later).into()));
+        set.push((Field::UpdatedAt, now_after(known.updated_at()).into()));
         changes.update(D::KIND, id, set);
     }
     Ok(())
