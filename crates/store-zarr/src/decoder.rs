@@ -3,6 +3,8 @@
 //! The codecs are those of zarrs, but the chain is walked here: decompressors that would trust
 //! lengths in damaged bytes are given a limit, and text is taken apart without panics.
 
+mod text;
+
 use std::borrow::Cow;
 use std::io::Read;
 use std::num::NonZeroU64;
@@ -11,10 +13,12 @@ use std::sync::Arc;
 
 use anndex_core::{Error, Result};
 use zarrs::array::codec::api::{
-    ArrayBytes, ArrayBytesOffsets, BytesRepresentation, BytesToBytesCodecTraits, CodecOptions,
+    ArrayBytes, BytesRepresentation, BytesToBytesCodecTraits, CodecOptions,
 };
 use zarrs::array::{CodecChain, DataType, FillValue};
 use zarrs::plugin::ExtensionName;
+
+pub(crate) use text::TextEncoding;
 
 /// The largest decoded chunk, in bytes.
 pub(crate) const CHUNK_LIMIT: u64 = 256 << 20;
@@ -27,7 +31,7 @@ pub(crate) struct Decoder {
     arrays: Vec<(Vec<NonZeroU64>, DataType, FillValue)>,
     /// Length in bytes before each bytes-to-bytes codec, and after the last.
     bytes: Vec<BytesRepresentation>,
-    text: bool,
+    text: Option<TextEncoding>,
 }
 
 /// The elements of a chunk in C order.
@@ -40,11 +44,13 @@ pub(crate) enum Decoded {
 }
 
 impl Decoder {
+    /// A decoder for chunks of `shape`; text, if that is what they hold, is in `text`.
     pub(crate) fn new(
         chain: Arc<CodecChain>,
         shape: Vec<NonZeroU64>,
         data_type: DataType,
         fill_value: FillValue,
+        text: TextEncoding,
     ) -> Result<Self> {
         let unsuitable = |e| Error::unsupported("a codec does not suit the array").source_error(e);
         let mut arrays = vec![(shape, data_type, fill_value)];
@@ -65,7 +71,10 @@ impl Decoder {
         for codec in chain.bytes_to_bytes_codecs() {
             bytes.push(codec.encoded_representation(last(&bytes)?));
         }
-        let text = matches!(codec.name_v3().as_deref(), Some("vlen-utf8" | "vlen-bytes"));
+        let text = match codec.name_v3().as_deref() {
+            Some("vlen-utf8" | "vlen-bytes") => Some(text),
+            _ => None,
+        };
         Ok(Self {
             chain,
             arrays,
@@ -92,8 +101,8 @@ impl Decoder {
         }
         let (shape, data_type, fill) = last(&self.arrays)?;
         let elements = guarded(|| {
-            let mut elements = if self.text {
-                split_text(bytes, elements(shape)?)?
+            let mut elements = if let Some(encoding) = self.text {
+                encoding.split(bytes, elements(shape)?)?
             } else {
                 let codec = self.chain.array_to_bytes_codec();
                 codec
@@ -213,34 +222,6 @@ fn read_limited(reader: impl Read, exact: usize, limit: u64) -> Result<Vec<u8>> 
         )));
     }
     Ok(out)
-}
-
-/// The layout of `vlen-utf8`: the number of elements, then length and bytes of each, in 32-bit
-/// little-endian numbers. zarrs has the same, but panics where a length is damaged.
-fn split_text(stored: Vec<u8>, count: usize) -> Result<ArrayBytes<'static>> {
-    fn number(rest: &mut &[u8]) -> Option<usize> {
-        let (number, tail) = rest.split_first_chunk::<4>()?;
-        *rest = tail;
-        usize::try_from(u32::from_le_bytes(*number)).ok()
-    }
-    let damaged = || Error::corrupt("the lengths of the strings in a chunk are damaged");
-    let mut rest = &stored[..];
-    // Each string takes at least the four bytes of its length.
-    if number(&mut rest) != Some(count) || rest.len() / 4 < count {
-        return Err(damaged());
-    }
-    let mut bytes = Vec::with_capacity(rest.len() - 4 * count);
-    let mut offsets = Vec::with_capacity(count + 1);
-    offsets.push(0);
-    for _ in 0..count {
-        let length = number(&mut rest).ok_or_else(damaged)?;
-        let (text, tail) = rest.split_at_checked(length).ok_or_else(damaged)?;
-        bytes.extend_from_slice(text);
-        offsets.push(bytes.len());
-        rest = tail;
-    }
-    let offsets = ArrayBytesOffsets::new(offsets).map_err(undecodable)?;
-    ArrayBytes::new_vlen(bytes, offsets).map_err(undecodable)
 }
 
 /// Runs a codec of zarrs. Some of them index by numbers from the bytes they decode; a panic there

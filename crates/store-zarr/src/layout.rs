@@ -9,7 +9,7 @@ use anndex_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value, json};
 use zarrs::array::{Array, ArrayMetadata, CodecChain};
 
-use crate::decoder::{CHUNK_LIMIT, Decoder, guarded};
+use crate::decoder::{CHUNK_LIMIT, Decoder, TextEncoding, guarded};
 use crate::element::Element;
 use crate::format::ZarrVersion;
 use crate::hierarchy::{Node, key};
@@ -129,6 +129,7 @@ fn codecs(
         shape.ok_or_else(|| missing("chunk shape"))?,
         array.data_type().clone(),
         array.fill_value().clone(),
+        parts.text,
     )?;
     let fill = array.fill_value().as_ne_bytes().to_vec();
     Ok(Codecs {
@@ -174,6 +175,10 @@ fn zarrs_array(
         }
         if !fill.is_string() {
             fill = json!("");
+        }
+        if parts.text == TextEncoding::Json {
+            // zarrs does not know json2; the decoder does, in place of this.
+            document.insert("filters".to_owned(), json!([{"id": "vlen-utf8"}]));
         }
     }
     document.insert("fill_value".to_owned(), fill);

@@ -6,7 +6,7 @@
 //! # What is read
 //! - Zarr v2 and v3, with consolidated metadata (which are then authoritative) or none, v3 shards
 //!   included, in any of the chunk key encodings that `zarrs` knows.
-//! - Numbers of both byte orders, booleans, and text: variable-length (v2 `|O` with `vlen-utf8`,
+//! - Numbers of both byte orders, booleans, and text: variable-length (v2 `|O` with `vlen-utf8` or `json2`,
 //!   v3 `string`), fixed-length Unicode (`<U10`, `fixed_length_utf32`) and fixed-length bytes that
 //!   hold UTF-8 (`|S5`, `null_terminated_bytes`). Structured types are read by field.
 //! - The codecs blosc, gzip, zlib, bz2, zstd, shuffle, crc32c, fletcher32, adler32, transpose,

@@ -3,6 +3,7 @@
 use anndex_core::{Error, Result};
 use serde_json::{Map, Value};
 
+use crate::decoder::TextEncoding;
 use crate::element::{Element, extents};
 
 /// The parts of the metadata that both versions have.
@@ -17,6 +18,8 @@ pub(super) struct Parts {
     pub(super) filters: Vec<String>,
     /// The chunk inside a shard, and the configuration of the shards.
     pub(super) sharding: Option<(Vec<u64>, Value)>,
+    /// How text is stored, if that is what the array holds.
+    pub(super) text: TextEncoding,
     /// Why no chunk can be found, if so.
     pub(super) unsupported: Option<String>,
 }
@@ -56,6 +59,10 @@ pub(super) fn v2(document: &Map<String, Value>) -> Result<Parts> {
         Value::Array(filters) => filters.clone(),
         _ => return Err(missing("filters")),
     };
+    let text = match &codecs[..] {
+        [only] if name(only) == Some("json2") => TextEncoding::Json,
+        _ => TextEncoding::Lengths,
+    };
     match field("compressor") {
         Value::Null => {}
         compressor => codecs.push(compressor.clone()),
@@ -88,6 +95,7 @@ pub(super) fn v2(document: &Map<String, Value>) -> Result<Parts> {
         codecs,
         filters,
         sharding: None,
+        text,
         unsupported: None,
     })
 }
@@ -143,6 +151,7 @@ pub(super) fn v3(document: &Map<String, Value>) -> Result<Parts> {
         stored,
         codecs,
         sharding,
+        text: TextEncoding::Lengths,
     })
 }
 
