@@ -13,8 +13,8 @@ use sea_orm::{ConnectionTrait, SqlErr};
 use crate::failure::{Failure, Outcome, conflict};
 use crate::{row, select};
 
-/// More rows in one statement gain nothing, cost memory, as statements are kept prepared, and could
-/// have more values than a database allows (32,766 in some).
+/// More rows in one statement gain nothing and cost memory, because statements are kept prepared.
+/// With this many, no table comes near the 32,766 values that some databases allow.
 const MAX_ROWS: usize = 256;
 
 /// Makes the changes of a checked set in their order.
@@ -75,13 +75,10 @@ async fn check<C: ConnectionTrait>(db: &C, precondition: &Precondition) -> Outco
     let found = db.query_one(&select).await?.is_some();
     match (precondition.expect, found) {
         (Expect::Some, true) | (Expect::None, false) => Ok(()),
-        (Expect::Some, false) => Err(conflict(format!(
-            "a {kind} that this change needs is not there (any more)"
+        _ => Err(conflict(format!(
+            "another writer changed a {kind} in the meantime; try again"
         ))
         .into()),
-        (Expect::None, true) => {
-            Err(conflict(format!("a {kind} that must not be there is there already")).into())
-        }
     }
 }
 
