@@ -12,7 +12,7 @@ use anndex_core::store::StoreFormats;
 /// All formats, as the facade registers them.
 pub fn formats() -> StoreFormats {
     let mut formats = StoreFormats::new();
-    formats.register(Arc::new(anndex_store_hdf5::Hdf5Format::default()));
+    formats.register(Arc::new(anndex_store_hdf5::Hdf5Format));
     formats.register(Arc::new(anndex_store_zarr::ZarrFormat::default()));
     formats
 }

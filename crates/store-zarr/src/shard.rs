@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use anndex_core::{Error, Result};
 use zarrs::array::{CodecChain, FillValue, data_type};
 
-use crate::decoder::{Decoded, Decoder};
+use crate::decoder::{Decoded, Decoder, TextEncoding};
 use crate::storage::Storage;
 
 /// Arrays of more shards do not keep their indexes.
@@ -52,7 +52,13 @@ impl Shards {
         let shape = shape.collect::<Option<Vec<_>>>();
         let shape = shape.ok_or_else(|| Error::corrupt("a shard holds no chunks"))?;
         let fill = FillValue::from(u64::MAX);
-        let index = Decoder::new(index_codecs, shape, data_type::uint64(), fill)?;
+        let index = Decoder::new(
+            index_codecs,
+            shape,
+            data_type::uint64(),
+            fill,
+            TextEncoding::Lengths,
+        )?;
         let index_size = index.stored_size().ok_or_else(|| {
             Error::unsupported("the index of the shards is compressed, so its length is not known")
         })?;
