@@ -13,22 +13,6 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-/// Every numeric type.
-pub const DATA_TYPES: [DataType; 12] = [
-    DataType::Bool,
-    DataType::Int8,
-    DataType::Int16,
-    DataType::Int32,
-    DataType::Int64,
-    DataType::UInt8,
-    DataType::UInt16,
-    DataType::UInt32,
-    DataType::UInt64,
-    DataType::Float16,
-    DataType::Float32,
-    DataType::Float64,
-];
-
 /// Genes that variables are drawn from. Not in order, so that joins have to sort; one of them
 /// needs more than ASCII.
 const GENES: [&str; 10] = [
@@ -85,7 +69,7 @@ fn matrix(n_rows: usize, n_columns: usize) -> impl Strategy<Value = InMemoryMatr
     let value = prop_oneof![3 => Just(0u8), 1 => 1u8..=100];
     (
         vec(value, n_rows * n_columns),
-        select(DATA_TYPES.to_vec()),
+        select(DataType::NUMERIC.to_vec()),
         any::<bool>(),
     )
         .prop_map(move |(values, data_type, sparse)| {

@@ -49,7 +49,7 @@ fn case() -> impl Strategy<Value = Case> {
     (
         vec(part, 1..=4),
         select(vec![None, Some(Join::Inner), Some(Join::Outer)]),
-        proptest::option::of(select(generate::DATA_TYPES.to_vec())),
+        proptest::option::of(select(DataType::NUMERIC.to_vec())),
         subsequence(OBS_KEYS.to_vec(), 0..=OBS_KEYS.len()),
         any::<[bool; 3]>(),
         select(filters),

@@ -12,21 +12,6 @@ use anndex_core::store::{
 };
 use anndex_store_hdf5::Hdf5Format;
 
-const NUMERIC: [DataType; 12] = [
-    DataType::Bool,
-    DataType::Int8,
-    DataType::Int16,
-    DataType::Int32,
-    DataType::Int64,
-    DataType::UInt8,
-    DataType::UInt16,
-    DataType::UInt32,
-    DataType::UInt64,
-    DataType::Float16,
-    DataType::Float32,
-    DataType::Float64,
-];
-
 /// Bytes that are valid elements of any type, the same on each call.
 fn elements(data_type: &DataType, count: usize) -> Vec<u8> {
     let size = data_type.fixed_size().unwrap();
@@ -66,7 +51,7 @@ fn write_everything(path: &Path) {
     writer.write_group("", &attributes()).unwrap();
     writer.write_group("empty group", &none).unwrap();
     writer.write_group("group", &attributes()).unwrap();
-    for data_type in &NUMERIC {
+    for data_type in &DataType::NUMERIC {
         let bytes = elements(data_type, 5 * 7);
         let spec = ArraySpec::new(data_type.clone(), [5, 7]);
         let name = format!("group/{data_type}");

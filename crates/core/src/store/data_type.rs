@@ -52,6 +52,22 @@ pub struct StructField {
 }
 
 impl DataType {
+    /// Every type whose elements are booleans or numbers.
+    pub const NUMERIC: [Self; 12] = [
+        Self::Bool,
+        Self::Int8,
+        Self::Int16,
+        Self::Int32,
+        Self::Int64,
+        Self::UInt8,
+        Self::UInt16,
+        Self::UInt32,
+        Self::UInt64,
+        Self::Float16,
+        Self::Float32,
+        Self::Float64,
+    ];
+
     /// Bytes per element.
     ///
     /// # Errors
@@ -97,21 +113,9 @@ impl DataType {
 
     /// The numeric type with this NumPy name (`"float32"`, `"bool"`, …); `None` for any other.
     pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "bool" => Self::Bool,
-            "int8" => Self::Int8,
-            "int16" => Self::Int16,
-            "int32" => Self::Int32,
-            "int64" => Self::Int64,
-            "uint8" => Self::UInt8,
-            "uint16" => Self::UInt16,
-            "uint32" => Self::UInt32,
-            "uint64" => Self::UInt64,
-            "float16" => Self::Float16,
-            "float32" => Self::Float32,
-            "float64" => Self::Float64,
-            _ => return None,
-        })
+        Self::NUMERIC
+            .into_iter()
+            .find(|data_type| data_type.to_string() == name)
     }
 }
 

@@ -31,25 +31,10 @@ impl Elements {
     }
 }
 
-const NUMERIC: [DataType; 12] = [
-    DataType::Bool,
-    DataType::Int8,
-    DataType::Int16,
-    DataType::Int32,
-    DataType::Int64,
-    DataType::UInt8,
-    DataType::UInt16,
-    DataType::UInt32,
-    DataType::UInt64,
-    DataType::Float16,
-    DataType::Float32,
-    DataType::Float64,
-];
-
 /// Every type as scalar, vector, empty and chunked; every layout that the format can write.
 pub(super) fn samples(capabilities: &Capabilities) -> Vec<Sample> {
     let mut random = StdRng::seed_from_u64(2);
-    let types = NUMERIC.into_iter().chain([DataType::String]);
+    let types = DataType::NUMERIC.into_iter().chain([DataType::String]);
     let mut specs = Vec::new();
     for data_type in types {
         let plain = |shape: &[u64]| ArraySpec::new(data_type.clone(), shape);
