@@ -19,6 +19,7 @@
 //! let settings = Settings {
 //!     storage_root: directory.path().join("cells"),
 //!     storage_uid: None,
+//!     cache_dir: directory.path().join("cache"),
 //!     user_handle: "ada".to_owned(),
 //!     user_name: None,
 //!     formats: StoreFormats::new(),
@@ -40,6 +41,7 @@ mod delete;
 mod handle;
 mod known;
 mod lineage;
+mod mapped;
 mod place;
 mod query_set;
 mod retry;
@@ -53,6 +55,7 @@ pub use collection::CollectionBuilder;
 pub use creation::{TransformBuilder, ULabelBuilder};
 pub use handle::Handle;
 pub use lineage::RunChoice;
+pub use mapped::MappedBuilder;
 pub use query_set::{IdLike, QuerySet};
 
 use self::retry::{blocking, retry};
@@ -74,6 +77,8 @@ pub struct Settings {
     /// known: then its directory may have been moved meanwhile, and its record follows. `None`
     /// means the storage whose record has this very directory.
     pub storage_uid: Option<String>,
+    /// The directory of the local cache; it is made when something is cached.
+    pub cache_dir: PathBuf,
     /// The handle of the user who works with the instance, such as a login name.
     pub user_handle: String,
     /// The user's full name, kept when the user is new to the instance.
@@ -91,6 +96,7 @@ struct Inner {
     backend: Arc<dyn Backend>,
     formats: StoreFormats,
     storage: Storage,
+    cache_dir: PathBuf,
     user: User,
     run: RwLock<Option<Run>>,
 }
@@ -132,6 +138,7 @@ impl Instance {
             backend,
             formats: settings.formats,
             storage,
+            cache_dir: settings.cache_dir,
             user,
             run: RwLock::new(None),
         })))
@@ -160,6 +167,11 @@ impl Instance {
     /// The directory of the default storage.
     pub fn storage_root(&self) -> &Path {
         Path::new(&self.0.storage.root)
+    }
+
+    /// The directory of the local cache, which may not exist yet.
+    pub fn cache_dir(&self) -> &Path {
+        &self.0.cache_dir
     }
 
     /// Makes a directory a storage: artifacts in it are registered in place.

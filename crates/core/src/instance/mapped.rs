@@ -1,0 +1,178 @@
+//! Mapping a collection: its artifacts as one dataset that is indexed by observation.
+
+use std::path::{Path, PathBuf};
+
+use super::handle::Handle;
+use super::lineage::RunChoice;
+use super::retry::blocking;
+use super::{Instance, place};
+use crate::anndata::Label;
+use crate::backend::Query;
+use crate::error::{Error, Result};
+use crate::mapped::{EncodeLabels, Join, MappedCollection, MappedOptions, UnknownLabel};
+use crate::record::{Artifact, Collection, RecordData, Storage};
+use crate::registry::Registry;
+use crate::store::DataType;
+
+/// A collection that is about to be mapped. The parameters are those of [`MappedOptions`], with
+/// the same defaults.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is opened before open is called"]
+pub struct MappedBuilder {
+    collection: Handle<Collection>,
+    options: MappedOptions,
+    is_run_input: RunChoice,
+}
+
+impl Handle<Collection> {
+    /// Starts to map the collection's artifacts, all of which must be AnnData.
+    pub fn mapped(&self) -> MappedBuilder {
+        MappedBuilder {
+            collection: self.clone(),
+            options: MappedOptions::default(),
+            is_run_input: RunChoice::Current,
+        }
+    }
+}
+
+/// Hands a parameter on to the options.
+macro_rules! parameters {
+    ($($name:ident($value:ident: $type:ty);)*) => {
+        $(
+            #[doc = concat!("Sets [`MappedOptions::", stringify!($name), "`].")]
+            pub fn $name(mut self, $value: $type) -> Self {
+                self.options = self.options.$name($value);
+                self
+            }
+        )*
+    };
+}
+
+impl MappedBuilder {
+    /// Sets [`MappedOptions::layers_keys`].
+    pub fn layers_keys<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
+        self.options = self.options.layers_keys(keys);
+        self
+    }
+
+    /// Sets [`MappedOptions::obs_keys`].
+    pub fn obs_keys<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
+        self.options = self.options.obs_keys(keys);
+        self
+    }
+
+    /// Sets [`MappedOptions::obsm_keys`].
+    pub fn obsm_keys<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
+        self.options = self.options.obsm_keys(keys);
+        self
+    }
+
+    /// Adds a condition to [`MappedOptions::obs_filter`]: `column` holds one of `values`.
+    pub fn obs_filter<L: Into<Label>>(
+        mut self,
+        column: impl Into<String>,
+        values: impl IntoIterator<Item = L>,
+    ) -> Self {
+        self.options = self.options.obs_filter(column, values);
+        self
+    }
+
+    parameters! {
+        join(join: impl Into<Option<Join>>);
+        encode_labels(encode_labels: EncodeLabels);
+        unknown_label(unknown_label: UnknownLabel);
+        cache_categories(cache_categories: bool);
+        parallel(parallel: bool);
+        dtype(dtype: impl Into<Option<DataType>>);
+        stream(stream: bool);
+        cache_dir(cache_dir: impl Into<PathBuf>);
+    }
+
+    /// Sets all parameters at once.
+    pub fn options(mut self, options: MappedOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Whether the collection becomes an input of a run: of the current one if there is one, of
+    /// none for `false`, of the current one or an error for `true`, or of the run given.
+    pub fn is_run_input(mut self, is_run_input: impl Into<RunChoice>) -> Self {
+        self.is_run_input = is_run_input.into();
+        self
+    }
+
+    /// Opens the artifacts, in their order. What has to be converted first is kept in the
+    /// instance's cache, unless the options name another directory.
+    ///
+    /// # Errors
+    /// - `InvalidInput` if an artifact is no AnnData that this build can open (the error lists
+    ///   these), or if the collection must be an input but no run is going on;
+    /// - `NotFound` if an artifact is not in its storage any more, or no artifact has a key that
+    ///   was asked for;
+    /// - as [`MappedCollection::open_paths`]; `Backend` if the database fails.
+    pub async fn open(self) -> Result<MappedCollection> {
+        let uid = self.collection.uid.clone();
+        let opened = self.open_checked().await;
+        opened.map_err(|e| e.operation("map collection").with("collection", uid))
+    }
+
+    async fn open_checked(self) -> Result<MappedCollection> {
+        let db = self.collection.instance().clone();
+        // Asked before files are opened, which takes longer.
+        self.is_run_input.resolve(&db)?;
+        let artifacts = self.collection.artifacts().await?;
+        check_formats(&db, &artifacts)?;
+        let places = places(&db, &artifacts).await?;
+        let formats = db.formats().clone();
+        let mut options = self.options;
+        options
+            .cache_dir
+            .get_or_insert_with(|| db.cache_dir().to_owned());
+        let mapped = blocking(move || {
+            let paths: Result<Vec<PathBuf>> = places
+                .iter()
+                .map(|(storage, key)| place::resolve(storage, key))
+                .collect();
+            MappedCollection::open_paths(&formats, &paths?, &options)
+        })
+        .await?;
+        self.collection.track_input(self.is_run_input).await?;
+        Ok(mapped)
+    }
+}
+
+/// Lists the artifacts that no format of this build opens.
+fn check_formats(db: &Instance, artifacts: &[Handle<Artifact>]) -> Result<()> {
+    let mut others = Vec::new();
+    let mut reason = None;
+    for artifact in artifacts {
+        if let Err(error) = db.formats().for_path(Path::new(&artifact.storage_key)) {
+            others.push(artifact.label());
+            reason.get_or_insert(error);
+        }
+    }
+    match reason {
+        None => Ok(()),
+        Some(reason) => Err(Error::invalid_input(format!(
+            "only AnnData can be mapped, and these can't be opened as such: {}; make a collection \
+             without them",
+            others.join(", ")
+        ))
+        .source_error(reason)),
+    }
+}
+
+/// The storage of each artifact, and the place in it.
+async fn places(db: &Instance, artifacts: &[Handle<Artifact>]) -> Result<Vec<(Storage, String)>> {
+    let storages = db.select::<Storage>(&Query::new(Storage::KIND)).await?;
+    let place = |artifact: &Handle<Artifact>| {
+        let storage = storages
+            .iter()
+            .find(|storage| storage.id == Some(artifact.storage_id));
+        let storage = storage.ok_or_else(|| {
+            Error::not_found("the storage of the artifact is gone").with("uid", artifact.uid())
+        })?;
+        Ok((storage.clone(), artifact.storage_key.clone()))
+    };
+    artifacts.iter().map(place).collect()
+}
