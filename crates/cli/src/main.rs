@@ -1,3 +1,57 @@
-//! The `anndex` command.
+//! The `anndex` command: register, version and map AnnData files.
+//!
+//! Results go to standard output, as tables for people or with `--json` as one JSON document for
+//! programs; errors, warnings and progress go to standard error. [`failure`] says what the exit
+//! codes mean.
 
-fn main() {}
+mod arguments;
+mod command;
+mod demo;
+mod failure;
+mod interrupt;
+mod lookup;
+mod output;
+mod progress;
+mod quantity;
+mod session;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::session::Session;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return failure::usage(&error),
+    };
+    session::log_to_stderr(&arguments.global);
+    let json = arguments.global.json;
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::report(&anndex::Error::io("threads", error), json),
+    };
+    let result = runtime.block_on(run(arguments));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error, json),
+    }
+}
+
+async fn run(arguments: Arguments) -> anndex::Result<()> {
+    let session = Session::new(arguments.global);
+    match arguments.command {
+        Command::Init(init) => command::init::run(&session, init).await,
+        Command::Artifact(artifact) => command::artifact::run(&session, artifact).await,
+        Command::Collection(collection) => command::collection::run(&session, collection).await,
+        Command::Inspect(inspect) => command::inspect::run(&session, &inspect),
+        Command::Map(map) => command::map::run(&session, map).await,
+        Command::Demo(demo) => demo::run(&session, demo).await,
+    }
+}

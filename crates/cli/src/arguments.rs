@@ -1,0 +1,76 @@
+//! The command line: options that all commands share, and the list of commands. Each command's
+//! own arguments stand in its module.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::command::{
+    artifact::ArtifactCommand, collection::CollectionCommand, init::Init, inspect::Inspect,
+    map::Map,
+};
+use crate::demo::Demo;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  reading, writing or the database failed
+  2  the command line or an argument is wrong
+  3  a record, file or key was not found
+  4  it exists already, or somebody else changed it meanwhile
+  5  a file is damaged, or this build can't read it
+  130  stopped with Ctrl-C";
+
+/// Registers, versions and maps AnnData files (.h5ad, .zarr).
+///
+/// Commands work in the instance that the current directory belongs to; `anndex init` makes one.
+/// `anndex demo` shows the whole story in a temporary one.
+#[derive(Debug, Parser)]
+#[command(name = "anndex", version, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What all commands understand.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Global {
+    /// The instance: its directory. Default: ANNDEX_DB, else the nearest one above the current
+    /// directory
+    #[arg(
+        long,
+        global = true,
+        value_name = "LOCATION",
+        help_heading = "Options for all commands"
+    )]
+    pub(crate) db: Option<String>,
+    /// Print one JSON document, also for errors (on standard error)
+    #[arg(long, global = true, help_heading = "Options for all commands")]
+    pub(crate) json: bool,
+    /// Print results only: no progress, no advice, no warnings
+    #[arg(long, short, global = true, help_heading = "Options for all commands")]
+    pub(crate) quiet: bool,
+    /// Say more about what is done; twice for still more
+    #[arg(
+        long,
+        short,
+        global = true,
+        action = clap::ArgAction::Count,
+        help_heading = "Options for all commands"
+    )]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(Init),
+    /// Register files and directories, list and delete them
+    #[command(subcommand)]
+    Artifact(ArtifactCommand),
+    /// Make collections of artifacts, list, version and delete them
+    #[command(subcommand)]
+    Collection(CollectionCommand),
+    Inspect(Inspect),
+    Map(Map),
+    Demo(Demo),
+}

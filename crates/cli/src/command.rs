@@ -1,0 +1,36 @@
+//! The commands, one module each, and what they share.
+
+pub(crate) mod artifact;
+pub(crate) mod collection;
+mod delete;
+pub(crate) mod epoch;
+pub(crate) mod init;
+pub(crate) mod inspect;
+pub(crate) mod map;
+
+use anndex::Result;
+use chrono::{DateTime, Utc};
+
+use crate::output::{Output, Style, plain};
+
+/// A value, or a dash where there is none.
+fn or_dash(value: Option<&str>) -> String {
+    value.unwrap_or("-").to_owned()
+}
+
+/// A time to the minute.
+fn date(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M").to_string()
+}
+
+/// Prints a page of text whose first line is its heading.
+fn page(output: &Output, text: &str) -> Result<()> {
+    for (index, line) in text.lines().enumerate() {
+        let line = plain(line);
+        match index {
+            0 => output.line(output.paint(Style::Heading, &line))?,
+            _ => output.line(line)?,
+        }
+    }
+    Ok(())
+}

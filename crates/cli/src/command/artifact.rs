@@ -1,0 +1,285 @@
+//! `anndex artifact`: registers files and directories, lists, shows and deletes them.
+
+use std::path::{Path, PathBuf};
+
+use anndex::{Artifact, Field, Handle, Instance, Result};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::json;
+
+use super::delete::{self, Delete, Restore};
+use super::{date, or_dash};
+use crate::lookup::find;
+use crate::output::Style;
+use crate::session::Session;
+use crate::table::Table;
+use crate::{progress, quantity};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ArtifactCommand {
+    Add(Add),
+    List(List),
+    Show(Show),
+    /// Move artifacts to the trash, or remove them permanently
+    ///
+    /// Removing permanently also removes the copy that the instance made; a file that was
+    /// registered where it is stays. What a collection holds can't be removed.
+    Delete(Delete),
+    /// Take artifacts out of the trash
+    Restore(Restore),
+}
+
+/// Register files and directories
+///
+/// What is inside the storage (usually the directory of the instance) is registered where it is,
+/// with its relative path as key. Anything else is copied to `.anndex/artifacts` in the storage;
+/// the original is not needed any more. Content that is known is not registered again: its record
+/// is given back. If this stops half-way, what was registered stays; doing it again goes on.
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// Files or directories such as .h5ad and .zarr
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// A path-like name; for one file. Default: the file's name or place
+    #[arg(long)]
+    key: Option<String>,
+    /// What it is, in words
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// The version; for one file
+    #[arg(long)]
+    version: Option<String>,
+    /// The artifact that it is a new version of, by uid or key; for one file
+    #[arg(long, value_name = "ARTIFACT")]
+    new_version_of: Option<String>,
+}
+
+/// List artifacts, the newest first
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Those in the trash instead
+    #[arg(long)]
+    trash: bool,
+    /// At most this many
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<u64>,
+}
+
+/// Show all about an artifact
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Its uid, the beginning of it, or its key
+    artifact: String,
+}
+
+/// An artifact in JSON.
+#[derive(Debug, Serialize)]
+struct Added<'a> {
+    #[serde(flatten)]
+    record: &'a Artifact,
+    /// Whether it was registered now.
+    is_new: bool,
+}
+
+pub(crate) async fn run(session: &Session, command: ArtifactCommand) -> Result<()> {
+    let db = session.connect().await?;
+    let done = match command {
+        ArtifactCommand::Add(arguments) => add(session, &db, arguments).await,
+        ArtifactCommand::List(arguments) => list(session, &db, &arguments).await,
+        ArtifactCommand::Show(arguments) => show(session, &db, &arguments).await,
+        ArtifactCommand::Delete(arguments) => {
+            delete::run(session, db.artifacts(), &arguments).await
+        }
+        ArtifactCommand::Restore(arguments) => {
+            let restored = delete::restore(db.artifacts(), &arguments).await;
+            restored.and_then(|restored| print(session, &restored, "there are none"))
+        }
+    };
+    done.and(db.close().await)
+}
+
+async fn add(session: &Session, db: &Instance, arguments: Add) -> Result<()> {
+    let one_file = [
+        ("--key", arguments.key.is_some()),
+        ("--version", arguments.version.is_some()),
+        ("--new-version-of", arguments.new_version_of.is_some()),
+    ];
+    if let Some((option, _)) = one_file.iter().find(|(_, given)| *given)
+        && arguments.files.len() > 1
+    {
+        return Err(anndex::Error::invalid_input(format!(
+            "{option} is for one file; add the files one by one"
+        )));
+    }
+    let old = match &arguments.new_version_of {
+        Some(old) => Some(find(db.artifacts(), old).await?),
+        None => None,
+    };
+    // A missing file is noticed before the first one is registered.
+    let sizes: Vec<u64> = arguments
+        .files
+        .iter()
+        .map(|f| size(f))
+        .collect::<Result<_>>()?;
+    let newest = db
+        .artifacts()
+        .with_trash()
+        .order_by_descending(Field::Id)
+        .first()
+        .await?;
+    let newest = newest.map_or(0, |artifact| artifact.id());
+    let bar = progress::bytes(session.shows_progress(), sizes.iter().sum());
+    let mut added = Vec::new();
+    for (file, size) in arguments.files.iter().zip(sizes) {
+        session.interrupt.check()?;
+        bar.set_message(crate::output::plain(&file.to_string_lossy()).into_owned());
+        let mut builder = db.artifact(file);
+        if let Some(key) = &arguments.key {
+            builder = builder.key(key);
+        }
+        if let Some(description) = &arguments.description {
+            builder = builder.description(description);
+        }
+        if let Some(version) = &arguments.version {
+            builder = builder.version(version);
+        }
+        if let Some(old) = &old {
+            builder = builder.is_new_version_of(old);
+        }
+        added.push(builder.save().await?);
+        bar.inc(size);
+    }
+    bar.finish_and_clear();
+    let output = &session.output;
+    if output.is_json() {
+        let records: Vec<_> = added
+            .iter()
+            .map(|artifact| Added {
+                record: artifact.record(),
+                is_new: artifact.id() > newest,
+            })
+            .collect();
+        return output.json(&records);
+    }
+    output.table(&table(&added))?;
+    let known = added
+        .iter()
+        .filter(|artifact| artifact.id() <= newest)
+        .count();
+    if known > 0 {
+        output.advice(format!("{known} of {} were known already", added.len()))?;
+    }
+    output.advice("next: anndex collection create NAME UID...")
+}
+
+/// The bytes of a file, or of all files in a directory.
+fn size(path: &Path) -> Result<u64> {
+    let at = |e| anndex::Error::io(path.display(), e).operation("add artifact");
+    let metadata = path.metadata().map_err(at)?;
+    if !metadata.is_dir() {
+        return Ok(metadata.len());
+    }
+    let mut total = 0;
+    for file in anndex::registry::hash::files_of(path)? {
+        total += file
+            .metadata()
+            .map_err(|e| anndex::Error::io(file.display(), e))?
+            .len();
+    }
+    Ok(total)
+}
+
+async fn list(session: &Session, db: &Instance, arguments: &List) -> Result<()> {
+    let mut artifacts = db.artifacts().order_by_descending(Field::Id);
+    if arguments.trash {
+        artifacts = artifacts.only_trash();
+    }
+    if let Some(limit) = arguments.limit {
+        artifacts = artifacts.limit(limit);
+    }
+    let none = "there are none; anndex artifact add FILE... registers files";
+    print(session, &artifacts.all().await?, none)
+}
+
+fn print(session: &Session, artifacts: &[Handle<Artifact>], none: &str) -> Result<()> {
+    let output = &session.output;
+    if output.is_json() {
+        let records: Vec<_> = artifacts.iter().map(Handle::record).collect();
+        return output.json(&records);
+    }
+    let table = self::table(artifacts);
+    match table.is_empty() {
+        true => output.advice(none),
+        false => output.table(&table),
+    }
+}
+
+async fn show(session: &Session, db: &Instance, arguments: &Show) -> Result<()> {
+    let artifact = find(db.artifacts(), &arguments.artifact).await?;
+    // A file that is gone is worth knowing, but no reason not to show the record.
+    let (path, problem) = match artifact.path().await {
+        Ok(path) => (Some(path), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let collections = artifact.collections().await?;
+    let output = &session.output;
+    if output.is_json() {
+        let mut document = to_json(artifact.record())?;
+        if let Some(fields) = document.as_object_mut() {
+            fields.insert("path".to_owned(), json!(path));
+            fields.insert("problem".to_owned(), json!(problem));
+            let uids: Vec<_> = collections.iter().map(|c| c.uid.as_str()).collect();
+            fields.insert("collections".to_owned(), json!(uids));
+        }
+        return output.json(&document);
+    }
+    super::page(output, &artifact.describe().await?)?;
+    if let Some(path) = path {
+        output.line(format!("  {:<18} {}", "path", path.display()))?;
+    }
+    if let Some(problem) = problem {
+        output.line(output.paint(Style::Warning, &format!("  {problem}")))?;
+    }
+    for collection in collections {
+        let name = crate::output::plain(&collection.name).into_owned();
+        output.line(format!("  {:<18} {} {name}", "held by", collection.uid))?;
+    }
+    Ok(())
+}
+
+/// A record as a JSON object to which more can be added.
+pub(super) fn to_json(record: &impl Serialize) -> Result<serde_json::Value> {
+    serde_json::to_value(record).map_err(|e| {
+        anndex::Error::invalid_input("the record can't be written as JSON").source_error(e)
+    })
+}
+
+/// Artifacts with what tells them apart.
+pub(crate) fn table(artifacts: &[Handle<Artifact>]) -> Table {
+    let mut table = Table::new([
+        "uid",
+        "key",
+        "version",
+        ">cells",
+        ">size",
+        "created",
+        "description",
+    ]);
+    for artifact in artifacts {
+        table.row([
+            artifact.uid.clone(),
+            or_dash(artifact.key.as_deref()),
+            or_dash(artifact.version.as_deref()),
+            unsigned(artifact.n_observations).map_or_else(|| "-".to_owned(), quantity::count),
+            unsigned(artifact.size)
+                .map_or_else(|| "-".to_owned(), |size| quantity::bytes(size as f64)),
+            date(artifact.created_at),
+            artifact.description.clone().unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+fn unsigned(number: Option<i64>) -> Option<u64> {
+    number.and_then(|number| u64::try_from(number).ok())
+}

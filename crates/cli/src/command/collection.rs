@@ -1,0 +1,221 @@
+//! `anndex collection`: makes collections of artifacts, lists, shows, versions and deletes them.
+
+use anndex::{Artifact, Collection, Field, Handle, Instance, Result, Visibility};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::artifact::{table as artifact_table, to_json};
+use super::delete::{self, Delete, Restore};
+use super::{date, or_dash, page};
+use crate::lookup::find;
+use crate::quantity::nouns;
+use crate::session::Session;
+use crate::table::Table;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CollectionCommand {
+    Create(Create),
+    List(List),
+    Show(Show),
+    Versions(Versions),
+    /// Move collections to the trash, or remove them permanently; artifacts stay
+    Delete(Delete),
+    /// Take collections out of the trash
+    Restore(Restore),
+}
+
+/// Make a collection of artifacts, in the order given
+///
+/// Artifacts that are together in a collection already are not collected again: that collection
+/// is given back, under the new name.
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// The name
+    name: String,
+    /// The artifacts: their uids, the beginnings of them, or their keys
+    #[arg(required = true, value_name = "UID")]
+    artifacts: Vec<String>,
+    /// What it is, in words
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// The version, at most 30 characters
+    #[arg(long)]
+    version: Option<String>,
+    /// The collection that it is a new version of, by uid or name
+    #[arg(long, value_name = "COLLECTION")]
+    new_version_of: Option<String>,
+    /// An artifact that describes the collection
+    #[arg(long, value_name = "UID")]
+    meta: Option<String>,
+    /// A reference, such as a URL
+    #[arg(long)]
+    reference: Option<String>,
+    /// The type of the reference, such as "url"
+    #[arg(long, value_name = "TYPE")]
+    reference_type: Option<String>,
+}
+
+/// List collections, the newest first
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Those in the trash instead
+    #[arg(long)]
+    trash: bool,
+    /// At most this many
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<u64>,
+}
+
+/// Show all about a collection, and its artifacts
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Its name, its uid or the beginning of it
+    collection: String,
+}
+
+/// List all versions of a collection, the oldest first
+#[derive(Debug, Args)]
+pub(crate) struct Versions {
+    /// The name or uid of any of them
+    collection: String,
+}
+
+pub(crate) async fn run(session: &Session, command: CollectionCommand) -> Result<()> {
+    let db = session.connect().await?;
+    let done = match command {
+        CollectionCommand::Create(arguments) => create(session, &db, arguments).await,
+        CollectionCommand::List(arguments) => list(session, &db, &arguments).await,
+        CollectionCommand::Show(arguments) => show(session, &db, &arguments).await,
+        CollectionCommand::Versions(arguments) => versions(session, &db, &arguments).await,
+        CollectionCommand::Delete(arguments) => {
+            delete::run(session, db.collections(), &arguments).await
+        }
+        CollectionCommand::Restore(arguments) => {
+            let restored = delete::restore(db.collections(), &arguments).await;
+            restored.and_then(|restored| print(session, &restored, "there are none"))
+        }
+    };
+    done.and(db.close().await)
+}
+
+async fn create(session: &Session, db: &Instance, arguments: Create) -> Result<()> {
+    let mut artifacts = Vec::new();
+    for artifact in &arguments.artifacts {
+        artifacts.push(find(db.artifacts(), artifact).await?);
+    }
+    let mut builder = db.collection(artifacts).name(arguments.name);
+    if let Some(old) = &arguments.new_version_of {
+        builder = builder.is_new_version_of(&find(db.collections(), old).await?);
+    }
+    if let Some(meta) = &arguments.meta {
+        builder = builder.meta(&find(db.artifacts(), meta).await?);
+    }
+    if let Some(description) = arguments.description {
+        builder = builder.description(description);
+    }
+    if let Some(version) = arguments.version {
+        builder = builder.version(version);
+    }
+    if let Some(reference) = arguments.reference {
+        builder = builder.reference(reference);
+    }
+    if let Some(reference_type) = arguments.reference_type {
+        builder = builder.reference_type(reference_type);
+    }
+    let collection = builder.save().await?;
+    let output = &session.output;
+    if output.is_json() {
+        return output.json(&with_artifacts(
+            &collection,
+            &collection.artifacts().await?,
+        )?);
+    }
+    output.table(&table(std::slice::from_ref(&collection)))?;
+    output.advice("next: anndex map NAME --obs KEY")
+}
+
+async fn list(session: &Session, db: &Instance, arguments: &List) -> Result<()> {
+    let mut collections = db.collections().order_by_descending(Field::Id);
+    if arguments.trash {
+        collections = collections.only_trash();
+    }
+    if let Some(limit) = arguments.limit {
+        collections = collections.limit(limit);
+    }
+    let none = "there are none; anndex collection create NAME UID... makes one";
+    print(session, &collections.all().await?, none)
+}
+
+async fn versions(session: &Session, db: &Instance, arguments: &Versions) -> Result<()> {
+    let collection = find(db.collections(), &arguments.collection).await?;
+    print(session, &collection.versions().await?, "there are none")
+}
+
+async fn show(session: &Session, db: &Instance, arguments: &Show) -> Result<()> {
+    let collection = find(db.collections(), &arguments.collection).await?;
+    let artifacts = collection.artifacts().await?;
+    let output = &session.output;
+    if output.is_json() {
+        let mut document = with_artifacts(&collection, &artifacts)?;
+        let input_of = collection.input_of().await?;
+        let run = collection.run().await?;
+        let transform = collection.transform().await?;
+        if let Some(fields) = document.as_object_mut() {
+            let uids: Vec<_> = input_of.iter().map(|run| run.uid.as_str()).collect();
+            fields.insert("input_of".to_owned(), json!(uids));
+            fields.insert("run".to_owned(), json!(run.map(|run| run.uid.clone())));
+            let transform = transform.map(|transform| transform.uid.clone());
+            fields.insert("transform".to_owned(), json!(transform));
+        }
+        return output.json(&document);
+    }
+    page(output, &collection.describe().await?)?;
+    output.line(nouns(artifacts.len() as u64, "artifact"))?;
+    output.table(&artifact_table(&artifacts))
+}
+
+fn print(session: &Session, collections: &[Handle<Collection>], none: &str) -> Result<()> {
+    let output = &session.output;
+    if output.is_json() {
+        let records: Vec<_> = collections.iter().map(Handle::record).collect();
+        return output.json(&records);
+    }
+    let table = table(collections);
+    match table.is_empty() {
+        true => output.advice(none),
+        false => output.table(&table),
+    }
+}
+
+fn with_artifacts(
+    collection: &Handle<Collection>,
+    artifacts: &[Handle<Artifact>],
+) -> Result<Value> {
+    let mut document = to_json(collection.record())?;
+    if let Some(fields) = document.as_object_mut() {
+        let records: Vec<_> = artifacts.iter().map(Handle::record).collect();
+        fields.insert("artifacts".to_owned(), to_json(&records)?);
+    }
+    Ok(document)
+}
+
+/// Collections with what tells them apart.
+pub(crate) fn table(collections: &[Handle<Collection>]) -> Table {
+    let mut table = Table::new(["uid", "name", "version", "created", "", "description"]);
+    for collection in collections {
+        table.row([
+            collection.uid.clone(),
+            collection.name.clone(),
+            or_dash(collection.version.as_deref()),
+            date(collection.created_at),
+            match collection.visibility {
+                Visibility::Default => "",
+                Visibility::Hidden => "hidden",
+                Visibility::Trash => "trash",
+            }
+            .to_owned(),
+            collection.description.clone().unwrap_or_default(),
+        ]);
+    }
+    table
+}

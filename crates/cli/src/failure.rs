@@ -1,0 +1,115 @@
+//! How the command fails: messages on standard error and exit codes that mean something.
+
+use std::error::Error as _;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use anndex::{Error, ErrorKind};
+use serde_json::{Map, Value, json};
+
+use crate::output::{STANDARD_OUTPUT, plain, uses_color};
+
+const FAILURE: u8 = 1;
+const USAGE: u8 = 2;
+const NOT_FOUND: u8 = 3;
+const CONFLICT: u8 = 4;
+const UNREADABLE: u8 = 5;
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// The exit code of a kind of error.
+fn exit_code(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::InvalidInput => USAGE,
+        ErrorKind::NotFound => NOT_FOUND,
+        ErrorKind::AlreadyExists | ErrorKind::Conflict => CONFLICT,
+        ErrorKind::Corrupt | ErrorKind::Unsupported => UNREADABLE,
+        ErrorKind::Cancelled => INTERRUPTED,
+        _ => FAILURE,
+    }
+}
+
+/// Reports an error and gives its exit code.
+pub(crate) fn report(error: &Error, json: bool) -> ExitCode {
+    if is_broken_pipe(error) {
+        // Whoever read the output has seen enough.
+        return ExitCode::SUCCESS;
+    }
+    let code = exit_code(error.kind());
+    if json {
+        print_json(&document(error, code));
+    } else {
+        let mut text = format!("{} {}\n", label(), plain(&error.to_string()));
+        for cause in causes(error) {
+            text.push_str(&format!("  because: {}\n", plain(&cause)));
+        }
+        print(&text);
+    }
+    ExitCode::from(code)
+}
+
+/// Reports what is wrong with the command line, or prints the help or version that was asked for.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let message = error.render().to_string();
+        let message = message.trim().trim_start_matches("error: ");
+        print_json(&json!({"error": {
+            "kind": "usage",
+            "message": message,
+            "exit_code": USAGE,
+        }}));
+        return ExitCode::from(USAGE);
+    }
+    // If even this can't be printed there is nobody to tell.
+    let _ = error.print();
+    match error.use_stderr() {
+        true => ExitCode::from(USAGE),
+        false => ExitCode::SUCCESS,
+    }
+}
+
+fn document(error: &Error, code: u8) -> Value {
+    let context: Map<String, Value> = error
+        .contexts()
+        .map(|(key, value)| (key.to_owned(), value.into()))
+        .collect();
+    json!({"error": {
+        "kind": error.kind().as_str(),
+        "operation": error.operation_name(),
+        "message": error.message(),
+        "context": context,
+        "causes": causes(error),
+        "exit_code": code,
+    }})
+}
+
+fn causes(error: &Error) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    causes
+}
+
+fn is_broken_pipe(error: &Error) -> bool {
+    let cause = error.source().and_then(|s| s.downcast_ref::<io::Error>());
+    error.context("path") == Some(STANDARD_OUTPUT)
+        && cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn label() -> &'static str {
+    match uses_color(io::stderr().is_terminal()) {
+        true => "\x1b[1;31merror:\x1b[0m",
+        false => "error:",
+    }
+}
+
+fn print_json(document: &Value) {
+    print(&format!("{document}\n"));
+}
+
+/// There is nobody to tell if standard error is closed.
+pub(crate) fn print(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}

@@ -1,0 +1,10 @@
+//! The `anndex` command, called as people and programs call it.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod demo;
+mod errors;
+mod fixtures;
+mod main_job;
+mod records;
+mod support;
