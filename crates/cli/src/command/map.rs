@@ -88,15 +88,10 @@ fn column_and_value(text: &str) -> std::result::Result<(String, String), String>
 }
 
 fn data_type(text: &str) -> std::result::Result<DataType, String> {
-    use DataType::{
-        Bool, Float16, Float32, Float64, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64,
-    };
-    let types = [
-        Float32, Float64, Float16, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64, Bool,
-    ];
-    let names = types.each_ref().map(ToString::to_string).join(", ");
-    let found = types.into_iter().find(|t| t.to_string() == text);
-    found.ok_or_else(|| format!("choose one of: {names}"))
+    DataType::from_name(text).ok_or_else(|| {
+        let names = DataType::NUMERIC.map(|data_type| data_type.to_string());
+        format!("choose one of: {}", names.join(", "))
+    })
 }
 
 /// The labels that a text on the command line can mean, whatever the type of the column.
