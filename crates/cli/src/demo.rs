@@ -1,23 +1,22 @@
 //! `anndex demo`: the whole story in a temporary instance, each step with a line that explains it.
 
+mod files;
 mod mapping;
+mod random;
 mod simulate;
 mod story;
 mod survey;
+mod versions;
 
 use std::path::{Path, PathBuf};
 
-use anndex::anndata::{AnnData, WriteOptions, write};
-use anndex::store::Compression;
 use anndex::{Artifact, Collection, Error, Handle, Instance, InstanceOptions, Result};
 use clap::Args;
 
-use self::simulate::{Donor, donor};
 use self::story::Story;
 use self::survey::{FileSurvey, obs_key};
 use crate::command::artifact::table as artifact_table;
 use crate::command::collection::table as collection_table;
-use crate::quantity::nouns;
 use crate::session::Session;
 
 /// Tell the whole story in a temporary instance: register, collect, map, version, trash, lineage
@@ -32,26 +31,6 @@ pub(crate) struct Demo {
 }
 
 const NAME: &str = "My collection";
-
-const DONORS: [Donor; 2] = [
-    Donor {
-        name: "donor_1",
-        seed: 1,
-        cells: 600,
-        lacks: "Megakaryocyte",
-        max_percent_mito: 100.0,
-    },
-    Donor {
-        name: "donor_2",
-        seed: 2,
-        cells: 600,
-        lacks: "Dendritic",
-        max_percent_mito: 100.0,
-    },
-];
-
-/// Cells with more than this percentage of mitochondrial counts are taken for damaged.
-const MAX_PERCENT_MITO: f32 = 10.0;
 
 pub(crate) async fn run(session: &Session, arguments: Demo) -> Result<()> {
     let directory = tempfile::Builder::new()
@@ -131,64 +110,6 @@ impl Tale<'_> {
         self.trash(db, second).await?;
         next()?;
         self.lineage(db).await
-    }
-
-    fn simulate(&self) -> Result<Vec<FileSurvey>> {
-        self.story.step(
-            "Two simulated donors",
-            "Blood cells with raw counts; each donor has genes and cell types that the other lacks.",
-        )?;
-        let mut files = Vec::new();
-        for (simulated, file) in DONORS.iter().zip(["donor_1.h5ad", "donor_2.zarr"]) {
-            self.session.interrupt.check()?;
-            let path = self.cells.join(file);
-            store(&path, &donor(simulated)?)?;
-            files.push(FileSurvey::new(&path));
-        }
-        self.describe(&files)?;
-        Ok(files)
-    }
-
-    fn look_at(&self, files: &[PathBuf]) -> Result<Vec<FileSurvey>> {
-        for file in files {
-            file.metadata()
-                .map_err(|e| Error::io(file.display(), e).operation("demo"))?;
-        }
-        self.story.step(
-            "Your files",
-            "They are only read, where they are; all that the demo makes is temporary.",
-        )?;
-        let files: Vec<_> = files.iter().map(|file| FileSurvey::new(file)).collect();
-        self.describe(&files)?;
-        Ok(files)
-    }
-
-    fn describe(&self, files: &[FileSurvey]) -> Result<()> {
-        let width = files.iter().map(|file| file.name().chars().count()).max();
-        let width = width.unwrap_or_default();
-        for file in files {
-            let name = file.name();
-            match &file.anndata {
-                Ok(data) => {
-                    let size = format!(
-                        "{} × {}",
-                        nouns(data.n_obs, "cell"),
-                        nouns(data.n_vars, "gene")
-                    );
-                    match &data.x {
-                        Some(x) => self.story.line(&format!("{name:<width$}  {size}, {x}"))?,
-                        None => self.story.warning(&format!(
-                            "{name:<width$}  {size}, without X: it is registered but not mapped"
-                        ))?,
-                    }
-                }
-                Err(reason) => self.story.warning(&format!(
-                    "{name:<width$}  can't be mapped: {}",
-                    crate::output::plain(reason)
-                ))?,
-            }
-        }
-        Ok(())
     }
 
     async fn init(&self, files: &[FileSurvey]) -> Result<Instance> {
@@ -290,125 +211,6 @@ impl Tale<'_> {
         )
     }
 
-    /// Makes version 2 in a tracked run: for simulated cells after quality control.
-    async fn new_version(
-        &self,
-        db: &Instance,
-        first: &Handle<Collection>,
-        held: &[Handle<Artifact>],
-    ) -> Result<Handle<Collection>> {
-        let title = match self.simulated {
-            true => "quality control",
-            false => "choose files",
-        };
-        let explanation = match (self.simulated, held.len()) {
-            (true, _) => "Quality control drops damaged cells of donor 1; a run notes what did it.",
-            (false, 1) => "The same file, collected anew; a run notes what did it.",
-            (false, _) => "The same without the last file; a run notes what did it.",
-        };
-        self.story.step("A new version", explanation)?;
-        let transform = db.transform(title).save().await?;
-        db.track(&transform).await?;
-        // What a run reads becomes its input.
-        first.track_input(true).await?;
-        let mut artifacts = held.to_vec();
-        if let (true, Some(artifact)) = (self.simulated, artifacts.first_mut()) {
-            let good = donor(&Donor {
-                max_percent_mito: MAX_PERCENT_MITO,
-                ..DONORS[0]
-            })?;
-            let path = self.cells.join("donor_1_good.h5ad");
-            store(&path, &good)?;
-            let new = db
-                .artifact(&path)
-                .is_new_version_of(artifact)
-                .save()
-                .await?;
-            self.story.line(&format!(
-                "{} of {} of donor 1 have at most {MAX_PERCENT_MITO} % mitochondrial counts",
-                good.obs.len(),
-                nouns(DONORS[0].cells as u64, "cell"),
-            ))?;
-            *artifact = new;
-        } else if artifacts.len() > 1 {
-            artifacts.pop();
-        }
-        self.story.command(&format!(
-            "anndex collection create \"{NAME}\" UID... --new-version-of \"{NAME}\""
-        ))?;
-        let second = db
-            .collection(&artifacts)
-            .is_new_version_of(first)
-            // One file alone has no other content to offer.
-            .skip_hash_lookup(artifacts.len() == held.len() && !self.simulated)
-            .save()
-            .await?;
-        db.finish().await?;
-        self.story
-            .command(&format!("anndex collection versions \"{NAME}\""))?;
-        self.story
-            .table(&collection_table(&second.versions().await?))?;
-        self.story
-            .good("both versions share the first 16 characters of their uid")?;
-        Ok(second)
-    }
-
-    async fn trash(&self, db: &Instance, mut second: Handle<Collection>) -> Result<()> {
-        self.story.step(
-            "Trash and restore",
-            "Deleting moves to the trash first; artifacts in a collection can't get lost.",
-        )?;
-        self.story
-            .command(&format!("anndex collection delete {}", second.uid))?;
-        second.delete(None).await?;
-        let shown = db.collections().count().await?;
-        self.story
-            .line(&format!("{} in the list now", nouns(shown, "collection")))?;
-        self.story
-            .command(&format!("anndex collection restore {}", second.uid))?;
-        second.restore().await?;
-        let shown = db.collections().count().await?;
-        self.story
-            .line(&format!("{} in the list again", nouns(shown, "collection")))?;
-        if let Some(mut artifact) = second.artifacts().await?.into_iter().next() {
-            self.story.command(&format!(
-                "anndex artifact delete {} --permanent",
-                artifact.uid
-            ))?;
-            if let Err(refused) = artifact.delete(Some(true)).await {
-                let message = crate::output::plain(refused.message()).into_owned();
-                self.story.good(&format!("refused: {message}"))?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn lineage(&self, db: &Instance) -> Result<()> {
-        self.story
-            .step("Lineage", "Each run knows what it read and what it made.")?;
-        for run in db.runs().all().await? {
-            let name = run.transform().await?.name.clone().unwrap_or_default();
-            self.story
-                .line(&format!("run {} of the transform \"{name}\"", run.uid))?;
-            for input in run.input_collections().await? {
-                self.story
-                    .line(&format!("  read  {}", input_label(&input)))?;
-            }
-            for output in run.output_artifacts().await? {
-                let key = output.key.as_deref().unwrap_or(&output.uid);
-                let version = output.version.as_deref().unwrap_or("-");
-                let key = crate::output::plain(key);
-                self.story
-                    .line(&format!("  made  artifact {key}, version {version}"))?;
-            }
-            for output in run.output_collections().await? {
-                self.story
-                    .line(&format!("  made  {}", input_label(&output)))?;
-            }
-        }
-        Ok(())
-    }
-
     fn farewell(&self) -> Result<()> {
         self.story.step(
             "Where to go next",
@@ -420,25 +222,4 @@ impl Tale<'_> {
         self.story.command("anndex collection create NAME UID...")?;
         self.story.command("anndex map NAME --obs KEY --join outer")
     }
-}
-
-fn input_label(collection: &Handle<Collection>) -> String {
-    let version = collection.version.as_deref().unwrap_or("-");
-    let name = crate::output::plain(&collection.name);
-    format!("collection \"{name}\", version {version}")
-}
-
-/// Writes an AnnData, compressed as is usual for the format.
-fn store(path: &Path, data: &AnnData) -> Result<()> {
-    let is_zarr = path.extension().is_some_and(|e| e == "zarr");
-    let options = WriteOptions {
-        compression: match is_zarr {
-            true => Compression::Zstd(3),
-            false => Compression::Gzip(4),
-        },
-        ..WriteOptions::default()
-    };
-    let mut writer = anndex::formats().create(path)?;
-    write(writer.as_mut(), data, &options)?;
-    writer.finish()
 }

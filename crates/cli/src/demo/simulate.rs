@@ -8,6 +8,8 @@ use anndex::Result;
 use anndex::anndata::{AnnData, Categorical, Column, CsrMatrix, DataFrame, InMemoryMatrix, Values};
 use anndex::store::{NumericArray, Strings};
 
+use super::random::Random;
+
 /// Genes that both donors have.
 const SHARED_GENES: usize = 1_700;
 /// Genes that only one donor has.
@@ -86,7 +88,10 @@ pub(super) fn donor(donor: &Donor) -> Result<AnnData> {
     // The same genes for all donors up to the own ones: their seed is not the donor's.
     let genes = genes(donor.name);
     let mut random = Random(0x5EED);
-    let abundance: Vec<f64> = genes.iter().map(|gene| random.abundance(gene)).collect();
+    let abundance: Vec<f64> = genes
+        .iter()
+        .map(|gene| random_abundance(&mut random, gene))
+        .collect();
     let rates: Vec<Vec<f64>> = CELL_TYPES
         .iter()
         .map(|cell_type| expression(cell_type, &genes, &abundance))
@@ -96,7 +101,7 @@ pub(super) fn donor(donor: &Donor) -> Result<AnnData> {
     let mut random = Random(donor.seed);
     let mut cells = Cells::default();
     for _ in 0..donor.cells {
-        let kind = random.cell_type(donor.lacks);
+        let kind = random_cell_type(&mut random, donor.lacks);
         let depth = (7.6 + 0.35 * random.normal()).exp();
         // One cell in twelve is damaged: its cytoplasm leaked, its mitochondria are left.
         let stress = match random.uniform() {
@@ -239,80 +244,27 @@ fn categorical<'a>(
     Categorical::new(codes, categories, false).map(Column::Categorical)
 }
 
-/// SplitMix64: small, and the same numbers on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// From 0 to 1, without 1.
-    fn uniform(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.uniform()).cos()
-    }
-
-    /// Counts of events that happen `mean` times on average.
-    fn poisson(&mut self, mean: f64) -> f32 {
-        if mean > 30.0 {
-            return (mean + mean.sqrt() * self.normal()).round().max(0.0) as f32;
-        }
-        let end = (-mean).exp();
-        let mut product = self.uniform();
-        let mut count = 0.0;
-        while product > end {
-            product *= self.uniform();
-            count += 1.0;
-        }
-        count
-    }
-
-    fn cell_type(&mut self, lacks: &str) -> usize {
-        loop {
-            let mut left = self.uniform();
-            for (index, cell_type) in CELL_TYPES.iter().enumerate() {
-                left -= cell_type.share;
-                if left < 0.0 && cell_type.name != lacks {
-                    return index;
-                }
-                if left < 0.0 {
-                    break;
-                }
+/// A cell type, by its share, that is not the one that is lacking.
+fn random_cell_type(random: &mut Random, lacks: &str) -> usize {
+    loop {
+        let mut left = random.uniform();
+        for (index, cell_type) in CELL_TYPES.iter().enumerate() {
+            left -= cell_type.share;
+            if left < 0.0 && cell_type.name != lacks {
+                return index;
+            }
+            if left < 0.0 {
+                break;
             }
         }
     }
+}
 
-    /// How much of a gene there is in a typical cell: few genes make most of the counts.
-    fn abundance(&mut self, gene: &str) -> f64 {
-        match gene.starts_with("MT-") {
-            true => 8.0,
-            false => (1.6 * self.normal() - 2.0).exp(),
-        }
-    }
-
-    fn barcode(&mut self) -> String {
-        let mut bits = self.next();
-        let mut barcode = String::with_capacity(18);
-        for _ in 0..16 {
-            barcode.push(match bits & 3 {
-                0 => 'A',
-                1 => 'C',
-                2 => 'G',
-                _ => 'T',
-            });
-            bits >>= 2;
-        }
-        barcode.push_str("-1");
-        barcode
+/// How much of a gene there is in a typical cell: few genes make most of the counts.
+fn random_abundance(random: &mut Random, gene: &str) -> f64 {
+    match gene.starts_with("MT-") {
+        true => 8.0,
+        false => (1.6 * random.normal() - 2.0).exp(),
     }
 }
 
