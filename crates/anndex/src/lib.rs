@@ -82,3 +82,8 @@ pub use connect::{connect, connect_with, init, init_with};
 pub use directory::{DATABASE_VARIABLE, discover, find_instance};
 pub use formats::formats;
 pub use options::{InstanceOptions, USER_VARIABLE};
+
+/// Compiles the examples of the README.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
