@@ -42,6 +42,11 @@ fn the_main_job_on_real_files() {
         "64",
         "--checksum",
     ]);
+    // What Python gives: anndata.concat(..., join="outer", fill_value=0), summed in float64.
+    assert_eq!(map["n_vars"], 785);
+    assert_eq!(map["checksum"]["X"]["nonzero"], 1_071_105);
+    let sum = map["checksum"]["X"]["sum"].as_f64().unwrap();
+    assert!((sum - -185.362115977332).abs() < 1e-6, "{sum}");
     let original = map["original_shapes"].as_array().unwrap();
     let n_obs: u64 = original
         .iter()
