@@ -14,7 +14,7 @@ use anndex_core::anndata::{
 use anndex_core::mapped::{BatchFormat, Join, MappedCollection, MappedOptions};
 use anndex_core::store::{Compression, NumericArray};
 use anndex_core::{ErrorKind, Result};
-use anndex_tests::{fixtures, formats};
+use anndex_tests::{formats, real_files, small_files};
 
 /// Far above what any of the small files takes, so that only a hang fails on a busy machine.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
@@ -99,15 +99,20 @@ fn assert_memory_bounded() {
     assert!(peak < MEMORY_LIMIT_KIB, "the process took {peak} KiB");
 }
 
-fn h5ad_fixtures() -> Vec<PathBuf> {
+/// The real files, and the small ones where there are none.
+fn files() -> Vec<PathBuf> {
+    real_files().unwrap_or_else(small_files)
+}
+
+fn h5ad_files() -> Vec<PathBuf> {
     let is_h5ad = |path: &PathBuf| path.extension().is_some_and(|suffix| suffix == "h5ad");
-    fixtures().into_iter().filter(is_h5ad).collect()
+    files().into_iter().filter(is_h5ad).collect()
 }
 
 #[test]
 fn files_cut_at_every_twentieth_are_refused() {
     let directory = tempfile::tempdir().unwrap();
-    for path in h5ad_fixtures() {
+    for path in h5ad_files() {
         let bytes = fs::read(&path).unwrap();
         let stem = path.file_stem().unwrap().to_string_lossy();
         for twentieth in 0..20 {
@@ -131,7 +136,7 @@ fn files_cut_at_every_twentieth_are_refused() {
 fn files_with_flipped_bits_end_in_a_result_or_an_error() {
     const FLIPS: usize = 500;
     let directory = tempfile::tempdir().unwrap();
-    let files = h5ad_fixtures();
+    let files = h5ad_files();
     let mut state = 0x5eed_u64;
     let mut random = |below: usize| {
         // Knuth's MMIX generator: the same flips on every machine.
@@ -319,9 +324,9 @@ fn a_file_that_shrinks_under_a_reader_is_an_error() {
 }
 
 #[test]
-fn the_whole_fixtures_read_without_error() {
+fn whole_files_read_without_error() {
     let directory = tempfile::tempdir().unwrap();
-    for path in fixtures() {
+    for path in files() {
         let data = BackedAnnData::open(formats().open(&path).unwrap()).unwrap();
         // One of them holds no matrix at all.
         if data.matrix(&MatrixKey::X).unwrap().is_some() {

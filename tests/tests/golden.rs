@@ -4,20 +4,16 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anndex_core::anndata::{
     BackedAnnData, BackedDataFrame, Column, Element, InMemoryMatrix, Label, Matrix, MatrixKey,
 };
 use anndex_core::mapped::{BatchFormat, MappedCollection, MappedOptions};
 use anndex_core::store::{DataType, NumericArray};
-use anndex_tests::{fixtures, formats};
+use anndex_tests::{fixtures, formats, real_files, small_files};
 use md5::{Digest, Md5};
 use serde_json::Value;
-
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
-}
 
 fn golden(directory: &Path, file: &Path) -> Value {
     let name = file.file_name().unwrap().to_string_lossy();
@@ -35,27 +31,23 @@ fn golden(directory: &Path, file: &Path) -> Value {
 
 #[test]
 fn small_files_hold_what_python_reads() {
-    let mut files: Vec<PathBuf> = fs::read_dir(directory().join("files"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    files.sort();
+    let files = small_files();
     assert!(files.len() > 40, "only {} fixtures are there", files.len());
     for file in files {
-        check(&file, &golden(&directory().join("golden"), &file));
+        check(&file, &golden(&fixtures().join("golden"), &file));
     }
 }
 
 #[test]
 fn real_files_hold_what_python_reads() {
-    for file in fixtures() {
-        check(&file, &golden(&directory().join("real"), &file));
+    for file in real_files().unwrap_or_default() {
+        check(&file, &golden(&fixtures().join("real"), &file));
     }
 }
 
 #[test]
 fn damaged_files_are_refused_where_they_are_damaged() {
-    let directory = directory().join("damaged");
+    let directory = fixtures().join("damaged");
     let text = fs::read_to_string(directory.join("expected.json")).unwrap();
     let expected: Vec<Value> = serde_json::from_str(&text).unwrap();
     assert!(expected.len() > 10);
