@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use crate::argument::OptionsArgument;
 use crate::error::{exception, run};
-use crate::process::pool;
+use crate::process::Workers;
 use crate::value;
 
 /// An opened collection of AnnData files.
@@ -106,8 +106,8 @@ impl Mapped {
         py: Python<'_>,
         work: impl FnOnce(&MappedCollection) -> Result<T> + Send,
     ) -> PyResult<T> {
-        let pool = pool().map_err(|error| exception(py, &error))?;
-        self.read(py, |collection| pool.install(|| work(collection)))
+        let workers = Workers::of_this_process().map_err(|error| exception(py, &error))?;
+        self.read(py, |collection| workers.install(|| work(collection)))
     }
 }
 
@@ -325,9 +325,10 @@ fn open(
     paths: &[PathBuf],
     options: &MappedOptions,
 ) -> PyResult<Arc<MappedCollection>> {
-    let pool = pool().map_err(|error| exception(py, &error))?;
+    let workers = Workers::of_this_process().map_err(|error| exception(py, &error))?;
     run(py, || {
-        pool.install(|| {
+        workers.install(|| {
+            options.check()?;
             let stores: Result<Vec<_>> = paths.par_iter().map(|path| open_store(path)).collect();
             MappedCollection::open(stores?, options).map(Arc::new)
         })

@@ -5,31 +5,53 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anndex_core::{Error, ErrorKind, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// The pool of this process and the process that it was made in.
-///
-/// The mutex is only taken with the interpreter lock held, as it is by whoever forks through
-/// Python, so that it is never locked in a new child.
-static POOL: Mutex<Option<(u32, Arc<ThreadPool>)>> = Mutex::new(None);
-
-/// The threads for work on many stores at once, started on first use in this process. To be
-/// called with the interpreter lock held, and used instead of rayon's global pool.
-///
-/// # Errors
-/// `Storage` if the system gives no threads.
-pub(crate) fn pool() -> Result<Arc<ThreadPool>> {
-    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-    let process = std::process::id();
-    if let Some((_, found)) = pool.as_ref().filter(|(maker, _)| *maker == process) {
-        return Ok(found.clone());
-    }
-    let made = ThreadPoolBuilder::new()
-        .thread_name(|index| format!("anndex-{index}"))
-        .build()
-        .map_err(|error| {
-            Error::new(ErrorKind::Storage, "can't start threads").source_error(error)
-        })?;
-    let made = Arc::new(made);
-    // The parent's pool would be told to stop, and its threads are not here to listen.
-    std::mem::forget(pool.replace((process, made.clone())));
-    Ok(made)
+/// The threads for work on many stores at once.
+#[derive(Clone)]
+pub(crate) enum Workers {
+    /// rayon's own, in the process that started them.
+    Global,
+    /// Those of a forked process.
+    Forked(Arc<ThreadPool>),
 }
+
+impl Workers {
+    /// The threads of this process, started on first use. To be called with the interpreter lock
+    /// held, and before anything else that may start rayon's threads: a fork by Python then finds
+    /// them started or not, but never half-way.
+    ///
+    /// # Errors
+    /// `Storage` if the system gives no threads.
+    pub(crate) fn of_this_process() -> Result<Self> {
+        let process = std::process::id();
+        let mut known = WORKERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let workers = match &*known {
+            Some((maker, workers)) if *maker == process => return Ok(workers.clone()),
+            None => {
+                // Counting them starts them.
+                rayon::current_num_threads();
+                Self::Global
+            }
+            Some(_) => {
+                let pool = ThreadPoolBuilder::new().build().map_err(|error| {
+                    Error::new(ErrorKind::Storage, "can't start threads").source_error(error)
+                })?;
+                Self::Forked(Arc::new(pool))
+            }
+        };
+        // Dropping the parent's pool would tell threads to stop that are not here.
+        std::mem::forget(known.replace((process, workers.clone())));
+        Ok(workers)
+    }
+
+    /// Does `work`, which may ask for rayon's threads.
+    pub(crate) fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match self {
+            Self::Global => work(),
+            Self::Forked(pool) => pool.install(work),
+        }
+    }
+}
+
+/// The workers and the process that they were started in. Only locked with the interpreter lock
+/// held, as it is by whoever forks through Python, so that a child never finds it locked.
+static WORKERS: Mutex<Option<(u32, Workers)>> = Mutex::new(None);

@@ -165,13 +165,10 @@ class MappedCollection:
             "dtype": arguments.dtype_name(dtype),
             "cache_dir": None,
         }
-        self._open()
-
-    def _open(self) -> None:
-        self._native = Mapped(self._paths, self._options)
         self._closed = False
+        self._handle: Mapped | None = Mapped(self._paths, self._options)
         for notice in self._native.notices():
-            warnings.warn(notice, UserWarning, stacklevel=3)
+            warnings.warn(notice, UserWarning, stacklevel=2)
         shapes = self._native.shapes()
         self.n_obs_list = [n_obs for n_obs, _ in shapes]
         self.n_obs = sum(self.n_obs_list)
@@ -184,6 +181,22 @@ class MappedCollection:
         if self._join is not None:
             self._read_vars()
             self.n_vars = self._native.n_vars()
+
+    @property
+    def _native(self) -> Mapped:
+        """The opened files; after unpickling they are opened on first use.
+
+        A worker process can then tell what is wrong with a file, which it can't while unpickling.
+        """
+        if self._handle is None:
+            handle = Mapped(self._paths, self._options)
+            if [n_obs for n_obs, _ in handle.shapes()] != self.n_obs_list:
+                raise InvalidInputError(
+                    "the files have other numbers of observations than when the collection was "
+                    f"pickled; open it again (path: {self._paths[0]})"
+                )
+            self._handle = handle
+        return self._handle
 
     def _read_vars(self) -> list[pd.Index]:
         if self.var_list is None:
@@ -423,9 +436,10 @@ class MappedCollection:
         """Let go of all files. Reading from the collection is an error from now on."""
         if self._closed:
             return
-        # What describes the collection stays.
-        _ = self.var_joint, self.var_indices, self.indices_list
-        self._native.close()
+        if self._handle is not None:
+            # What describes the collection stays.
+            _ = self.var_joint, self.var_indices, self.indices_list
+            self._handle.close()
         self._closed = True
 
     def __enter__(self) -> Self:
@@ -443,13 +457,9 @@ class MappedCollection:
         if self._closed:
             raise InvalidInputError("a closed collection can't be pickled")
         state = self.__dict__.copy()
-        for name in ("_native", *_CACHES):
+        for name in _CACHES:
             state.pop(name, None)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._open()
+        return {**state, "_handle": None}
 
     @classmethod
     def torch_worker_init_fn(cls, worker_id: int) -> None:
