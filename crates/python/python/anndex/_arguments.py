@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -70,38 +70,43 @@ def conditions(obs_filter: Any) -> list[tuple[str, list[Label | None]]]:
     """The conditions of `obs_filter`: columns, each with the values that it may have."""
     if obs_filter is None:
         return []
-    if isinstance(obs_filter, tuple) and len(obs_filter) == 2:  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(obs_filter, tuple):
         warnings.warn(
             "a tuple as obs_filter is deprecated, use a dict", DeprecationWarning, stacklevel=4
         )
-        obs_filter = dict([obs_filter])  # pyright: ignore[reportUnknownVariableType]
-    if not isinstance(obs_filter, Mapping):
+        column, values = cast("tuple[Any, Any]", obs_filter)
+        return conditions({column: values})
+    if not _is_mapping(obs_filter):
         raise InvalidTypeError(
             f"obs_filter must be a dict of columns and values, but is {obs_filter!r}"
         )
     if not obs_filter:
         raise InvalidInputError("obs_filter names no column; leave it out to select all")
-    found: list[tuple[str, list[Label | None]]] = []
-    for column, values in obs_filter.items():  # pyright: ignore[reportUnknownVariableType]
-        [column] = key_list("the columns of obs_filter", [column])  # pyright: ignore[reportUnknownArgumentType]
-        single = isinstance(values, (str, bytes)) or not isinstance(values, Iterable)
-        listed = [values] if single else list(values)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        found.append((column, [label(value) for value in listed]))  # pyright: ignore[reportUnknownVariableType]
-    return found
+    columns = key_list("the columns of obs_filter", list(obs_filter))
+    return [
+        (column, [label(value) for value in _values(values)])
+        for column, values in zip(columns, obs_filter.values(), strict=True)
+    ]
+
+
+def _values(values: Any) -> list[Any]:
+    """One value or several, as a list."""
+    single = isinstance(values, (str, bytes)) or not isinstance(values, Iterable)
+    return [values] if single else list(cast("Iterable[Any]", values))
 
 
 def unknown_label(given: Any) -> Label | list[tuple[str, Label]] | None:
     """The label that is encoded as -1, or one per key. Missing values are never encoded."""
-    if not isinstance(given, Mapping):
+    if not _is_mapping(given):
         return label(given)
-    labels = [(str(key), label(one)) for key, one in given.items()]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    labels = [(str(key), label(one)) for key, one in given.items()]
     return [(key, one) for key, one in labels if one is not None]
 
 
 def label(value: Any) -> Label | None:
     """A label as a plain Python object; None if it stands for a missing value."""
     if isinstance(value, np.generic):
-        value = value.item()
+        value = cast("Any", value).item()
     # pandas.NA and NaT, without importing pandas.
     if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
         return None
@@ -120,6 +125,10 @@ def dtype_name(dtype: DTypeLike | None) -> str | None:
         return np.dtype(dtype).name
     except TypeError as error:
         raise InvalidTypeError(f"dtype is none of NumPy's: {error}") from None
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
 
 
 def _listed(name: str, values: Any) -> list[Any]:

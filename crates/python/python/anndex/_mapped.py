@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, cast, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -246,7 +246,7 @@ class MappedCollection:
     @property
     def original_shapes(self) -> list[tuple[int, int | None]]:
         """Observations (with `obs_filter` applied) × variables of each file."""
-        n_vars = self.n_vars_list or [None] * len(self.n_obs_list)
+        n_vars: Sequence[int | None] = self.n_vars_list or [None] * len(self.n_obs_list)
         return list(zip(self.n_obs_list, n_vars, strict=True))
 
     @property
@@ -473,9 +473,11 @@ def _index(names: list[str]) -> pd.Index:
     try:
         import pandas as pd
     except ImportError:
-        return np.array(names, dtype=object)  # type: ignore[return-value]
+        return cast("pd.Index", np.array(names, dtype=object))
     return pd.Index(names)
 
 
 def _array(values: Any) -> NDArray[Any]:
-    return values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
+    if isinstance(values, np.ndarray):
+        return cast("NDArray[Any]", values)
+    return np.array(values, dtype=object)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,9 +24,7 @@ def register() -> None:
     global _registered
     if _registered or "torch.utils.data" not in sys.modules:
         return
-    from torch.utils.data._utils.collate import default_collate_fn_map
-
-    default_collate_fn_map[Sample] = _collate
+    _torch("utils.data._utils.collate").default_collate_fn_map[Sample] = _collate
     _registered = True
 
 
@@ -37,12 +36,14 @@ def _collate(
     """Collate samples: those of one batch without a copy, others as torch collates dicts."""
     if isinstance(samples, SampleBatch):
         return {key: _tensor(values) for key, values in samples.arrays.items()}
-    from torch.utils.data._utils.collate import collate
-
+    collate = _torch("utils.data._utils.collate").collate
     return collate([dict(sample) for sample in samples], collate_fn_map=collate_fn_map)
 
 
 def _tensor(values: Any) -> Any:
-    import torch
+    return _torch().from_numpy(values) if isinstance(values, np.ndarray) else values
 
-    return torch.from_numpy(values) if isinstance(values, np.ndarray) else values
+
+def _torch(module: str = "") -> Any:
+    """A module of torch, of which the types say little."""
+    return importlib.import_module(f"torch.{module}" if module else "torch")
