@@ -5,6 +5,7 @@
 
 mod fixtures;
 mod lint;
+mod package;
 mod python;
 mod refusals;
 mod runner;
@@ -35,6 +36,10 @@ enum Command {
     Lint,
     /// Write tests/fixtures anew with pinned versions of Python anndata, and their goldens.
     Fixtures,
+    /// Build the Python package and run its tests, which `test` does at the end.
+    Python,
+    /// Write the wheel of the Python package to target/dist.
+    Dist,
 }
 
 fn main() -> ExitCode {
@@ -43,6 +48,8 @@ fn main() -> ExitCode {
         Command::Test => runner::run(&workspace),
         Command::Lint => lint::run(&workspace),
         Command::Fixtures => fixtures::run(&workspace),
+        Command::Python => package::test(&workspace, &mut Default::default()),
+        Command::Dist => package::dist(&workspace),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,5 @@
-//! Python environments with exact versions, one per version of anndata, below the target
-//! directory.
+//! Python environments with exact versions, below the target directory: one per version of
+//! anndata, and one for the Python package.
 //!
 //! An environment is a requirements file whose first lines say which Python and which pip it
 //! takes: `# python 3.8`, `# pip 24.0`.
@@ -36,13 +36,17 @@ impl Environment {
         for entry in fs::read_dir(directory).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
-            let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-            let environment =
-                Self::parse(&name, text).map_err(|e| format!("{}: {e}", path.display()))?;
-            environments.push(environment);
+            environments.push(Self::read(&name, &path)?);
         }
         environments.sort_by_key(Self::version);
         Ok(environments)
+    }
+
+    /// Reads one requirements file; the environment is called `name`.
+    pub(crate) fn read(name: &str, path: &Path) -> Result<Self> {
+        let failed = |e: String| format!("{}: {e}", path.display());
+        let text = fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
+        Self::parse(name, text).map_err(failed)
     }
 
     fn parse(name: &str, requirements: String) -> Result<Self> {
@@ -139,6 +143,11 @@ impl Environment {
 }
 
 impl Installed {
+    /// The path of its Python.
+    pub(crate) fn interpreter(&self) -> &Path {
+        &self.interpreter
+    }
+
     /// Its Python, ready to run the same way wherever it runs.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.interpreter);

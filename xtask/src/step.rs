@@ -87,12 +87,16 @@ fn pass_on(reader: impl Read) -> std::io::Result<Tally> {
 }
 
 /// Reads the counts from the last line of `cargo test` ("test result: ok. 3 passed; 0 failed; …")
-/// or nextest ("Summary [ 0.1s] 3 tests run: 2 passed, 1 failed, 0 skipped"); `None` for others.
+/// or nextest ("Summary [ 0.1s] 3 tests run: 2 passed, 1 failed, 0 skipped") or pytest ("2 passed,
+/// 1 failed in 0.1s"); `None` for others.
 fn closing_line(line: &str) -> Option<Tally> {
     let line = line.trim_start();
     let counts = match line.strip_prefix("test result: ") {
         Some(rest) => rest.split_once(". ")?.1,
-        None => line.strip_prefix("Summary [")?.split_once(" run: ")?.1,
+        None => match line.strip_prefix("Summary [") {
+            Some(rest) => rest.split_once(" run: ")?.1,
+            None => pytest_counts(line)?,
+        },
     };
     let mut tally = Tally::default();
     for count in counts.split([';', ',']) {
@@ -105,11 +109,23 @@ fn closing_line(line: &str) -> Option<Tally> {
         };
         match word {
             "passed" => tally.passed += number,
-            "failed" | "timed" | "exec" => tally.failed += number,
+            "failed" | "timed" | "exec" | "error" | "errors" => tally.failed += number,
             _ => {}
         }
     }
     Some(tally)
+}
+
+/// The counts in pytest's closing line, with or without `=` around it.
+fn pytest_counts(line: &str) -> Option<&str> {
+    let (counts, time) = line
+        .trim_end()
+        .trim_matches('=')
+        .trim()
+        .rsplit_once(" in ")?;
+    let first = counts.split_whitespace().next()?;
+    let is_time = time.starts_with(|c: char| c.is_ascii_digit()) && time.contains('s');
+    (is_time && first.parse::<u64>().is_ok()).then_some(counts)
 }
 
 #[cfg(test)]
@@ -124,6 +140,10 @@ mod tests {
         let nextest = "     Summary [   1.2s] 5/6 tests run: 3 passed (1 slow), 1 failed, \
                        1 timed out, 4 skipped";
         assert_eq!(closing_line(nextest), tally(3, 2));
+        let pytest = "=== 1 failed, 95 passed, 2 warnings in 61.20s (0:01:01) ===";
+        assert_eq!(closing_line(pytest), tally(95, 1));
+        assert_eq!(closing_line("13 passed, 1 error in 0.20s"), tally(13, 1));
+        assert_eq!(closing_line("4 files in place"), None);
         assert_eq!(closing_line("test x ... ok"), None);
         assert_eq!(closing_line("Summary of something"), None);
     }

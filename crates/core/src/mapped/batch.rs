@@ -293,7 +293,8 @@ impl MappedCollection {
     }
 }
 
-fn numeric_type(column: &Column) -> Option<&DataType> {
+/// The type of a column that holds numbers.
+pub(super) fn numeric_type(column: &Column) -> Option<&DataType> {
     let values = match column {
         Column::Values { values, .. } => values,
         Column::Categorical(categorical) => categorical.categories(),

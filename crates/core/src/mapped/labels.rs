@@ -5,10 +5,12 @@ use std::collections::HashSet;
 use rayon::prelude::*;
 
 use super::MappedCollection;
+use super::batch::numeric_type;
 use super::options::Keys;
 use super::source::Source;
 use crate::anndata::{Column, Label};
 use crate::error::{Error, Result};
+use crate::store::{DataType, promote};
 
 impl MappedCollection {
     /// The values of a column of obs of all observations, in order. Stores that lack the column
@@ -17,7 +19,24 @@ impl MappedCollection {
     /// # Errors
     /// `NotFound` if no store has the column; `Corrupt` or `Storage` if it can't be read.
     pub fn get_merged_labels(&self, obs_key: &str) -> Result<Vec<Label>> {
+        self.get_typed_labels(obs_key).map(|(labels, _)| labels)
+    }
+
+    /// The same, and the type that holds the stored numbers of all stores (NumPy's promotion);
+    /// `None` if a store has text.
+    ///
+    /// # Errors
+    /// As [`MappedCollection::get_merged_labels`].
+    pub fn get_typed_labels(&self, obs_key: &str) -> Result<(Vec<Label>, Option<DataType>)> {
         let columns = self.read_columns(obs_key)?;
+        let types: Option<Vec<&DataType>> = columns.iter().flatten().map(numeric_type).collect();
+        let data_type = match types.as_deref() {
+            Some([first, rest @ ..]) => Some(
+                rest.iter()
+                    .try_fold((*first).clone(), |a, b| promote(&a, b))?,
+            ),
+            _ => None,
+        };
         let mut labels = Vec::new();
         for (source, column) in self.sources.iter().zip(&columns) {
             let Some(column) = column else { continue };
@@ -26,7 +45,7 @@ impl MappedCollection {
                 Some(rows) => labels.extend(rows.iter().map(|&row| column.label(row as usize))),
             }
         }
-        Ok(labels)
+        Ok((labels, data_type))
     }
 
     /// The sorted distinct labels of a column of obs over all stores: the categories of

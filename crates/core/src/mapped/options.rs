@@ -175,6 +175,14 @@ impl MappedOptions {
         self
     }
 
+    /// Checks the options against each other, which needs no store.
+    ///
+    /// # Errors
+    /// `InvalidInput` if they contradict each other, `Unsupported` if `dtype` is no number.
+    pub fn check(&self) -> Result<()> {
+        self.keys().map(drop)
+    }
+
     /// The keys of a sample, after checking the options against each other.
     pub(super) fn keys(&self) -> Result<Keys> {
         if let Some(dtype) = &self.dtype {

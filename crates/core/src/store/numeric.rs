@@ -153,6 +153,11 @@ impl NumericArray {
         &mut bytemuck::cast_slice_mut(&mut self.words)[..self.bytes]
     }
 
+    /// The memory itself, without a copy: the elements, then zeros up to a whole 8-byte word.
+    pub fn into_words(self) -> Vec<u64> {
+        self.words
+    }
+
     /// The elements as a slice; `None` if they have another type (booleans always do).
     pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
         (T::DATA_TYPE == self.data_type).then(|| bytemuck::cast_slice(self.bytes()))

@@ -1,0 +1,138 @@
+"""Arguments of `MappedCollection` in the form that the native module takes."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, TypedDict, TypeGuard, cast
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from anndex.errors import InvalidInputError, InvalidTypeError
+
+__all__ = [
+    "AnyPath",
+    "Keys",
+    "Options",
+    "absolute_paths",
+    "conditions",
+    "dtype_name",
+    "key_list",
+    "unknown_label",
+]
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+Keys: TypeAlias = str | Sequence[str] | None
+Label: TypeAlias = bool | int | float | str
+
+
+class Options(TypedDict):
+    """The options of the native module's `Mapped`."""
+
+    layers_keys: list[str]
+    obs_keys: list[str]
+    obsm_keys: list[str]
+    obs_filter: list[tuple[str, list[Label | None]]]
+    join: str | None
+    encode_labels: list[str] | None
+    unknown_label: Label | list[tuple[str, Label]] | None
+    cache_categories: bool
+    dtype: str | None
+    cache_dir: str | None
+
+
+def absolute_paths(paths: Iterable[AnyPath]) -> list[str]:
+    """Paths that mean the same in a worker process with another working directory."""
+    if isinstance(paths, (str, bytes, os.PathLike)):
+        raise InvalidTypeError(
+            f"path_list must be a list of paths, but is one path; write [{os.fspath(paths)!r}]"
+        )
+    try:
+        return [os.path.abspath(os.fsdecode(path)) for path in paths]
+    except TypeError as error:
+        raise InvalidTypeError(f"path_list must be a list of paths: {error}") from None
+
+
+def key_list(name: str, keys: Keys) -> list[str]:
+    """Keys as a list; a single one may stand without it."""
+    if keys is None:
+        return []
+    listed: list[Any] = [keys] if isinstance(keys, str) else _listed(name, keys)
+    for key in listed:
+        if not isinstance(key, str):
+            raise InvalidTypeError(f"{name} must be text, but one is {key!r}")
+    return [str(key) for key in listed]
+
+
+def conditions(obs_filter: Any) -> list[tuple[str, list[Label | None]]]:
+    """The conditions of `obs_filter`: columns, each with the values that it may have."""
+    if obs_filter is None:
+        return []
+    if isinstance(obs_filter, tuple):
+        warnings.warn(
+            "a tuple as obs_filter is deprecated, use a dict", DeprecationWarning, stacklevel=4
+        )
+        column, values = cast("tuple[Any, Any]", obs_filter)
+        return conditions({column: values})
+    if not _is_mapping(obs_filter):
+        raise InvalidTypeError(
+            f"obs_filter must be a dict of columns and values, but is {obs_filter!r}"
+        )
+    if not obs_filter:
+        raise InvalidInputError("obs_filter names no column; leave it out to select all")
+    columns = key_list("the columns of obs_filter", list(obs_filter))
+    return [
+        (column, [label(value) for value in _values(values)])
+        for column, values in zip(columns, obs_filter.values(), strict=True)
+    ]
+
+
+def _values(values: Any) -> list[Any]:
+    """One value or several, as a list."""
+    single = isinstance(values, (str, bytes)) or not isinstance(values, Iterable)
+    return [values] if single else list(cast("Iterable[Any]", values))
+
+
+def unknown_label(given: Any) -> Label | list[tuple[str, Label]] | None:
+    """The label that is encoded as -1, or one per key. Missing values are never encoded."""
+    if not _is_mapping(given):
+        return label(given)
+    labels = [(str(key), label(one)) for key, one in given.items()]
+    return [(key, one) for key, one in labels if one is not None]
+
+
+def label(value: Any) -> Label | None:
+    """A label as a plain Python object; None if it stands for a missing value."""
+    if isinstance(value, np.generic):
+        value = cast("Any", value).item()
+    # pandas.NA and NaT, without importing pandas.
+    if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
+        return None
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, (bool, int, float, str)):
+        return value
+    raise InvalidTypeError(f"a label must be text, a number or a bool, but one is {value!r}")
+
+
+def dtype_name(dtype: DTypeLike | None) -> str | None:
+    """The name of a NumPy dtype."""
+    if dtype is None:
+        return None
+    try:
+        return np.dtype(dtype).name
+    except TypeError as error:
+        raise InvalidTypeError(f"dtype is none of NumPy's: {error}") from None
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _listed(name: str, values: Any) -> list[Any]:
+    try:
+        return list(values)
+    except TypeError:
+        raise InvalidTypeError(f"{name} must be a list, but is {values!r}") from None

@@ -1,0 +1,74 @@
+//! Errors and panics of the engine as exceptions of `anndex.errors`.
+
+use std::any::Any;
+use std::error::Error as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use anndex_core::{Error, Result};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// Runs `work` without the interpreter lock; an error becomes the exception that fits, and a
+/// panic one that asks for a report.
+pub(crate) fn run<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
+    // What a panic left half done is behind `&self` of the engine, which has no state to break.
+    match py.detach(|| catch_unwind(AssertUnwindSafe(work))) {
+        Ok(done) => done.map_err(|error| exception(py, &error)),
+        Err(panic) => Err(raised(
+            py,
+            "bug",
+            None,
+            &panic_message(&*panic),
+            &PyDict::new(py),
+            None,
+        )),
+    }
+}
+
+/// The exception for an error.
+pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
+    let context = PyDict::new(py);
+    for (key, value) in error.contexts() {
+        if let Err(failed) = context.set_item(key, value) {
+            return failed;
+        }
+    }
+    let mut cause = error.source();
+    let mut causes = Vec::new();
+    while let Some(error) = cause {
+        causes.push(error.to_string());
+        cause = error.source();
+    }
+    let cause = (!causes.is_empty()).then(|| causes.join(": "));
+    let (kind, operation) = (error.kind().as_str(), error.operation_name());
+    raised(
+        py,
+        kind,
+        operation,
+        error.message(),
+        &context,
+        cause.as_deref(),
+    )
+}
+
+fn raised(
+    py: Python<'_>,
+    kind: &str,
+    operation: Option<&str>,
+    message: &str,
+    context: &Bound<'_, PyDict>,
+    cause: Option<&str>,
+) -> PyErr {
+    let made = py.import("anndex.errors").and_then(|errors| {
+        errors.call_method1("_from_native", (kind, operation, message, context, cause))
+    });
+    made.map_or_else(|failed| failed, PyErr::from_value)
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "panicked".to_owned())
+}

@@ -1,0 +1,157 @@
+//! Results of the engine as Python objects. Arrays take over the engine's memory.
+
+use anndex_core::anndata::{Column, InMemoryMatrix, Label, Values};
+use anndex_core::mapped::{Batch, BatchColumn, ObsValue, Sample};
+use anndex_core::store::{DataType, NumericArray};
+use numpy::PyArray1;
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList};
+
+use crate::error::exception;
+
+type Object<'py> = PyResult<Bound<'py, PyAny>>;
+
+/// `numpy.ndarray` and `numpy.nan`, looked up once.
+static NDARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static NAN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+fn of_numpy<'py>(py: Python<'py>, cell: &'static PyOnceLock<Py<PyAny>>, name: &str) -> Object<'py> {
+    let found = cell.get_or_try_init(py, || {
+        Ok::<_, PyErr>(py.import("numpy")?.getattr(name)?.unbind())
+    })?;
+    Ok(found.bind(py).clone())
+}
+
+/// An array of the same type and shape over the same memory.
+pub(crate) fn array(py: Python<'_>, values: NumericArray) -> Object<'_> {
+    let shape = values.shape().to_vec();
+    let data_type = values.data_type().to_string();
+    let words = PyArray1::from_vec(py, values.into_words());
+    let shape = pyo3::types::PyTuple::new(py, shape)?;
+    of_numpy(py, &NDARRAY, "ndarray")?.call1((shape, data_type, words))
+}
+
+/// A NumPy scalar.
+fn scalar(py: Python<'_>, value: NumericArray) -> Object<'_> {
+    array(py, value)?.get_item(())
+}
+
+/// A label as a Python object; NaN (the very object `numpy.nan`) where there is none.
+pub(crate) fn label<'py>(py: Python<'py>, label: &Label) -> Object<'py> {
+    match label {
+        Label::String(text) => text.as_ref().into_bound_py_any(py),
+        Label::Int(value) => value.into_bound_py_any(py),
+        Label::UInt(value) => value.into_bound_py_any(py),
+        Label::Float(value) => value.into_bound_py_any(py),
+        Label::Bool(value) => value.into_bound_py_any(py),
+        Label::Missing => of_numpy(py, &NAN, "nan"),
+    }
+}
+
+/// A list of labels.
+pub(crate) fn labels<'py>(
+    py: Python<'py>,
+    labels: impl IntoIterator<Item = Label>,
+) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(py);
+    for one in labels {
+        list.append(label(py, &one)?)?;
+    }
+    Ok(list)
+}
+
+/// A sample as a dict, in lamindb's order of keys.
+pub(crate) fn sample(py: Python<'_>, sample: Sample) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    let store = NumericArray::from_values([], &[sample.store_index as i64]);
+    let store = store.map_err(|error| exception(py, &error))?;
+    dict.set_item("_store_idx", scalar(py, store)?)?;
+    for (key, values) in sample.matrices {
+        dict.set_item(key, array(py, values)?)?;
+    }
+    for (key, value) in sample.obs {
+        let value = match value {
+            ObsValue::Code(code) => code.into_bound_py_any(py)?,
+            ObsValue::Number(number) => scalar(py, number)?,
+            ObsValue::Label(one) => label(py, &one)?,
+        };
+        dict.set_item(key, value)?;
+    }
+    Ok(dict)
+}
+
+/// A batch as a dict with the keys of samples: arrays whose first axis are the observations, and
+/// lists of text.
+pub(crate) fn batch(py: Python<'_>, batch: Batch) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("_store_idx", PyArray1::from_vec(py, batch.store_index))?;
+    for (key, matrix) in batch.matrices {
+        let InMemoryMatrix::Dense(values) = matrix else {
+            let error = anndex_core::Error::unsupported("sparse batches").with("key", key);
+            return Err(exception(py, &error));
+        };
+        dict.set_item(key, array(py, values)?)?;
+    }
+    for (key, column) in batch.obs {
+        dict.set_item(key, batch_column(py, column)?)?;
+    }
+    Ok(dict)
+}
+
+/// What `numpy.stack` makes of the samples' values: with missing ones a float array, or a list of
+/// text with NaN in it.
+fn batch_column(py: Python<'_>, column: BatchColumn) -> Object<'_> {
+    match column {
+        BatchColumn::Codes {
+            codes,
+            missing: None,
+        } => PyArray1::from_vec(py, codes).into_bound_py_any(py),
+        BatchColumn::Codes {
+            codes,
+            missing: Some(missing),
+        } => {
+            let pairs = codes.into_iter().zip(missing);
+            floats(
+                py,
+                pairs.map(|(code, missing)| (!missing).then_some(code as f64)),
+            )
+        }
+        BatchColumn::Values(Column::Values {
+            values: Values::Numeric(values),
+            missing,
+        }) => match missing {
+            // NaN stands in the values themselves.
+            Some(missing) if !values.data_type().is_float() => {
+                let present = |(row, missing): (usize, bool)| {
+                    (!missing).then(|| values.get_f64(row)).flatten()
+                };
+                floats(py, missing.into_iter().enumerate().map(present))
+            }
+            _ => array(py, values),
+        },
+        BatchColumn::Values(column) => labels(py, column.labels()).map(Bound::into_any),
+    }
+}
+
+fn floats(py: Python<'_>, values: impl Iterator<Item = Option<f64>>) -> Object<'_> {
+    let values = values.map(|value| value.unwrap_or(f64::NAN)).collect();
+    PyArray1::<f64>::from_vec(py, values).into_bound_py_any(py)
+}
+
+/// Labels as an array of the stored type, or of objects: text, and integers of which some are
+/// missing.
+pub(crate) fn label_array(
+    py: Python<'_>,
+    values: Vec<Label>,
+    data_type: Option<DataType>,
+) -> Object<'_> {
+    let numpy = py.import("numpy")?;
+    let holds =
+        |data_type: &DataType| data_type.is_float() || !values.iter().any(Label::is_missing);
+    let name = data_type
+        .filter(holds)
+        .map_or_else(|| "object".to_owned(), |data_type| data_type.to_string());
+    numpy.call_method1("array", (labels(py, values)?, name))
+}
