@@ -36,7 +36,7 @@ enum Command {
     Lint,
     /// Write tests/fixtures anew with pinned versions of Python anndata, and their goldens.
     Fixtures,
-    /// Build the Python package and run its tests, which `test` does at the end.
+    /// Build the Python package, check its types and run its tests, which needs Python 3.12.
     Python,
     /// Write the wheel of the Python package to target/dist.
     Dist,
