@@ -36,6 +36,8 @@ pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
         causes.push(error.to_string());
         cause = error.source();
     }
+    // Some errors are said in the words of their cause.
+    causes.dedup();
     let cause = (!causes.is_empty()).then(|| causes.join(": "));
     let (kind, operation) = (error.kind().as_str(), error.operation_name());
     raised(

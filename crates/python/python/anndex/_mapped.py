@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, SupportsIndex, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -15,12 +15,20 @@ from anndex._opened import OpenedFiles
 from anndex._sample import Sample, SampleBatch
 from anndex.errors import InvalidIndexError, InvalidInputError
 
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+    # What a DataLoader wants to be given, as far as type checkers are concerned.
+    MapStyle: TypeAlias = Dataset[dict[str, Any]]
+else:
+    MapStyle = object
+
 __all__ = ["MappedCollection"]
 
 _CACHES = ("indices", "indices_list", "storage_idx", "var_indices", "var_joint")
 
 
-class MappedCollection(OpenedFiles):
+class MappedCollection(OpenedFiles, MapStyle):
     """Map-style dataset over many AnnData files, virtually concatenated.
 
     Nothing is concatenated or loaded: every sample or batch reads just its rows, with the
