@@ -23,6 +23,25 @@ else:
 print('anndex', anndex.__version__, 'on Python', sys.version.split()[0])
 ";
 
+/// Finds the Python that the tests of the package take.
+///
+/// # Errors
+/// One line that says what to install.
+pub(crate) fn interpreter(workspace: &Workspace) -> Result<PathBuf> {
+    environment(workspace)?.interpreter()
+}
+
+fn environment(workspace: &Workspace) -> Result<Environment> {
+    Environment::read(
+        "package",
+        &sources(workspace).join("tests/requirements.txt"),
+    )
+}
+
+fn sources(workspace: &Workspace) -> PathBuf {
+    workspace.root().join("crates/python")
+}
+
 /// Builds the wheel, installs it beside what it is compared with, and runs its tests and types.
 pub(crate) fn test(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     let package = Package::prepare(workspace)?;
@@ -108,14 +127,11 @@ struct Package {
 
 impl Package {
     fn prepare(workspace: &Workspace) -> Result<Self> {
-        let sources = workspace.root().join("crates/python");
         let directory = workspace.target_directory()?.join("python");
-        let requirements = sources.join("tests/requirements.txt");
-        let environment = Environment::read("package", &requirements)?;
-        let python = environment.interpreter()?;
-        let environment = environment.install(&python, &directory.join("environments"))?;
+        let environment = environment(workspace)?
+            .install(&interpreter(workspace)?, &directory.join("environments"))?;
         Ok(Self {
-            sources,
+            sources: sources(workspace),
             directory,
             environment,
         })

@@ -79,7 +79,7 @@ impl Environment {
     pub(crate) fn interpreter(&self) -> Result<PathBuf> {
         let version = &self.python;
         interpreter(version).ok_or(format!(
-            "{} needs Python {version}: install it with pyenv, have `python{version}` on the \
+            "the environment {} needs Python {version}: install it with pyenv, have `python{version}` on the \
              PATH, or set {} to its path",
             self.name,
             variable(version)

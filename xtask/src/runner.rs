@@ -28,6 +28,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 }
 
 fn steps(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+    // Before all that takes long.
+    package::interpreter(workspace)?;
     lint::run(workspace)?;
     documentation(workspace)?;
     each_crate_alone(workspace)?;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, cast, overload
 
@@ -104,7 +105,7 @@ class MappedCollection(OpenedFiles, MapStyle):
     >>> loader = DataLoader(mapped, batch_size=128, shuffle=True)
     """
 
-    path_list: list[arguments.AnyPath]
+    path_list: list[str | os.PathLike[str]]
     layers_keys: list[str]
     obs_keys: list[str] | None
     obsm_keys: list[str] | None
@@ -114,10 +115,10 @@ class MappedCollection(OpenedFiles, MapStyle):
 
     def __init__(
         self,
-        path_list: Sequence[arguments.AnyPath],
-        layers_keys: arguments.Keys = None,
-        obs_keys: arguments.Keys = None,
-        obsm_keys: arguments.Keys = None,
+        path_list: Sequence[str | os.PathLike[str]],
+        layers_keys: str | Sequence[str] | None = None,
+        obs_keys: str | Sequence[str] | None = None,
+        obsm_keys: str | Sequence[str] | None = None,
         obs_filter: Mapping[str, Any] | None = None,
         join: Literal["inner", "outer"] | None = "inner",
         encode_labels: bool | list[str] = True,
