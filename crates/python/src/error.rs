@@ -8,9 +8,12 @@ use anndex_core::{Error, Result};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Runs `work` without the interpreter lock; an error becomes the exception that fits.
+/// Runs `work` without the interpreter lock; an error becomes the exception that fits, and a
+/// panic as in [`guarded`].
 pub(crate) fn run<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
-    py.detach(work).map_err(|error| exception(py, &error))
+    guarded(py, || {
+        py.detach(work).map_err(|error| exception(py, &error))
+    })
 }
 
 /// Does `work`; a panic becomes the exception that asks for a report.

@@ -48,7 +48,7 @@ impl Opened {
         paths: Vec<PathBuf>,
         options: MappedOptions,
     ) -> PyResult<Self> {
-        let collection = guarded(py, || open(py, &paths, &options))?;
+        let collection = open(py, &paths, &options)?;
         Ok(Self {
             paths,
             options,

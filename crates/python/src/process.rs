@@ -39,6 +39,18 @@ impl Workers {
         Ok(workers)
     }
 
+    /// Makes the current thread, which no pool has yet, one that does rayon's work itself where
+    /// rayon's own threads are those of a parent process.
+    pub(crate) fn adopt_thread(&self) {
+        let Self::Own(_) = self else { return };
+        let alone = ThreadPoolBuilder::new()
+            .num_threads(1)
+            .use_current_thread()
+            .build();
+        // It lasts as long as its only thread, this one.
+        std::mem::forget(alone);
+    }
+
     /// Does `work`, which may ask for rayon's threads.
     pub(crate) fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match self {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from types import TracebackType
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from anndex._anndex import Mapped
 from anndex._arguments import Options, key_list
+from anndex._warning import warn
 from anndex.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ class OpenedFiles:
         native = Mapped(paths, options)
         self._handle: Mapped | None = native
         for notice in native.notices():
-            # To whoever makes a collection, of which this is the base.
-            warnings.warn(notice, UserWarning, stacklevel=3)
+            warn(notice)
         self.filtered = bool(options["obs_filter"])
         self.n_obs_list = [n_obs for n_obs, _ in native.shapes()]
         self.n_obs = sum(self.n_obs_list)
