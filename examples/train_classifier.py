@@ -14,6 +14,9 @@ from torch.utils.data import DataLoader
 
 import anndex
 
+# torch has types for some of this only.
+# pyright: reportUnknownMemberType=false
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train a small classifier of cell types in plain PyTorch.")

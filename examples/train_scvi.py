@@ -89,9 +89,9 @@ def is_whole(values: NDArray[np.float64]) -> bool:
 
 def train(collection: ln.Collection, epochs: int) -> None:
     """Print the mean loss of each epoch."""
-    module = MappedCollectionDataModule(
-        collection, batch_key="file", batch_size=128, parallel=False
-    )
+    # The module is declared to take lamindb's class.
+    given: Any = collection
+    module = MappedCollectionDataModule(given, batch_key="file", batch_size=128, parallel=False)
     model: Any = SCVI(adata=None, registry=module.registry, n_latent=10)
     model.train(max_epochs=epochs, datamodule=module, enable_progress_bar=False)
     for epoch, loss in enumerate(model.history["train_loss"].iloc[:, 0], start=1):
