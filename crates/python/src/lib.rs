@@ -8,6 +8,7 @@
 mod argument;
 mod error;
 mod mapped;
+mod opened;
 mod process;
 mod value;
 
