@@ -7,6 +7,7 @@
 
 mod argument;
 mod error;
+mod loader;
 mod mapped;
 mod opened;
 mod process;
@@ -18,5 +19,7 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _anndex(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<loader::Epoch>()?;
+    module.add_class::<loader::Loader>()?;
     module.add_class::<mapped::Mapped>()
 }

@@ -17,7 +17,16 @@ from __future__ import annotations
 
 from anndex import errors
 from anndex._anndex import __version__
+from anndex._loader import Loader, WeightedSampler
 from anndex._mapped import MappedCollection
 from anndex._sample import Sample, SampleBatch
 
-__all__ = ["MappedCollection", "Sample", "SampleBatch", "__version__", "errors"]
+__all__ = [
+    "Loader",
+    "MappedCollection",
+    "Sample",
+    "SampleBatch",
+    "WeightedSampler",
+    "__version__",
+    "errors",
+]
