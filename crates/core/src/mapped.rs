@@ -6,18 +6,26 @@
 //!
 //! The results are those of lamindb's `MappedCollection` (2.12) wherever that accepts the input.
 
+mod allowance;
 mod assemble;
 mod batch;
+mod buffer;
 mod csc;
 mod encoder;
 mod filter;
+mod held;
 mod join;
 mod labels;
+mod loader;
 mod options;
+mod order;
+mod pack;
 mod rows;
 mod sample;
+mod selection;
 mod source;
 mod weights;
+mod window;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,9 +33,12 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 pub use batch::{Batch, BatchColumn, BatchFormat};
+pub use buffer::Buffers;
 pub use encoder::Encoder;
 pub use join::Join;
+pub use loader::{Epoch, Loader, LoaderBuilder, LoaderState};
 pub use options::{EncodeLabels, MappedOptions, UnknownLabel};
+pub use order::{Sampler, Shuffle};
 pub use sample::{ObsValue, Sample};
 
 use crate::anndata::{BackedAnnData, MatrixKey};
@@ -39,15 +50,16 @@ use source::Source;
 
 /// A virtual concatenation of AnnData stores, indexable by observation.
 ///
-/// All methods take `&self` and may be called from many threads at once.
-#[derive(Debug)]
+/// All methods but [`MappedCollection::close`] take `&self` and may be called from many threads at
+/// once. A clone shares everything that was opened.
+#[derive(Debug, Clone)]
 pub struct MappedCollection {
-    keys: Keys,
-    sources: Vec<Source>,
+    keys: Arc<Keys>,
+    sources: Arc<[Source]>,
     /// The first observation of each source, and the number of all at the end.
-    offsets: Vec<u64>,
-    vars: VarJoin,
-    encoders: Vec<(String, Arc<Encoder>)>,
+    offsets: Arc<[u64]>,
+    vars: Arc<VarJoin>,
+    encoders: Arc<[(String, Arc<Encoder>)]>,
     /// The type that matrices are converted to; as stored if `None`.
     dtype: Option<DataType>,
     notices: Vec<String>,
@@ -102,11 +114,11 @@ impl MappedCollection {
         let notices = sources.iter_mut().flat_map(Source::take_notices).collect();
         let dtype = options.dtype.clone();
         Ok(Self {
-            keys,
-            sources,
-            offsets,
-            vars,
-            encoders,
+            keys: Arc::new(keys),
+            sources: sources.into(),
+            offsets: offsets.into(),
+            vars: Arc::new(vars),
+            encoders: encoders.into(),
             dtype,
             notices,
             closed: false,
@@ -264,9 +276,10 @@ impl MappedCollection {
         }
     }
 
-    /// Releases all stores. Reading from the collection is an error from now on.
+    /// Releases all stores, once no clone and no loader uses them any more. Reading from the
+    /// collection is an error from now on.
     pub fn close(&mut self) {
-        self.sources.clear();
+        self.sources = Arc::new([]);
         self.closed = true;
     }
 

@@ -12,6 +12,7 @@ mod connection;
 mod error;
 mod field;
 mod instance;
+mod loader;
 mod mapped;
 mod notice;
 mod opened;
@@ -28,6 +29,8 @@ use pyo3::prelude::*;
 fn _anndex(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<mapped::Mapped>()?;
+    module.add_class::<loader::Loader>()?;
+    module.add_class::<loader::Epoch>()?;
     module.add_class::<instance::Instance>()?;
     module.add_class::<record::Record>()?;
     module.add_function(wrap_pyfunction!(field::fields, module)?)?;

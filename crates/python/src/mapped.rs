@@ -11,6 +11,7 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::argument::OptionsArgument;
 use crate::error::exception;
+use crate::loader::{Loader, LoaderArgument};
 use crate::opened::Opened;
 use crate::value;
 
@@ -147,7 +148,7 @@ impl Mapped {
     }
 
     fn sample<'py>(&self, py: Python<'py>, index: u64) -> PyResult<Bound<'py, PyDict>> {
-        self.0.read(
+        self.0.read_all(
             py,
             |collection| collection.get(index),
             |sample| value::sample(py, sample),
@@ -160,7 +161,7 @@ impl Mapped {
         indices: PyReadonlyArray1<'py, i64>,
     ) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let indices = unsigned(&indices);
-        self.0.read(
+        self.0.read_all(
             py,
             |collection| {
                 let samples = indices.iter().map(|&index| collection.get(index));
@@ -179,11 +180,16 @@ impl Mapped {
         indices: PyReadonlyArray1<'py, i64>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let indices = unsigned(&indices);
-        self.0.read(
+        self.0.read_all(
             py,
             |collection| collection.batch(&indices, BatchFormat::Dense),
             |batch| value::batch(py, batch),
         )
+    }
+
+    fn loader(&self, py: Python<'_>, options: LoaderArgument) -> PyResult<Loader> {
+        self.0
+            .tell(py, |collection| Loader::new(py, collection, options))
     }
 
     fn merged_labels<'py>(&self, py: Python<'py>, key: String) -> PyResult<Bound<'py, PyAny>> {

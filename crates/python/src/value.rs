@@ -1,6 +1,6 @@
 //! Results of the engine as Python objects. Arrays take over the engine's memory.
 
-use anndex_core::anndata::{Column, InMemoryMatrix, Label, Values};
+use anndex_core::anndata::{Column, CsrMatrix, InMemoryMatrix, Label, Values};
 use anndex_core::mapped::{Batch, BatchColumn, ObsValue, Sample};
 use anndex_core::store::{DataType, NumericArray};
 use numpy::PyArray1;
@@ -9,7 +9,6 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList};
 
-use crate::error::exception;
 
 type Object<'py> = PyResult<Bound<'py, PyAny>>;
 
@@ -100,22 +99,29 @@ pub(crate) fn sample(py: Python<'_>, sample: Sample) -> PyResult<Bound<'_, PyDic
     Ok(dict)
 }
 
-/// A batch as a dict with the keys of samples: arrays whose first axis are the observations, and
-/// lists of text.
+/// A batch as a dict with the keys of samples: arrays whose first axis are the observations, the
+/// parts of sparse matrices, and lists of text.
 pub(crate) fn batch(py: Python<'_>, batch: Batch) -> PyResult<Bound<'_, PyDict>> {
     let dict = PyDict::new(py);
     dict.set_item("_store_idx", PyArray1::from_vec(py, batch.store_index))?;
     for (key, matrix) in batch.matrices {
-        let InMemoryMatrix::Dense(values) = matrix else {
-            let error = anndex_core::Error::unsupported("sparse batches").with("key", key);
-            return Err(exception(py, &error));
-        };
-        dict.set_item(key, array(py, values)?)?;
+        match matrix {
+            InMemoryMatrix::Dense(values) => dict.set_item(key, array(py, values)?)?,
+            InMemoryMatrix::Csr(csr) => dict.set_item(key, sparse(py, csr)?)?,
+        }
     }
     for (key, column) in batch.obs {
         dict.set_item(key, batch_column(py, column)?)?;
     }
     Ok(dict)
+}
+
+/// The parts of a sparse matrix by rows: values, columns, row pointers, and its shape.
+fn sparse(py: Python<'_>, csr: CsrMatrix) -> Object<'_> {
+    let shape = (csr.n_rows(), csr.n_columns());
+    let (data, indices, indptr) = csr.into_parts();
+    let indptr = PyArray1::from_vec(py, indptr);
+    (array(py, data)?, array(py, indices)?, indptr, shape).into_bound_py_any(py)
 }
 
 /// What `numpy.stack` makes of the samples' values: with missing ones a float array, or a list of

@@ -11,7 +11,8 @@ use crate::store::NumericArray;
 pub struct CsrMatrix {
     n_columns: usize,
     data: NumericArray,
-    indices: Vec<i32>,
+    /// Of int32.
+    indices: NumericArray,
     indptr: Vec<i64>,
 }
 
@@ -42,15 +43,24 @@ impl CsrMatrix {
         Ok(Self {
             n_columns,
             data,
-            indices,
+            indices: NumericArray::from_values([indices.len()], &indices)?,
             indptr,
         })
     }
 
-    /// The same positions with other values, of which there must be as many.
-    pub(crate) fn with_data(self, data: NumericArray) -> Self {
-        debug_assert_eq!(data.len(), self.data.len());
-        Self { data, ..self }
+    /// A matrix of parts that are known to fit, which is not checked again.
+    pub(crate) fn assembled(
+        n_columns: usize,
+        data: NumericArray,
+        indices: NumericArray,
+        indptr: Vec<i64>,
+    ) -> Self {
+        Self {
+            n_columns,
+            data,
+            indices,
+            indptr,
+        }
     }
 
     /// The number of rows.
@@ -70,7 +80,12 @@ impl CsrMatrix {
 
     /// The column of each stored value.
     pub fn indices(&self) -> &[i32] {
-        &self.indices
+        self.indices.as_slice().unwrap_or_default()
+    }
+
+    /// The stored values, their columns (int32) and the row pointers, without a copy.
+    pub fn into_parts(self) -> (NumericArray, NumericArray, Vec<i64>) {
+        (self.data, self.indices, self.indptr)
     }
 
     /// Where each row begins in `data` and `indices`, and the end of the last one.

@@ -1,157 +1,128 @@
 //! Putting rows from several stores into one output, in the order in which they were asked for.
 
-use bytemuck::Pod;
-use num_traits::Zero;
+use rayon::prelude::*;
 
-use super::join::{ABSENT, VarMap};
-use super::rows::RowBlock;
+use super::buffer::Buffers;
+use super::held::HeldRows;
+use super::join::VarMap;
+use super::pack::Small;
+use super::selection::Slot;
+use super::window::MatrixShape;
 use crate::anndata::CsrMatrix;
 use crate::error::{Error, Result};
-use crate::store::{DataType, Element, NumericArray, with_element};
+use crate::store::{DataType, NumericArray, with_element};
 
-/// Rows of one store with the rows of the output that they become.
-#[derive(Debug)]
-pub(super) struct PlacedBlock<'a> {
-    /// The rows, already of the output's type.
-    pub(super) block: RowBlock,
-    /// Pairs of a row of the block and a row of the output.
-    pub(super) placements: &'a [(usize, usize)],
-    /// How the block's columns become the output's; `None` if they are the same.
-    pub(super) map: Option<&'a VarMap>,
+/// Fewer bytes than this are written by one thread, since waking others takes as long.
+const PARALLEL_BYTES: usize = 256 << 10;
+
+/// Rows of one matrix, and which of them make the output.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PlacedRows<'a> {
+    /// The rows of each group, already of the output's type.
+    pub(super) held: &'a [HeldRows],
+    /// How each group's columns become the output's; `None` if they are the same.
+    pub(super) maps: &'a [Option<&'a VarMap>],
+    /// One per row of the output.
+    pub(super) slots: &'a [Slot],
 }
 
-/// Writes a block's rows into `out`, whose first axis are the output rows and which is all zeros
-/// there.
-pub(super) fn scatter(placed: &PlacedBlock<'_>, out: &mut NumericArray) -> Result<()> {
-    // Values are only moved, so their size is all that matters.
-    match out.data_type().fixed_size()? {
-        1 => scatter_words::<u8>(placed, out),
-        2 => scatter_words::<u16>(placed, out),
-        4 => scatter_words::<u32>(placed, out),
-        _ => scatter_words::<u64>(placed, out),
+impl<'a> PlacedRows<'a> {
+    fn row(&self, slot: Slot) -> (&'a HeldRows, usize, Option<&'a VarMap>) {
+        let group = slot.group as usize;
+        (&self.held[group], slot.row as usize, self.maps[group])
     }
-    Ok(())
 }
 
-fn scatter_words<T: Pod>(placed: &PlacedBlock<'_>, out: &mut NumericArray) {
-    let width: usize = out.shape().iter().skip(1).product();
-    let out: &mut [T] = bytemuck::cast_slice_mut(out.bytes_mut());
-    let (values, stored) = match &placed.block {
-        RowBlock::Dense(values) => (values, values.shape().iter().skip(1).product()),
-        RowBlock::Csr { data, .. } => (data, 0),
-    };
-    let values: &[T] = bytemuck::cast_slice(values.bytes());
-    for &(row, output_row) in placed.placements {
-        let target = &mut out[output_row * width..(output_row + 1) * width];
-        match (&placed.block, placed.map) {
-            (RowBlock::Dense(_), None) => {
-                target.copy_from_slice(&values[row * stored..(row + 1) * stored]);
-            }
-            (RowBlock::Dense(_), Some(map)) => {
-                let source = &values[row * stored..(row + 1) * stored];
-                for (&value, &column) in source.iter().zip(&map.to_joint) {
-                    if column != ABSENT {
-                        target[column as usize] = value;
-                    }
-                }
-            }
-            (
-                RowBlock::Csr {
-                    columns, starts, ..
-                },
-                map,
-            ) => {
-                let stretch = starts[row]..starts[row + 1];
-                for (&value, &column) in values[stretch.clone()].iter().zip(&columns[stretch]) {
-                    let column = map.map_or(column, |map| map.to_joint[column as usize]);
-                    if column != ABSENT {
-                        target[column as usize] = value;
-                    }
-                }
-            }
+/// Writes every value of the rows.
+pub(super) fn dense(
+    placed: &PlacedRows<'_>,
+    shape: &MatrixShape,
+    buffers: &Buffers,
+) -> Result<NumericArray> {
+    let width: usize = shape.row_shape.iter().product();
+    let full = [&[placed.slots.len()], shape.row_shape.as_slice()].concat();
+    let mut out =
+        NumericArray::reusing(shape.data_type.clone(), full, |words| buffers.take(words))?;
+    if width == 0 {
+        return Ok(out);
+    }
+    with_element!(&shape.data_type, T => {
+        let values: &mut [T] = bytemuck::cast_slice_mut(out.bytes_mut());
+        let write = |(row, &slot): (&mut [T], &Slot)| {
+            let (held, number, map) = placed.row(slot);
+            held.write_dense(number, map, row);
+        };
+        if size_of_val(values) < PARALLEL_BYTES {
+            values.chunks_mut(width).zip(placed.slots).for_each(write);
+        } else {
+            values.par_chunks_mut(width).zip(placed.slots).for_each(write);
         }
-    }
+    }, else return Err(not_numeric(&shape.data_type)));
+    Ok(out)
 }
 
-/// Joins blocks into one sparse matrix of `n_rows` output rows and `n_columns` columns. Columns
-/// are sorted within each row if they were so in the store.
-pub(super) fn join_csr(
-    blocks: &[PlacedBlock<'_>],
-    data_type: &DataType,
-    n_rows: usize,
-    n_columns: usize,
+/// Writes what a sparse matrix keeps of the rows: stored values, and of dense rows those that are
+/// not zero. Columns are sorted within each row if they are so in the store.
+pub(super) fn csr(
+    placed: &PlacedRows<'_>,
+    shape: &MatrixShape,
+    buffers: &Buffers,
 ) -> Result<CsrMatrix> {
+    let n_columns: usize = shape.row_shape.iter().product();
     if i32::try_from(n_columns).is_err() {
         return Err(Error::unsupported(
             "sparse batches of more than 2^31 - 1 columns",
         ));
     }
-    if *data_type == DataType::Bool {
-        return join_csr_bool(blocks, n_rows, n_columns);
-    }
-    with_element!(data_type, T => join_csr_of::<T>(blocks, n_rows, n_columns), else {
-        Err(Error::unsupported(format!("sparse batches of {data_type}")))
-    })
+    with_element!(&shape.data_type, T => {
+        csr_of::<T>(placed, &shape.data_type, n_columns, buffers)
+    }, else Err(not_numeric(&shape.data_type)))
 }
 
-fn join_csr_bool(blocks: &[PlacedBlock<'_>], n_rows: usize, n_columns: usize) -> Result<CsrMatrix> {
-    let csr = join_csr_of::<u8>(blocks, n_rows, n_columns)?;
-    let data = NumericArray::from_bytes(DataType::Bool, [csr.data().len()], csr.data().bytes())?;
-    Ok(csr.with_data(data))
-}
-
-fn join_csr_of<T: Element + Zero + PartialEq>(
-    blocks: &[PlacedBlock<'_>],
-    n_rows: usize,
+fn csr_of<T: Small>(
+    placed: &PlacedRows<'_>,
+    data_type: &DataType,
     n_columns: usize,
+    buffers: &Buffers,
 ) -> Result<CsrMatrix> {
-    let mut origin = vec![(0, 0); n_rows];
-    for (index, placed) in blocks.iter().enumerate() {
-        for &(row, output_row) in placed.placements {
-            origin[output_row] = (index, row);
-        }
+    let count = |&slot: &Slot| {
+        let (held, row, map) = placed.row(slot);
+        held.count_sparse::<T>(row, map)
+    };
+    let lengths: Vec<usize> = placed
+        .slots
+        .par_iter()
+        .with_min_len(64)
+        .map(count)
+        .collect();
+    let mut indptr = Vec::with_capacity(lengths.len() + 1);
+    indptr.push(0i64);
+    let mut total = 0;
+    for &length in &lengths {
+        total += length;
+        indptr.push(total as i64);
     }
-    let mut data: Vec<T> = Vec::new();
-    let mut indices: Vec<i32> = Vec::new();
-    let mut indptr = Vec::with_capacity(n_rows + 1);
-    indptr.push(0);
-    let mut entries: Vec<(u32, T)> = Vec::new();
-    for (index, row) in origin {
-        entries.clear();
-        match &blocks[index].block {
-            RowBlock::Dense(values) => {
-                let width: usize = values.shape().iter().skip(1).product();
-                let values: &[T] = bytemuck::cast_slice(values.bytes());
-                let row = &values[row * width..(row + 1) * width];
-                let nonzero = row.iter().enumerate().filter(|(_, value)| !value.is_zero());
-                entries.extend(nonzero.map(|(column, &value)| (column as u32, value)));
-            }
-            RowBlock::Csr {
-                data,
-                columns,
-                starts,
-            } => {
-                let values: &[T] = bytemuck::cast_slice(data.bytes());
-                let stretch = starts[row]..starts[row + 1];
-                let columns = columns[stretch.clone()].iter().copied();
-                entries.extend(columns.zip(values[stretch].iter().copied()));
-            }
-        }
-        if let Some(map) = blocks[index].map {
-            entries
-                .iter_mut()
-                .for_each(|(column, _)| *column = map.to_joint[*column as usize]);
-            entries.retain(|(column, _)| *column != ABSENT);
-            entries.sort_by_key(|(column, _)| *column);
-        }
-        data.extend(entries.iter().map(|(_, value)| *value));
-        indices.extend(entries.iter().map(|(column, _)| *column as i32));
-        indptr.push(data.len() as i64);
+    let reuse = |words| buffers.take(words);
+    let mut data = NumericArray::reusing(data_type.clone(), [total], reuse)?;
+    let mut indices = NumericArray::reusing(DataType::Int32, [total], reuse)?;
+    let mut values_left: &mut [T] = bytemuck::cast_slice_mut(data.bytes_mut());
+    let mut columns_left: &mut [i32] = bytemuck::cast_slice_mut(indices.bytes_mut());
+    let mut rows = Vec::with_capacity(lengths.len());
+    for (&slot, length) in placed.slots.iter().zip(lengths) {
+        let (values, columns);
+        (values, values_left) = values_left.split_at_mut(length);
+        (columns, columns_left) = columns_left.split_at_mut(length);
+        rows.push((slot, columns, values));
     }
-    CsrMatrix::new(
-        n_columns,
-        NumericArray::from_values([data.len()], &data)?,
-        indices,
-        indptr,
-    )
+    rows.into_par_iter()
+        .with_min_len(16)
+        .for_each(|(slot, columns, values)| {
+            let (held, row, map) = placed.row(slot);
+            held.write_sparse(row, map, columns, values);
+        });
+    Ok(CsrMatrix::assembled(n_columns, data, indices, indptr))
+}
+
+fn not_numeric(data_type: &DataType) -> Error {
+    Error::unsupported(format!("batches of {data_type}"))
 }

@@ -1,9 +1,12 @@
 //! Many observations at once, each store's rows read together.
 
 use super::MappedCollection;
-use super::assemble::{PlacedBlock, join_csr, scatter};
+use super::allowance::Allowance;
+use super::buffer::Buffers;
+use super::selection::Selection;
 use super::source::{MISSING_CODE, ObsRows};
-use crate::anndata::{Column, InMemoryMatrix, Label, MatrixKey, Values};
+use super::window::Window;
+use crate::anndata::{Column, InMemoryMatrix, Label, Values};
 use crate::error::{Error, Result};
 use crate::store::{DataType, NumericArray, Strings, promote};
 
@@ -71,6 +74,20 @@ impl Batch {
             .map(|(_, column)| column)
     }
 
+    /// Gives the memory of the matrices to the next batches of a loader.
+    pub fn recycle(self, buffers: &Buffers) {
+        for (_, matrix) in self.matrices {
+            match matrix {
+                InMemoryMatrix::Dense(values) => buffers.give(values.into_words()),
+                InMemoryMatrix::Csr(csr) => {
+                    let (data, indices, _) = csr.into_parts();
+                    buffers.give(data.into_words());
+                    buffers.give(indices.into_words());
+                }
+            }
+        }
+    }
+
     /// The size of the matrices in bytes.
     pub fn bytes(&self) -> u64 {
         let size = |matrix: &InMemoryMatrix| match matrix {
@@ -88,188 +105,63 @@ impl Batch {
     }
 }
 
-/// The rows of one store that a batch needs.
-struct Group {
-    source: usize,
-    /// Sorted and distinct.
-    rows: Vec<u64>,
-    /// Pairs of a position in `rows` and a row of the batch.
-    placements: Vec<(usize, usize)>,
-}
-
 impl MappedCollection {
-    /// Reads observations in any order, any of them more than once.
+    /// Reads observations in any order, any of them more than once. Chunks are decoded and rows
+    /// put in their places on all of rayon's threads.
     ///
     /// # Errors
     /// `InvalidInput` if an index is past the end, the collection was closed, one of the stores
     /// asked for lacks a matrix, or their rows differ in length (without a join, in `raw.X` or in
     /// obsm); `Corrupt`, `Unsupported` or `Storage` if rows can't be read.
     pub fn batch(&self, indices: &[u64], format: BatchFormat) -> Result<Batch> {
-        let groups = self.group(indices)?;
-        let mut store_index = vec![0; indices.len()];
-        for group in &groups {
-            for &(_, row) in &group.placements {
-                store_index[row] = group.source as i64;
-            }
-        }
-        let matrices: Result<Vec<_>> = (0..self.keys.matrices.len())
-            .map(|position| {
-                let matrix = self.batch_matrix(position, &groups, indices.len(), format)?;
-                Ok((self.keys.matrices[position].to_string(), matrix))
-            })
-            .collect();
-        let obs: Result<Vec<_>> = (0..self.keys.obs.len())
-            .map(|position| {
-                let column = self.batch_column(position, &groups, indices.len())?;
-                Ok((self.keys.obs[position].clone(), column))
-            })
-            .collect();
+        let selection = Selection::new(self, indices)?;
+        let window = Window::read(self, selection, &Allowance::unlimited())?;
+        let obs = self.batch_obs(window.selection())?;
+        let slots = window.selection().slots();
         Ok(Batch {
-            store_index,
-            matrices: matrices?,
-            obs: obs?,
+            store_index: window.store_index(slots),
+            matrices: window.matrices(self, slots, format, &Buffers::new())?,
+            obs,
         })
     }
 
-    fn group(&self, indices: &[u64]) -> Result<Vec<Group>> {
-        let mut located = Vec::with_capacity(indices.len());
-        for (position, &index) in indices.iter().enumerate() {
-            let (source, row) = self.locate(index)?;
-            located.push((source, row, position));
-        }
-        located.sort_unstable();
-        let mut groups: Vec<Group> = Vec::new();
-        for (source, row, position) in located {
-            let group = match groups.last_mut() {
-                Some(group) if group.source == source => group,
-                _ => {
-                    groups.push(Group {
-                        source,
-                        rows: Vec::new(),
-                        placements: Vec::new(),
-                    });
-                    let last = groups.len() - 1;
-                    &mut groups[last]
-                }
-            };
-            if group.rows.last() != Some(&row) {
-                group.rows.push(row);
-            }
-            group.placements.push((group.rows.len() - 1, position));
-        }
-        Ok(groups)
-    }
-
-    /// The type of a matrix in all batches.
-    fn batch_data_type(&self, position: usize) -> Result<DataType> {
-        if let Some(dtype) = &self.dtype {
-            return Ok(dtype.clone());
-        }
-        let mut types = self.sources.iter().filter_map(|s| s.matrix(position));
-        let first = types
-            .next()
-            .map_or(DataType::Float32, |rows| rows.data_type().clone());
-        types.try_fold(first, |a, rows| promote(&a, rows.data_type()))
-    }
-
-    fn batch_matrix(
-        &self,
-        position: usize,
-        groups: &[Group],
-        n_rows: usize,
-        format: BatchFormat,
-    ) -> Result<InMemoryMatrix> {
-        let key = &self.keys.matrices[position];
-        let data_type = self.batch_data_type(position)?;
-        let mut row_shape: Option<Vec<usize>> = None;
-        let mut blocks = Vec::with_capacity(groups.len());
-        for group in groups {
-            let source = &self.sources[group.source];
-            let located = |error: Error| error.operation("read").with("path", source.location());
-            let rows = source.matrix(position).ok_or_else(|| {
-                located(Error::invalid_input(format!(
-                    "this store has no `{key}`, so it can't be in one batch with others; leave \
-                     the key or the store out"
-                )))
-            })?;
-            let shape = source.sample_shape(key, rows);
-            if let Some(first) = row_shape
-                .replace(shape.clone())
-                .filter(|first| *first != shape)
-            {
-                return Err(located(Error::invalid_input(format!(
-                    "the rows of `{key}` have the shape {shape:?} here, but {first:?} in another \
-                     store, so they can't be in one batch; join the variables, or leave the key \
-                     out"
-                ))));
-            }
-            let block = rows.read(&group.rows, &data_type).map_err(located)?;
-            let map = source.var_map(key);
-            blocks.push(PlacedBlock {
-                block,
-                placements: &group.placements,
-                map,
-            });
-        }
-        let row_shape = match row_shape {
-            Some(shape) => shape,
-            None => self.empty_row_shape(position),
-        };
-        if format == BatchFormat::Csr && !matches!(key, MatrixKey::Obsm(_)) {
-            let width = row_shape.iter().product();
-            return join_csr(&blocks, &data_type, n_rows, width).map(InMemoryMatrix::Csr);
-        }
-        let mut out = NumericArray::zeros(data_type, [&[n_rows], row_shape.as_slice()].concat())?;
-        blocks
-            .iter()
-            .try_for_each(|placed| scatter(placed, &mut out))?;
-        Ok(InMemoryMatrix::Dense(out))
-    }
-
-    /// The shape of a row where no row was asked for.
-    fn empty_row_shape(&self, position: usize) -> Vec<usize> {
-        let key = &self.keys.matrices[position];
-        let mut shapes = self.sources.iter().filter_map(|source| {
-            source
-                .matrix(position)
-                .map(|rows| source.sample_shape(key, rows))
+    /// One column per obs key.
+    pub(super) fn batch_obs(&self, selection: &Selection) -> Result<Vec<(String, BatchColumn)>> {
+        let columns = (0..self.keys.obs.len()).map(|key| {
+            let column = self.batch_column(key, selection)?;
+            Ok((self.keys.obs[key].clone(), column))
         });
-        shapes.next().unwrap_or_default()
+        columns.collect()
     }
 
-    fn batch_column(
-        &self,
-        position: usize,
-        groups: &[Group],
-        n_rows: usize,
-    ) -> Result<BatchColumn> {
+    fn batch_column(&self, position: usize, selection: &Selection) -> Result<BatchColumn> {
+        let n_rows = selection.slots().len();
         let encoded = self.encoder(&self.keys.obs[position]).is_some();
         let mut codes = vec![i64::from(MISSING_CODE); if encoded { n_rows } else { 0 }];
         let mut labels = vec![Label::Missing; if encoded { 0 } else { n_rows }];
         let mut numeric: Option<DataType> = None;
-        for group in groups {
+        let mut reads = Vec::with_capacity(selection.groups().len());
+        for group in selection.groups() {
             let source = &self.sources[group.source];
             let read = source
                 .obs_rows(position, &group.rows)
-                .map_err(|error| error.operation("read").with("path", source.location()))?;
-            match read {
+                .map_err(|error| source.locate(error))?;
+            if let Some(ObsRows::Values(column, _)) = &read
+                && let Some(data_type) = numeric_type(column)
+            {
+                numeric = Some(match &numeric {
+                    Some(other) => promote(other, data_type)?,
+                    None => data_type.clone(),
+                });
+            }
+            reads.push(read);
+        }
+        for (output, slot) in selection.slots().iter().enumerate() {
+            let row = slot.row as usize;
+            match &reads[slot.group as usize] {
                 None => {}
-                Some(ObsRows::Codes(read)) => {
-                    for &(row, output) in &group.placements {
-                        codes[output] = read[row].into();
-                    }
-                }
-                Some(ObsRows::Values(column, rows)) => {
-                    for &(row, output) in &group.placements {
-                        labels[output] = column.label(rows[row]);
-                    }
-                    if let Some(data_type) = numeric_type(&column) {
-                        numeric = Some(match &numeric {
-                            Some(other) => promote(other, data_type)?,
-                            None => data_type.clone(),
-                        });
-                    }
-                }
+                Some(ObsRows::Codes(read)) => codes[output] = read[row].into(),
+                Some(ObsRows::Values(column, rows)) => labels[output] = column.label(rows[row]),
             }
         }
         if !encoded {

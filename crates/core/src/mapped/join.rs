@@ -28,6 +28,36 @@ pub(super) struct VarMap {
     pub(super) to_joint: Vec<u32>,
     /// The number of joined variables.
     pub(super) width: usize,
+    /// Whether every variable of the store is among the joined ones.
+    keeps_all: bool,
+    /// Whether variables that are kept stand in the same order.
+    keeps_order: bool,
+}
+
+impl VarMap {
+    fn new(to_joint: Vec<u32>, width: usize) -> Self {
+        let kept = || to_joint.iter().filter(|&&joint| joint != ABSENT);
+        Self {
+            keeps_all: to_joint.iter().all(|&joint| joint != ABSENT),
+            keeps_order: kept().is_sorted(),
+            to_joint,
+            width,
+        }
+    }
+
+    /// The joined position of a variable of the store; `None` if it has none.
+    pub(super) fn joint(&self, column: u32) -> Option<u32> {
+        let joint = self.to_joint.get(column as usize).copied();
+        joint.filter(|&joint| joint != ABSENT)
+    }
+
+    pub(super) fn keeps_all(&self) -> bool {
+        self.keeps_all
+    }
+
+    pub(super) fn keeps_order(&self) -> bool {
+        self.keeps_order
+    }
 }
 
 /// The join of all stores' variables. Stores with the same variables share one list and one map,
@@ -200,10 +230,7 @@ fn maps(lists: &[Arc<Strings>], joint: &Strings) -> Result<Vec<Arc<VarMap>>> {
             }
             let position = |name| positions.get(name).copied().unwrap_or(ABSENT);
             let to_joint = names.iter().map(position).collect();
-            let map = Arc::new(VarMap {
-                to_joint,
-                width: joint.len(),
-            });
+            let map = Arc::new(VarMap::new(to_joint, joint.len()));
             built.push((names, map.clone()));
             map
         })

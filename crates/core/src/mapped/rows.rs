@@ -1,12 +1,19 @@
 //! Reading rows of one stored matrix: row numbers in, packed values out.
 
+mod scratch;
+mod tasks;
+
 use std::sync::Arc;
 
-use num_traits::AsPrimitive;
+use rayon::prelude::*;
 
+use super::allowance::Allowance;
+use super::held::{HeldRows, Pieces};
+use super::pack::{Columns, Packed};
 use crate::anndata::{Matrix, SparseFormat, SparseMatrix};
 use crate::error::{Error, Result};
-use crate::store::{Array, DataType, NumericArray, Span, with_element};
+use crate::store::{Array, DataType, NumericArray, Span};
+use tasks::{Task, Tasks};
 
 /// A matrix opened for reading rows. Nothing but values is fetched per call.
 #[derive(Debug)]
@@ -26,19 +33,6 @@ enum Parts {
         indices: Arc<dyn Array>,
         /// 8 bytes per row, so that finding a row costs no read.
         indptr: Vec<u64>,
-    },
-}
-
-/// Rows that were read, one after the other.
-#[derive(Debug)]
-pub(super) enum RowBlock {
-    /// Every value.
-    Dense(NumericArray),
-    /// Stored values with their columns; row `i` is at `starts[i]..starts[i + 1]`.
-    Csr {
-        data: NumericArray,
-        columns: Vec<u32>,
-        starts: Vec<usize>,
     },
 }
 
@@ -86,15 +80,81 @@ impl MatrixRows {
         }
     }
 
-    /// Reads `rows`, which are sorted, distinct and in range, converted to `data_type`.
-    pub(super) fn read(&self, rows: &[u64], data_type: &DataType) -> Result<RowBlock> {
+    /// Extent along axis 0 of what is decoded at once; `None` if the bytes lie there as they are.
+    fn chunk_rows(array: &dyn Array) -> Option<u64> {
+        let info = array.info();
+        let rows = *info.chunk_shape.as_ref()?.first()?;
+        (!info.filters.is_empty()).then_some(rows.max(1))
+    }
+
+    /// Whether values have to be decoded, so that reading rows together costs less than one by
+    /// one.
+    pub(super) fn is_encoded(&self) -> bool {
+        match &self.parts {
+            Parts::Dense(array) => Self::chunk_rows(&**array).is_some(),
+            Parts::Csr { data, indices, .. } => Self::chunk_rows(&**data)
+                .or(Self::chunk_rows(&**indices))
+                .is_some(),
+        }
+    }
+
+    /// The mean number of stored elements of a row.
+    pub(super) fn mean_elements(&self) -> f64 {
+        match &self.parts {
+            Parts::Dense(_) => self.row_shape.iter().product::<usize>() as f64,
+            Parts::Csr { indptr, .. } => {
+                let elements = indptr.last().copied().unwrap_or_default();
+                elements as f64 / (indptr.len() - 1).max(1) as f64
+            }
+        }
+    }
+
+    /// The largest number of bytes that one stored element takes once it was read.
+    pub(super) fn element_bytes(&self, data_type: &DataType) -> Result<usize> {
+        let column = match &self.parts {
+            Parts::Dense(_) => 0,
+            Parts::Csr { .. } if self.n_columns() <= 1 << 16 => size_of::<u16>(),
+            Parts::Csr { .. } => size_of::<u32>(),
+        };
+        Ok(data_type.fixed_size()? + column)
+    }
+
+    fn n_columns(&self) -> usize {
+        self.row_shape.first().copied().unwrap_or_default()
+    }
+
+    /// Reads `rows`, which are sorted, distinct and in range, converted to `data_type`. Chunks
+    /// are decoded on all of rayon's threads, each of them once.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Unsupported` or `Storage` if rows can't be read; `Cancelled` if `allowance`
+    /// ran out.
+    pub(super) fn read(
+        &self,
+        rows: &[u64],
+        data_type: &DataType,
+        allowance: &Allowance,
+    ) -> Result<HeldRows> {
+        let pack = |stored: &DataType, bytes: &[u8]| -> Result<Packed> {
+            let packed = if stored == data_type {
+                Packed::new(data_type, bytes)
+            } else {
+                let count = bytes.len() / stored.fixed_size()?;
+                let values = NumericArray::from_bytes(stored.clone(), [count], bytes)?;
+                Packed::new(data_type, values.cast(data_type)?.bytes())
+            }?;
+            allowance.spend(packed.bytes())?;
+            Ok(packed)
+        };
         match &self.parts {
             Parts::Dense(array) => {
-                let spans = spans(rows.iter().map(|&row| Span::new(row, row + 1)));
-                let values = NumericArray::read(&**array, &spans)
-                    .and_then(|values| values.cast(data_type))
-                    .map_err(|error| self.locate(error, ""))?;
-                Ok(RowBlock::Dense(values))
+                let spans = join_spans(rows.iter().map(|&row| Span::new(row, row + 1)));
+                let values =
+                    read_pieces(&**array, &spans, pack).map_err(|error| self.locate(error, ""))?;
+                Ok(HeldRows::Dense {
+                    width: self.row_shape.iter().product(),
+                    values,
+                })
             }
             Parts::Csr {
                 data,
@@ -110,42 +170,29 @@ impl MatrixRows {
                     count += (indptr[row + 1] - indptr[row]) as usize;
                     starts.push(count);
                 }
+                allowance.spend(size_of_val(starts.as_slice()))?;
                 let stretch =
                     |&row: &u64| Span::new(indptr[row as usize], indptr[row as usize + 1]);
-                let spans = spans(rows.iter().map(stretch));
-                let data = NumericArray::read(&**data, &spans)
-                    .and_then(|values| values.cast(data_type))
-                    .map_err(|error| self.locate(error, "/data"))?;
-                let columns = NumericArray::read(&**indices, &spans)
-                    .and_then(|indices| self.columns(&indices))
-                    .map_err(|error| self.locate(error, "/indices"))?;
-                Ok(RowBlock::Csr {
-                    data,
-                    columns,
+                let spans = join_spans(rows.iter().map(stretch));
+                let pack_columns = |stored: &DataType, bytes: &[u8]| -> Result<Columns> {
+                    let columns = Columns::new(stored, bytes, self.n_columns())?;
+                    allowance.spend(columns.bytes())?;
+                    Ok(columns)
+                };
+                let read_columns = || read_pieces(&**indices, &spans, pack_columns);
+                let read_values = || read_pieces(&**data, &spans, pack);
+                let (columns, values) = if self.is_encoded() {
+                    rayon::join(read_columns, read_values)
+                } else {
+                    (read_columns(), read_values())
+                };
+                Ok(HeldRows::Csr {
                     starts,
+                    values: values.map_err(|error| self.locate(error, "/data"))?,
+                    columns: columns.map_err(|error| self.locate(error, "/indices"))?,
                 })
             }
         }
-    }
-
-    /// Checks column indices, since a damaged one would put a value into another gene.
-    fn columns(&self, indices: &NumericArray) -> Result<Vec<u32>> {
-        let n_columns = self.row_shape.first().copied().unwrap_or_default() as i64;
-        with_element!(indices.data_type(), T => {
-            let values: &[T] = bytemuck::cast_slice(indices.bytes());
-            let mut columns = Vec::with_capacity(values.len());
-            for &value in values {
-                // Unsigned values past the range of int64 wrap below 0.
-                let column: i64 = value.as_();
-                if !(0..n_columns).contains(&column) {
-                    return Err(Error::corrupt(format!(
-                        "the column index {column} is out of range: there are {n_columns} columns"
-                    )));
-                }
-                columns.push(column as u32);
-            }
-            Ok(columns)
-        }, else Err(Error::corrupt("column indices must be integers")))
     }
 
     fn locate(&self, error: Error, part: &str) -> Error {
@@ -153,8 +200,43 @@ impl MatrixRows {
     }
 }
 
+/// Reads `spans` in tasks of whole chunks, and packs what each of them gives.
+fn read_pieces<B: Send + Sync>(
+    array: &dyn Array,
+    spans: &[Span],
+    pack: impl Fn(&DataType, &[u8]) -> Result<B> + Sync,
+) -> Result<Pieces<B>> {
+    let info = array.info();
+    let row_bytes = info.row_bytes()?;
+    let row_elements = usize::try_from(info.row_elements()?)
+        .map_err(|_| Error::corrupt(format!("the shape {:?} is not possible", info.shape)))?;
+    let tasks = Tasks::new(spans, MatrixRows::chunk_rows(array), row_bytes);
+    let read = |task: &Task| -> Result<(Arc<B>, usize)> {
+        let rows = usize::try_from(task.rows).unwrap_or(usize::MAX);
+        let bytes = rows
+            .checked_mul(row_bytes)
+            .ok_or_else(|| Error::corrupt("a row is larger than memory"))?;
+        scratch::with(bytes, |buffer| {
+            array.read_spans(tasks.spans(task), buffer)?;
+            Ok((
+                Arc::new(pack(&info.data_type, buffer)?),
+                rows * row_elements,
+            ))
+        })
+    };
+    let blocks: Vec<_> = match tasks.all() {
+        [one] => vec![read(one)?],
+        all => all.par_iter().map(read).collect::<Result<_>>()?,
+    };
+    let mut pieces = Pieces::new();
+    for (block, length) in blocks {
+        pieces.push(block, 0, length);
+    }
+    Ok(pieces)
+}
+
 /// Joins neighbouring spans and drops empty ones.
-fn spans(parts: impl Iterator<Item = Span>) -> Vec<Span> {
+fn join_spans(parts: impl Iterator<Item = Span>) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     for part in parts.filter(|part| !part.is_empty()) {
         match spans.last_mut() {

@@ -1,8 +1,12 @@
 //! Single observations.
 
 use super::MappedCollection;
-use super::assemble::{PlacedBlock, scatter};
+use super::allowance::Allowance;
+use super::assemble::{self, PlacedRows};
+use super::buffer::Buffers;
+use super::selection::Slot;
 use super::source::{MISSING_CODE, ObsRows};
+use super::window::MatrixShape;
 use crate::anndata::{Column, Label, Values};
 use crate::error::Result;
 use crate::store::NumericArray;
@@ -58,24 +62,26 @@ impl MappedCollection {
     pub fn get(&self, index: u64) -> Result<Sample> {
         let (store_index, row) = self.locate(index)?;
         let source = &self.sources[store_index];
-        let located = |error: crate::Error| error.operation("read").with("path", source.location());
+        let located = |error| source.locate(error);
         let mut matrices = Vec::with_capacity(self.keys.matrices.len());
         for (position, key) in self.keys.matrices.iter().enumerate() {
             let Some(rows) = source.matrix(position) else {
                 continue;
             };
             let data_type = self.dtype.as_ref().unwrap_or_else(|| rows.data_type());
-            let block = rows.read(&[row], data_type).map_err(located)?;
-            let shape = source.sample_shape(key, rows);
-            let mut out =
-                NumericArray::zeros(data_type.clone(), [&[1], shape.as_slice()].concat())?;
-            let placed = PlacedBlock {
-                block,
-                placements: &[(0, 0)],
-                map: source.var_map(key),
+            let held = rows.read(&[row], data_type, &Allowance::unlimited());
+            let held = held.map_err(located)?;
+            let shape = MatrixShape {
+                data_type: data_type.clone(),
+                row_shape: source.sample_shape(key, rows),
             };
-            scatter(&placed, &mut out)?;
-            matrices.push((key.to_string(), out.reshape(shape)?));
+            let placed = PlacedRows {
+                held: &[held],
+                maps: &[source.var_map(key)],
+                slots: &[Slot::default()],
+            };
+            let row = assemble::dense(&placed, &shape, &Buffers::new())?;
+            matrices.push((key.to_string(), row.reshape(shape.row_shape)?));
         }
         let mut obs = Vec::with_capacity(self.keys.obs.len());
         for (position, key) in self.keys.obs.iter().enumerate() {

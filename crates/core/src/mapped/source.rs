@@ -84,6 +84,11 @@ impl Source {
         self.data.store().location()
     }
 
+    /// The error with this store's location.
+    pub(super) fn locate(&self, error: Error) -> Error {
+        error.operation("read").with("path", self.location())
+    }
+
     /// The number of observations, after filtering.
     pub(super) fn n_obs(&self) -> u64 {
         self.selected

@@ -46,6 +46,19 @@ impl NumericArray {
     /// `Unsupported` if `data_type` is not numeric, `InvalidInput` if the array would not fit
     /// into memory.
     pub fn zeros(data_type: DataType, shape: impl Into<Vec<usize>>) -> Result<Self> {
+        Self::reusing(data_type, shape, |_| Vec::new())
+    }
+
+    /// An array of unspecified content (zeros where the memory is new) in memory that `take` may
+    /// have from before. It is told how many 8-byte words there must be, and may give fewer.
+    ///
+    /// # Errors
+    /// As [`NumericArray::zeros`].
+    pub(crate) fn reusing(
+        data_type: DataType,
+        shape: impl Into<Vec<usize>>,
+        take: impl FnOnce(usize) -> Vec<u64>,
+    ) -> Result<Self> {
         let shape = shape.into();
         let bytes = shape
             .iter()
@@ -53,11 +66,12 @@ impl NumericArray {
                 product.checked_mul(n)
             })
             .ok_or_else(|| too_large(&shape))?;
-        let mut words = Vec::new();
+        let needed = bytes.div_ceil(8);
+        let mut words = take(needed);
         words
-            .try_reserve_exact(bytes.div_ceil(8))
+            .try_reserve_exact(needed.saturating_sub(words.len()))
             .map_err(|_| too_large(&shape))?;
-        words.resize(bytes.div_ceil(8), 0);
+        words.resize(needed, 0);
         Ok(Self {
             data_type,
             shape,

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from anndex import errors
 from anndex._anndex import __version__
+from anndex._loader import Loader, WeightedSampler
 from anndex._mapped import MappedCollection
 from anndex._registry.artifact import Artifact
 from anndex._registry.collection import Collection
@@ -43,6 +44,7 @@ __all__ = [
     "Collection",
     "FeatureSet",
     "Instance",
+    "Loader",
     "MappedCollection",
     "Q",
     "QuerySet",
@@ -53,6 +55,7 @@ __all__ = [
     "Transform",
     "ULabel",
     "User",
+    "WeightedSampler",
     "__version__",
     "close",
     "connect",

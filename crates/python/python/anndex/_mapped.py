@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from anndex import _arguments as arguments
 from anndex import _torch
+from anndex._loader import Loader, made
 from anndex._opened import OpenedFiles
 from anndex._sample import Sample, SampleBatch
 from anndex.errors import InvalidIndexError, InvalidInputError
@@ -229,6 +230,87 @@ class MappedCollection(OpenedFiles, MapStyle):
             # Rows that can't be stacked can still be had one by one.
             return SampleBatch(len(rows), samples=native.samples(rows), error=error)
         return SampleBatch(len(rows), arrays=arrays, encoded=self._encoded)
+
+    def loader(
+        self,
+        batch_size: int = 1,
+        shuffle: Literal["exact", "block"] | bool = False,
+        *,
+        sparse: bool = False,
+        seed: int = 0,
+        sampler: Any | None = None,
+        drop_last: bool = False,
+        rank: int | None = None,
+        world_size: int | None = None,
+        memory: int | str = "1GiB",
+        to: Literal["torch", "numpy"] = "torch",
+        block_size: int = 256,
+        window_size: int = 16_384,
+        threads: int = 0,
+        pin_memory: bool | None = None,
+    ) -> Loader:
+        """Iterate batches that native threads read ahead, several times as fast as a ``DataLoader``.
+
+        Parameters
+        ----------
+        batch_size : int, default 1
+            Observations per batch.
+        shuffle : {"exact", "block"} or bool, default False
+            ``"exact"`` (or True) is a random permutation of all observations. ``"block"`` permutes
+            blocks of `block_size` neighbours, and observations within windows of `window_size`,
+            which reads less.
+        sparse : bool, default False
+            Whether layers are given as CSR instead of dense.
+        seed : int, default 0
+            What is random depends on it and on the number of the epoch.
+        sampler : WeightedSampler, torch's WeightedRandomSampler, or iterable of int, optional
+            Which observations an epoch has. Default: all of them.
+        drop_last : bool, default False
+            Leave out the last batch if it is smaller. All ranks then have as many batches.
+        rank, world_size : int, optional
+            Which part of each epoch this process takes. Default: those of torch's default process
+            group if there is one, else everything.
+        memory : int or str, default "1GiB"
+            What is read ahead takes at most this, in bytes, beside two batches. More of it means
+            less to decode.
+        to : {"torch", "numpy"}, default "torch"
+            What arrays are given as; sparse matrices as sparse CSR tensors, or SciPy's.
+        block_size, window_size : int
+            Observations of a block and of a window of ``shuffle="block"``.
+        threads : int, default 0
+            Threads that decode; 0 stands for the number of cores. No influence on what is loaded.
+        pin_memory : bool, optional
+            Whether tensors are in pinned memory. Default: if CUDA is there.
+
+        Returns
+        -------
+        Loader
+            An iterable of dicts.
+
+        Examples
+        --------
+        >>> loader = mapped.loader(batch_size=128, shuffle="exact", seed=0)
+        >>> for epoch in range(3):
+        ...     for batch in loader:
+        ...         train(batch["X"], batch["cell_type"])
+        """
+        return made(
+            self,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            sparse=sparse,
+            seed=seed,
+            sampler=sampler,
+            drop_last=drop_last,
+            rank=rank,
+            world_size=world_size,
+            memory=memory,
+            to=to,
+            block_size=block_size,
+            window_size=window_size,
+            threads=threads,
+            pin_memory=pin_memory,
+        )
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(self.n_obs))

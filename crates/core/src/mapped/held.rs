@@ -1,0 +1,424 @@
+//! Rows of a matrix in memory, as they were packed piece by piece, and writing them out.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::join::VarMap;
+use super::pack::{Columns, Packed, Small};
+use crate::store::NumericArray;
+
+/// One long sequence of elements that is held in pieces.
+#[derive(Debug)]
+pub(super) struct Pieces<B> {
+    /// Where each piece ends in the whole sequence.
+    ends: Vec<usize>,
+    pieces: Vec<Piece<B>>,
+}
+
+#[derive(Debug)]
+struct Piece<B> {
+    block: Arc<B>,
+    /// The first element of the block that belongs to the sequence.
+    start: usize,
+}
+
+impl<B> Pieces<B> {
+    pub(super) fn new() -> Self {
+        Self {
+            ends: Vec::new(),
+            pieces: Vec::new(),
+        }
+    }
+
+    /// Adds `length` elements of a block from `start` on.
+    pub(super) fn push(&mut self, block: Arc<B>, start: usize, length: usize) {
+        let end = self.ends.last().copied().unwrap_or_default() + length;
+        self.ends.push(end);
+        self.pieces.push(Piece { block, start });
+    }
+
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &B> {
+        self.pieces.iter().map(|piece| &*piece.block)
+    }
+
+    /// The stretches of blocks that hold `range`, in order.
+    fn stretches(&self, range: Range<usize>) -> impl Iterator<Item = (&B, Range<usize>)> {
+        let mut number = self.ends.partition_point(|&end| end <= range.start);
+        let mut next = range.start;
+        std::iter::from_fn(move || {
+            if next >= range.end {
+                return None;
+            }
+            let piece = self.pieces.get(number)?;
+            let first = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+            let end = self.ends[number].min(range.end);
+            let start = piece.start + next - first;
+            let stretch = start..start + end - next;
+            next = end;
+            number += 1;
+            Some((&*piece.block, stretch))
+        })
+    }
+}
+
+/// Rows of one matrix of one store, one after the other, of one type.
+#[derive(Debug)]
+pub(super) enum HeldRows {
+    /// Every value of rows of `width` elements.
+    Dense {
+        width: usize,
+        values: Pieces<Packed>,
+    },
+    /// Stored values with their columns; row `i` is at `starts[i]..starts[i + 1]`.
+    Csr {
+        starts: Vec<usize>,
+        values: Pieces<Packed>,
+        columns: Pieces<Columns>,
+    },
+}
+
+impl HeldRows {
+    /// The number of bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        let packed = |values: &Pieces<Packed>| values.blocks().map(Packed::bytes).sum::<usize>();
+        match self {
+            Self::Dense { values, .. } => packed(values),
+            Self::Csr {
+                starts,
+                values,
+                columns,
+            } => {
+                let columns: usize = columns.blocks().map(Columns::bytes).sum();
+                packed(values) + columns + size_of_val(starts.as_slice())
+            }
+        }
+    }
+
+    /// Writes every value of a row into `out`, whose columns `map` gives; without one they are the
+    /// stored ones.
+    pub(super) fn write_dense<T: Small>(&self, row: usize, map: Option<&VarMap>, out: &mut [T]) {
+        match self {
+            Self::Dense { width, values } => {
+                if map.is_some() {
+                    out.fill(T::zeroed());
+                }
+                let mut column = 0;
+                for (block, stretch) in values.stretches(row * width..(row + 1) * width) {
+                    let length = stretch.len();
+                    write_values(block, stretch, map, column, out);
+                    column += length;
+                }
+            }
+            Self::Csr { .. } => {
+                out.fill(T::zeroed());
+                self.for_each_stretch(row, |columns, values| match columns {
+                    Either::U16(columns) => scatter(columns, u32::from, values, map, out),
+                    Either::U32(columns) => scatter(columns, |column| column, values, map, out),
+                });
+            }
+        }
+    }
+
+    /// The number of values of a row that a sparse output keeps.
+    pub(super) fn count_sparse<T: Small>(&self, row: usize, map: Option<&VarMap>) -> usize {
+        match self {
+            Self::Csr { starts, .. } if map.is_none_or(VarMap::keeps_all) => {
+                starts[row + 1] - starts[row]
+            }
+            _ => {
+                let mut count = 0;
+                self.for_each_entry::<T>(row, map, |_, _| count += 1);
+                count
+            }
+        }
+    }
+
+    /// Writes a row's columns and values, of which there are [`HeldRows::count_sparse`]. Columns
+    /// are sorted if they are so in the store.
+    pub(super) fn write_sparse<T: Small>(
+        &self,
+        row: usize,
+        map: Option<&VarMap>,
+        columns_out: &mut [i32],
+        values_out: &mut [T],
+    ) {
+        if let (Self::Csr { .. }, None) = (self, map) {
+            let mut at = 0;
+            self.for_each_stretch(row, |columns, values| {
+                let end = at + columns.len();
+                columns.widen(&mut columns_out[at..end]);
+                values.widen(&mut values_out[at..end]);
+                at = end;
+            });
+            return;
+        }
+        let mut at = 0;
+        self.for_each_entry::<T>(row, map, |column, value| {
+            columns_out[at] = column as i32;
+            values_out[at] = value;
+            at += 1;
+        });
+        if map.is_some_and(|map| !map.keeps_order()) {
+            sort_by_column(columns_out, values_out);
+        }
+    }
+
+    fn for_each_entry<T: Small>(
+        &self,
+        row: usize,
+        map: Option<&VarMap>,
+        mut visit: impl FnMut(u32, T),
+    ) {
+        let mut visit = |column: u32, value: T| match map {
+            None => visit(column, value),
+            Some(map) => {
+                if let Some(column) = map.joint(column) {
+                    visit(column, value);
+                }
+            }
+        };
+        match self {
+            Self::Dense { width, values } => {
+                let mut column = 0;
+                for (block, stretch) in values.stretches(row * width..(row + 1) * width) {
+                    Stretch::new(block, stretch).for_each(|value: T| {
+                        if value != T::zeroed() {
+                            visit(column, value);
+                        }
+                        column += 1;
+                    });
+                }
+            }
+            Self::Csr { .. } => self.for_each_stretch(row, |columns, values| {
+                let mut columns = columns.iter();
+                values.for_each(|value| {
+                    if let Some(column) = columns.next() {
+                        visit(column, value);
+                    }
+                });
+            }),
+        }
+    }
+
+    /// Columns and values of a sparse row are packed apart, so their pieces differ.
+    fn for_each_stretch(&self, row: usize, mut visit: impl FnMut(Either<'_>, Stretch<'_>)) {
+        let Self::Csr {
+            starts,
+            values,
+            columns,
+        } = self
+        else {
+            return;
+        };
+        let range = starts[row]..starts[row + 1];
+        let mut values = values.stretches(range.clone());
+        let mut value: Option<(&Packed, Range<usize>)> = None;
+        for (block, mut stretch) in columns.stretches(range) {
+            while !stretch.is_empty() {
+                let Some((packed, left)) = value.take().or_else(|| values.next()) else {
+                    return;
+                };
+                let length = left.len().min(stretch.len());
+                let middle = left.start + length;
+                visit(
+                    Either::new(block, stretch.start..stretch.start + length),
+                    Stretch::new(packed, left.start..middle),
+                );
+                stretch.start += length;
+                if middle < left.end {
+                    value = Some((packed, middle..left.end));
+                }
+            }
+        }
+    }
+}
+
+/// Columns of either width.
+enum Either<'a> {
+    U16(&'a [u16]),
+    U32(&'a [u32]),
+}
+
+impl<'a> Either<'a> {
+    fn new(block: &'a Columns, range: Range<usize>) -> Self {
+        match block {
+            Columns::U16(columns) => Self::U16(&columns[range]),
+            Columns::U32(columns) => Self::U32(&columns[range]),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::U16(columns) => columns.len(),
+            Self::U32(columns) => columns.len(),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u32> {
+        let (narrow, wide): (&[u16], &[u32]) = match self {
+            Self::U16(columns) => (columns, &[]),
+            Self::U32(columns) => (&[], columns),
+        };
+        narrow
+            .iter()
+            .map(|&c| u32::from(c))
+            .chain(wide.iter().copied())
+    }
+
+    fn widen(&self, out: &mut [i32]) {
+        match self {
+            Self::U16(columns) => copy(columns, out, |column| column.into()),
+            Self::U32(columns) => copy(columns, out, |column| column as i32),
+        }
+    }
+}
+
+/// Values that were packed in any way.
+enum Stretch<'a> {
+    U8(&'a [u8]),
+    U16(&'a [u16]),
+    Wide(&'a NumericArray, Range<usize>),
+}
+
+impl<'a> Stretch<'a> {
+    fn new(block: &'a Packed, range: Range<usize>) -> Self {
+        match block {
+            Packed::U8(values) => Self::U8(&values[range]),
+            Packed::U16(values) => Self::U16(&values[range]),
+            Packed::Wide(values) => Self::Wide(values, range),
+        }
+    }
+
+    fn widen<T: Small>(&self, out: &mut [T]) {
+        match self {
+            Self::U8(values) => copy(values, out, |value| T::of_small(value.into())),
+            Self::U16(values) => copy(values, out, T::of_small),
+            Self::Wide(values, range) => out.copy_from_slice(&wide(values)[range.clone()]),
+        }
+    }
+
+    fn for_each<T: Small>(&self, visit: impl FnMut(T)) {
+        match self {
+            Self::U8(values) => {
+                values
+                    .iter()
+                    .map(|&value| T::of_small(value.into()))
+                    .for_each(visit);
+            }
+            Self::U16(values) => values
+                .iter()
+                .map(|&value| T::of_small(value))
+                .for_each(visit),
+            Self::Wide(values, range) => {
+                wide(values)[range.clone()].iter().copied().for_each(visit);
+            }
+        }
+    }
+}
+
+fn wide<T: Small>(values: &NumericArray) -> &[T] {
+    bytemuck::cast_slice(values.bytes())
+}
+
+fn copy<A: Copy, B>(from: &[A], to: &mut [B], convert: impl Fn(A) -> B) {
+    for (to, &from) in to.iter_mut().zip(from) {
+        *to = convert(from);
+    }
+}
+
+/// Writes values of neighbouring columns from `column` on.
+fn write_values<T: Small>(
+    block: &Packed,
+    range: Range<usize>,
+    map: Option<&VarMap>,
+    column: usize,
+    out: &mut [T],
+) {
+    let length = range.len();
+    let stretch = Stretch::new(block, range);
+    match map {
+        None => stretch.widen(&mut out[column..column + length]),
+        Some(map) => {
+            let mut columns = map.to_joint[column..column + length].iter();
+            stretch.for_each(|value| {
+                let joint = columns
+                    .next()
+                    .and_then(|&joint| out.get_mut(joint as usize));
+                if let Some(place) = joint {
+                    *place = value;
+                }
+            });
+        }
+    }
+}
+
+fn scatter<C: Copy, T: Small>(
+    columns: &[C],
+    wide_column: impl Fn(C) -> u32,
+    values: Stretch<'_>,
+    map: Option<&VarMap>,
+    out: &mut [T],
+) {
+    match values {
+        Stretch::U8(values) => {
+            put(
+                columns,
+                wide_column,
+                values,
+                |v| T::of_small(v.into()),
+                map,
+                out,
+            );
+        }
+        Stretch::U16(values) => put(columns, wide_column, values, T::of_small, map, out),
+        Stretch::Wide(values, range) => {
+            put(columns, wide_column, &wide(values)[range], |v| v, map, out);
+        }
+    }
+}
+
+/// The innermost loop of everything dense. A column that is not among the joined ones has a
+/// position past the end of `out`.
+fn put<C: Copy, V: Copy, T>(
+    columns: &[C],
+    wide_column: impl Fn(C) -> u32,
+    values: &[V],
+    convert: impl Fn(V) -> T,
+    map: Option<&VarMap>,
+    out: &mut [T],
+) {
+    let entries = columns.iter().zip(values);
+    match map {
+        None => {
+            for (&column, &value) in entries {
+                if let Some(place) = out.get_mut(wide_column(column) as usize) {
+                    *place = convert(value);
+                }
+            }
+        }
+        Some(map) => {
+            let to_joint = map.to_joint.as_slice();
+            for (&column, &value) in entries {
+                let joint = to_joint[wide_column(column) as usize];
+                if let Some(place) = out.get_mut(joint as usize) {
+                    *place = convert(value);
+                }
+            }
+        }
+    }
+}
+
+fn sort_by_column<T: Copy>(columns: &mut [i32], values: &mut [T]) {
+    if columns.is_sorted() {
+        return;
+    }
+    let mut entries: Vec<(i32, T)> = columns
+        .iter()
+        .copied()
+        .zip(values.iter().copied())
+        .collect();
+    entries.sort_by_key(|(column, _)| *column);
+    for ((column, value), entry) in columns.iter_mut().zip(values).zip(entries) {
+        (*column, *value) = entry;
+    }
+}

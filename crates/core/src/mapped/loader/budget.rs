@@ -1,0 +1,91 @@
+//! How many observations fit into memory.
+
+use crate::error::Result;
+use crate::mapped::MappedCollection;
+
+/// Rows that need no decoding cost the same whether read together or not, so a window of them is
+/// no larger than this.
+const UNENCODED_WINDOW_BYTES: u64 = 32 << 20;
+/// The same for rows that come in the order of storage, where few chunks are in two windows.
+const ORDERED_WINDOW_BYTES: u64 = 128 << 20;
+/// Windows are planned with this much room to spare, in percent.
+const MARGIN: f64 = 1.05;
+
+/// The bytes of a loader, and what an observation takes of them.
+#[derive(Debug)]
+pub(super) struct Budget {
+    memory: u64,
+    /// Bytes of an observation, at first at most, then as it was seen.
+    row_bytes: f64,
+    encoded: bool,
+}
+
+impl Budget {
+    pub(super) fn new(mapped: &MappedCollection, memory: u64) -> Result<Self> {
+        let mut bytes = 0f64;
+        let mut encoded = false;
+        for (key, _) in mapped.keys.matrices.iter().enumerate() {
+            for source in mapped.sources.iter() {
+                let Some(rows) = source.matrix(key) else {
+                    continue;
+                };
+                let data_type = mapped.dtype.as_ref().unwrap_or_else(|| rows.data_type());
+                let element = rows.element_bytes(data_type)? as f64;
+                bytes += rows.mean_elements() * source.n_obs() as f64 * element;
+                encoded |= rows.is_encoded();
+            }
+        }
+        // What finding a row takes: its number, its slot, and where it begins.
+        let overhead = 24.0;
+        Ok(Self {
+            memory,
+            row_bytes: bytes / (mapped.n_obs().max(1)) as f64 + overhead,
+            encoded,
+        })
+    }
+
+    /// Whether all of `n_obs` observations fit beside `held` bytes.
+    pub(super) fn fits(&self, n_obs: u64, held: usize) -> bool {
+        let free = self.memory.saturating_sub(held as u64);
+        n_obs as f64 * self.row_bytes * MARGIN <= free as f64
+    }
+
+    /// Whether to keep what fits: decoding it again is what takes time.
+    pub(super) fn is_worth_keeping(&self) -> bool {
+        self.encoded
+    }
+
+    /// The bytes of all that is read ahead.
+    pub(super) fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    /// The bytes of each of two windows, one read and one in use.
+    pub(super) fn share(&self) -> u64 {
+        self.memory / 2
+    }
+
+    /// The observations of such a window.
+    pub(super) fn rows(&self, scattered: bool) -> u64 {
+        let most = match (self.encoded, scattered) {
+            (false, _) => UNENCODED_WINDOW_BYTES,
+            (true, false) => ORDERED_WINDOW_BYTES,
+            (true, true) => u64::MAX,
+        };
+        let share = self.share().min(most) as f64;
+        // The cast saturates.
+        ((share / (self.row_bytes * MARGIN)) as u64).max(1)
+    }
+
+    /// Learns what observations really took.
+    pub(super) fn observe(&mut self, n_obs: u64, bytes: usize) {
+        if n_obs > 0 {
+            self.row_bytes = (bytes as f64 / n_obs as f64).max(1.0);
+        }
+    }
+
+    /// Takes rows to be larger, after they were.
+    pub(super) fn outgrown(&mut self) {
+        self.row_bytes *= 2.0;
+    }
+}

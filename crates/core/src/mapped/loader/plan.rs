@@ -1,0 +1,166 @@
+//! Which observations are in which batch of an epoch.
+
+use std::ops::Range;
+
+use super::Options;
+use crate::mapped::order::Order;
+
+/// The part of an epoch that one rank takes, in batches.
+#[derive(Debug)]
+pub(super) struct Plan {
+    order: Order,
+    /// The positions of the epoch that are taken.
+    part: Range<u64>,
+    batch_size: u64,
+    n_batches: u64,
+}
+
+impl Plan {
+    pub(super) fn new(order: Order, options: &Options) -> Self {
+        let (rank, world_size) = (options.rank, options.world_size);
+        // 128 bits, since the product need not fit 64.
+        let cut = |rank: u64| {
+            (u128::from(order.len()) * u128::from(rank) / u128::from(world_size)) as u64
+        };
+        let part = cut(rank)..cut(rank + 1);
+        let n_batches = if options.drop_last {
+            order.len() / world_size / options.batch_size
+        } else {
+            (part.end - part.start).div_ceil(options.batch_size)
+        };
+        Self {
+            order,
+            part,
+            batch_size: options.batch_size,
+            n_batches,
+        }
+    }
+
+    pub(super) fn n_batches(&self) -> u64 {
+        self.n_batches
+    }
+
+    /// The number of observations in some batches.
+    pub(super) fn n_obs(&self, batches: Range<u64>) -> u64 {
+        let positions = self.positions(batches);
+        positions.end - positions.start
+    }
+
+    /// The observations of some batches, one batch after the other.
+    pub(super) fn indices(&self, batches: Range<u64>) -> Vec<u64> {
+        self.positions(batches)
+            .map(|position| self.order.index(position))
+            .collect()
+    }
+
+    fn positions(&self, batches: Range<u64>) -> Range<u64> {
+        let position = |batch: u64| {
+            let rows = batch.saturating_mul(self.batch_size);
+            self.part.start.saturating_add(rows).min(self.part.end)
+        };
+        position(batches.start)..position(batches.end)
+    }
+
+    /// Whether more batches read together means less to decode, however many there are.
+    pub(super) fn is_scattered(&self) -> bool {
+        self.order.is_scattered()
+    }
+
+    /// Whether the epoch is in another order than the collection.
+    pub(super) fn is_shuffled(&self) -> bool {
+        !matches!(self.order, Order::Sequential(_))
+    }
+
+    /// One past the last of the batches from `first` on that are to be read together: as many as
+    /// have at most `rows` observations, at least one, and no part of a shuffled window that could
+    /// be left for the next ones.
+    pub(super) fn window(&self, first: u64, rows: u64) -> u64 {
+        let most = first.saturating_add((rows / self.batch_size).max(1));
+        let most = most.min(self.n_batches);
+        let start = self.positions(first..first).start;
+        let mut end = None;
+        let mut position = start;
+        while let Some(next) = self.order.window_end(position.min(self.order.len() - 1)) {
+            let batch = (next - self.part.start.min(next)).div_ceil(self.batch_size);
+            if batch > most || next <= position {
+                break;
+            }
+            end = Some(batch.max(first + 1));
+            position = next;
+            if next >= self.part.end {
+                break;
+            }
+        }
+        end.unwrap_or(most).min(most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::mapped::{BatchFormat, Sampler, Shuffle};
+
+    fn options(batch_size: u64, drop_last: bool, rank: u64, world_size: u64) -> Options {
+        Options {
+            batch_size,
+            shuffle: Shuffle::None,
+            sampler: Sampler::All,
+            format: BatchFormat::Dense,
+            drop_last,
+            rank,
+            world_size,
+            memory: 0,
+            threads: 0,
+        }
+    }
+
+    fn shuffles() -> impl Strategy<Value = Shuffle> {
+        prop_oneof![
+            Just(Shuffle::None),
+            any::<u64>().prop_map(|seed| Shuffle::Exact { seed }),
+            (any::<u64>(), 1u64..50, 1u64..200).prop_map(|(seed, rows, window)| Shuffle::Block {
+                seed,
+                rows,
+                window
+            }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn ranks_make_the_whole_epoch(
+            n_obs in 0u64..700,
+            shuffle in shuffles(),
+            batch_size in 1u64..40,
+            world_size in 1u64..6,
+            window_rows in 1u64..300,
+        ) {
+            let mut all = Vec::new();
+            let mut counts = Vec::new();
+            for rank in 0..world_size {
+                let order = || Order::new(n_obs, shuffle, &Sampler::All, 3).unwrap();
+                let plan = Plan::new(order(), &options(batch_size, false, rank, world_size));
+                let mut first = 0;
+                let mut own = Vec::new();
+                while first < plan.n_batches() {
+                    let end = plan.window(first, window_rows);
+                    prop_assert!(end > first && end <= plan.n_batches());
+                    own.extend(plan.indices(first..end));
+                    first = end;
+                }
+                prop_assert_eq!(own.clone(), plan.indices(0..plan.n_batches()));
+                all.extend(own);
+                let even = Plan::new(order(), &options(batch_size, true, rank, world_size));
+                prop_assert!(even.n_batches() <= plan.n_batches());
+                let kept = even.n_obs(0..even.n_batches());
+                prop_assert_eq!(kept, even.n_batches() * batch_size);
+                counts.push(even.n_batches());
+            }
+            prop_assert!(counts.windows(2).all(|pair| pair[0] == pair[1]));
+            all.sort_unstable();
+            prop_assert!(all.into_iter().eq(0..n_obs));
+        }
+    }
+}

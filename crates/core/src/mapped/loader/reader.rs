@@ -1,0 +1,144 @@
+//! Reading the windows of an epoch, one ahead of the batches.
+
+use std::ops::Range;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::ThreadPool;
+
+use super::budget::Budget;
+use super::plan::Plan;
+use crate::error::Result;
+use crate::mapped::MappedCollection;
+use crate::mapped::allowance::Allowance;
+use crate::mapped::selection::Selection;
+use crate::mapped::window::Window;
+
+/// Batches of an epoch whose rows are in memory.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) batches: Range<u64>,
+    /// The observations, one batch after the other.
+    pub(super) indices: Vec<u64>,
+    pub(super) window: Arc<Window>,
+    /// Whether the window holds all observations of the collection, and not just these.
+    pub(super) resident: bool,
+}
+
+/// What reads windows.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) mapped: MappedCollection,
+    pub(super) plan: Arc<Plan>,
+    pub(super) budget: Budget,
+    pub(super) cancelled: Arc<AtomicBool>,
+    pub(super) resident: Arc<Mutex<Option<Arc<Window>>>>,
+    pub(super) threads: ThreadPool,
+}
+
+impl Reader {
+    /// Sends windows that hold all batches from `first` on, until that fails or nobody listens.
+    pub(super) fn run(mut self, first: u64, sender: &SyncSender<Result<Ready>>) {
+        let mut next = first;
+        let mut held = 0;
+        while next < self.plan.n_batches() {
+            let ready = self.window(next, next == first, held);
+            let (end, bytes) = match &ready {
+                Ok(ready) => (ready.batches.end, ready.window.bytes()),
+                Err(_) => (self.plan.n_batches(), 0),
+            };
+            if sender.send(ready).is_err() {
+                return;
+            }
+            (next, held) = (end, bytes);
+        }
+    }
+
+    /// Reads a window that begins with batch number `next`, beside one of `held` bytes.
+    fn window(&mut self, next: u64, is_first: bool, held: usize) -> Result<Ready> {
+        let left = next..self.plan.n_batches();
+        if let Some(window) = self.resident(is_first, held)? {
+            return Ok(Ready {
+                indices: self.plan.indices(left.clone()),
+                batches: left,
+                window,
+                resident: true,
+            });
+        }
+        loop {
+            let all_fit = self.budget.fits(self.plan.n_obs(left.clone()), held);
+            let end = if is_first {
+                // One batch tells what rows take, and comes soon.
+                next + 1
+            } else if all_fit && self.plan.is_scattered() && self.budget.is_worth_keeping() {
+                left.end
+            } else {
+                self.plan
+                    .window(next, self.budget.rows(self.plan.is_scattered()))
+            };
+            let batches = next..end;
+            let indices = self.plan.indices(batches.clone());
+            let room = (self.budget.memory() as usize).saturating_sub(held);
+            let room = if end == left.end {
+                room
+            } else {
+                room.min(self.budget.share() as usize)
+            };
+            // A single batch is read whatever it takes, since it can't be less.
+            let room = if end == next + 1 { usize::MAX } else { room };
+            let Some(window) = self.read(&indices, room)? else {
+                self.budget.outgrown();
+                continue;
+            };
+            return Ok(Ready {
+                batches,
+                indices,
+                window: Arc::new(window),
+                resident: false,
+            });
+        }
+    }
+
+    /// All observations of the collection, if they are in memory or fit there beside `held` bytes.
+    fn resident(&mut self, is_first: bool, held: usize) -> Result<Option<Arc<Window>>> {
+        let known = self.known().clone();
+        let n_obs = self.mapped.n_obs();
+        if known.is_some() || is_first {
+            return Ok(known);
+        }
+        let worth = self.budget.is_worth_keeping() && self.plan.is_shuffled();
+        if !worth || !self.budget.fits(n_obs, held) {
+            return Ok(None);
+        }
+        let all: Vec<u64> = (0..n_obs).collect();
+        let room = (self.budget.memory() as usize).saturating_sub(held);
+        let read = self.read(&all, room)?;
+        let Some(window) = read.map(Arc::new) else {
+            self.budget.outgrown();
+            return Ok(None);
+        };
+        *self.known() = Some(window.clone());
+        Ok(Some(window))
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Option<Arc<Window>>> {
+        self.resident.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads observations; `None` if they take more than `room` bytes.
+    fn read(&mut self, indices: &[u64], room: usize) -> Result<Option<Window>> {
+        let allowance = Allowance::new(room, self.cancelled.clone());
+        let selection = Selection::new(&self.mapped, indices)?;
+        let mapped = &self.mapped;
+        let read = || Window::read(mapped, selection, &allowance);
+        match self.threads.install(read) {
+            Ok(window) => {
+                self.budget.observe(indices.len() as u64, window.bytes());
+                Ok(Some(window))
+            }
+            Err(_) if allowance.is_exhausted() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Values in the smallest type that keeps them exactly.
+//!
+//! Counts are small integers that are stored as float32, and 20,000 genes fit 16 bits. Held that
+//! way a window of a shuffled epoch has two to three times the rows in the same memory, and so
+//! decodes each chunk that many times less often.
+
+use half::f16;
+use num_traits::AsPrimitive;
+
+use crate::error::{Error, Result};
+use crate::store::{DataType, Element, NumericArray, with_element};
+
+/// Elements checked at once, so that what can't be narrowed costs little to find out.
+const SEGMENT: usize = 1024;
+
+/// Values of one numeric type, which is known to whoever holds them.
+#[derive(Debug)]
+pub(super) enum Packed {
+    /// All are integers from 0 to 255.
+    U8(Vec<u8>),
+    /// All are integers from 0 to 65,535.
+    U16(Vec<u16>),
+    /// As they are.
+    Wide(NumericArray),
+}
+
+/// Column indices, all of them in range.
+#[derive(Debug)]
+pub(super) enum Columns {
+    /// Of a matrix of at most 65,536 columns.
+    U16(Vec<u16>),
+    /// Of a larger one.
+    U32(Vec<u32>),
+}
+
+/// A numeric element that may be held as a small integer.
+pub(super) trait Small: Element + PartialEq {
+    /// The integer that it is, or any other if it is none from 0 to 65,535.
+    fn to_small(self) -> u16;
+    /// The element that is this integer.
+    fn of_small(small: u16) -> Self;
+    /// Whether both have the same bits: -0.0 is not 0.0.
+    fn is(self, other: Self) -> bool;
+}
+
+macro_rules! small_integers {
+    ($($element:ty),*) => {
+        $(impl Small for $element {
+            fn to_small(self) -> u16 {
+                self as u16
+            }
+            fn of_small(small: u16) -> Self {
+                small as Self
+            }
+            fn is(self, other: Self) -> bool {
+                self == other
+            }
+        })*
+    };
+}
+
+small_integers!(u8, i8, u16, i16, u32, i32, u64, i64);
+
+impl Small for f32 {
+    fn to_small(self) -> u16 {
+        // Adding 2^23 leaves a small integer in the lowest bits of the fraction, without the
+        // range checks of a cast.
+        (self + 8_388_608.0).to_bits() as u16
+    }
+    fn of_small(small: u16) -> Self {
+        small.into()
+    }
+    fn is(self, other: Self) -> bool {
+        self.to_bits() == other.to_bits()
+    }
+}
+
+impl Small for f64 {
+    fn to_small(self) -> u16 {
+        (self + 4_503_599_627_370_496.0).to_bits() as u16
+    }
+    fn of_small(small: u16) -> Self {
+        small.into()
+    }
+    fn is(self, other: Self) -> bool {
+        self.to_bits() == other.to_bits()
+    }
+}
+
+impl Small for f16 {
+    fn to_small(self) -> u16 {
+        self.as_()
+    }
+    fn of_small(small: u16) -> Self {
+        Self::from_f32(small.into())
+    }
+    fn is(self, other: Self) -> bool {
+        self.to_bits() == other.to_bits()
+    }
+}
+
+impl Packed {
+    /// Takes native little-endian values of `data_type`.
+    pub(super) fn new(data_type: &DataType, bytes: &[u8]) -> Result<Self> {
+        let packed = with_element!(data_type, T => {
+            let values: &[T] = bytemuck::cast_slice(bytes);
+            match size_of::<T>() {
+                1 => None,
+                2 => narrow(values, |small| small as u8, u16::from).map(Self::U8),
+                _ => narrow(values, |small| small as u8, u16::from)
+                    .map(Self::U8)
+                    .or_else(|| narrow(values, |small| small, |small| small).map(Self::U16)),
+            }
+        }, else None);
+        match packed {
+            Some(packed) => Ok(packed),
+            None => {
+                let count = bytes.len() / data_type.fixed_size()?;
+                NumericArray::from_bytes(data_type.clone(), [count], bytes).map(Self::Wide)
+            }
+        }
+    }
+
+    /// The number of bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::U8(values) => values.len(),
+            Self::U16(values) => size_of_val(values.as_slice()),
+            Self::Wide(values) => values.bytes().len(),
+        }
+    }
+}
+
+/// All values as small integers; `None` if one is none.
+fn narrow<T: Small, N: Copy + Default>(
+    values: &[T],
+    cut: impl Fn(u16) -> N,
+    widen: impl Fn(N) -> u16,
+) -> Option<Vec<N>> {
+    let mut narrowed = vec![N::default(); values.len()];
+    for (from, to) in values.chunks(SEGMENT).zip(narrowed.chunks_mut(SEGMENT)) {
+        let mut same = true;
+        for (&value, small) in from.iter().zip(to) {
+            *small = cut(value.to_small());
+            same &= T::of_small(widen(*small)).is(value);
+        }
+        if !same {
+            return None;
+        }
+    }
+    Some(narrowed)
+}
+
+impl Columns {
+    /// Takes native little-endian indices of `data_type` into `n_columns` columns. A damaged one
+    /// would put a value into another gene, so all are checked.
+    ///
+    /// # Errors
+    /// `Corrupt` if an index is out of range or no integer.
+    pub(super) fn new(data_type: &DataType, bytes: &[u8], n_columns: usize) -> Result<Self> {
+        if data_type.is_float() || *data_type == DataType::Bool {
+            return Err(not_integers());
+        }
+        with_element!(data_type, T => {
+            let indices: &[T] = bytemuck::cast_slice(bytes);
+            let columns = if n_columns <= 1 << 16 {
+                checked(indices, n_columns, |column| column as u16).map(Self::U16)
+            } else {
+                checked(indices, n_columns, |column| column as u32).map(Self::U32)
+            };
+            columns.ok_or_else(|| out_of_range(indices, n_columns))
+        }, else Err(not_integers()))
+    }
+
+    /// The number of bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::U16(columns) => size_of_val(columns.as_slice()),
+            Self::U32(columns) => size_of_val(columns.as_slice()),
+        }
+    }
+}
+
+/// All indices, `None` if one is out of range.
+fn checked<T: Element + AsPrimitive<u64>, N: Copy + Default>(
+    indices: &[T],
+    n_columns: usize,
+    cut: impl Fn(u64) -> N,
+) -> Option<Vec<N>> {
+    let mut columns = vec![N::default(); indices.len()];
+    let mut in_range = true;
+    for (&index, column) in indices.iter().zip(&mut columns) {
+        // Negative numbers become very large ones.
+        let index: u64 = index.as_();
+        in_range &= index < n_columns as u64;
+        *column = cut(index);
+    }
+    in_range.then_some(columns)
+}
+
+fn out_of_range<T: Element + AsPrimitive<u64> + std::fmt::Display>(
+    indices: &[T],
+    n_columns: usize,
+) -> Error {
+    let wrong = indices.iter().find(|&&index| {
+        let index: u64 = index.as_();
+        index >= n_columns as u64
+    });
+    let wrong = wrong.map(ToString::to_string).unwrap_or_default();
+    Error::corrupt(format!(
+        "the column index {wrong} is out of range: there are {n_columns} columns"
+    ))
+}
+
+fn not_integers() -> Error {
+    Error::corrupt("column indices must be integers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pack<T: Element>(values: &[T]) -> Packed {
+        Packed::new(&T::DATA_TYPE, bytemuck::cast_slice(values)).unwrap()
+    }
+
+    #[test]
+    fn only_what_stays_the_same_is_narrowed() {
+        assert!(matches!(pack(&[0.0f32, 3.0, 255.0]), Packed::U8(v) if v == [0, 3, 255]));
+        assert!(matches!(pack(&[0.0f32, 256.0]), Packed::U16(v) if v == [0, 256]));
+        assert!(matches!(pack(&[65_535.0f64]), Packed::U16(v) if v == [65_535]));
+        assert!(matches!(pack(&[7i64, 8]), Packed::U8(v) if v == [7, 8]));
+        for wide in [-0.0f32, -1.0, 0.5, 65_536.0, f32::NAN, f32::INFINITY, 1e-40] {
+            assert!(matches!(pack(&[1.0, wide]), Packed::Wide(_)), "{wide}");
+        }
+        for wide in [-0.0f64, -3.0, 0.1, 65_536.0, 9.0e15, f64::NAN] {
+            assert!(matches!(pack(&[1.0, wide]), Packed::Wide(_)), "{wide}");
+        }
+        assert!(matches!(pack(&[-1i32]), Packed::Wide(_)));
+        assert!(matches!(pack(&[-1i16]), Packed::Wide(_)));
+        assert!(matches!(pack(&[u64::MAX]), Packed::Wide(_)));
+        assert!(matches!(pack(&[f16::from_f32(-0.0)]), Packed::Wide(_)));
+        assert!(matches!(pack(&[f16::from_f32(200.0)]), Packed::U8(v) if v == [200]));
+        assert!(matches!(pack(&[1i8]), Packed::Wide(_)));
+    }
+
+    #[test]
+    fn columns_are_checked() {
+        let columns =
+            |values: &[i32], n| Columns::new(&DataType::Int32, bytemuck::cast_slice(values), n);
+        assert!(matches!(columns(&[0, 4], 5).unwrap(), Columns::U16(v) if v == [0, 4]));
+        assert!(matches!(columns(&[70_000], 70_001).unwrap(), Columns::U32(v) if v == [70_000]));
+        for wrong in [-1, 5, i32::MIN] {
+            let error = columns(&[0, wrong], 5).unwrap_err();
+            assert!(error.to_string().contains(&wrong.to_string()), "{error}");
+        }
+        assert!(Columns::new(&DataType::Float32, &[0; 4], 5).is_err());
+    }
+}

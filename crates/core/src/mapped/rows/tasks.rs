@@ -1,0 +1,141 @@
+//! Cutting what is to be read into tasks of whole chunks.
+
+use std::ops::Range;
+
+use crate::store::Span;
+
+/// What one task decodes, unless one chunk is more: enough to make the cost of a task small, and
+/// little enough to stay in the cache of a core until it is packed.
+const TASK_BYTES: u64 = 512 << 10;
+/// Tasks per thread that small reads are cut into.
+const TASKS_PER_THREAD: u64 = 4;
+const SMALLEST_TASK_BYTES: u64 = 64 << 10;
+
+/// Spans cut where chunks end, in tasks that share no chunk.
+#[derive(Debug)]
+pub(super) struct Tasks {
+    spans: Vec<Span>,
+    tasks: Vec<Task>,
+}
+
+/// Some neighbouring spans.
+#[derive(Debug)]
+pub(super) struct Task {
+    spans: Range<usize>,
+    /// The number of rows in them.
+    pub(super) rows: u64,
+}
+
+impl Tasks {
+    /// Cuts `spans`, which are sorted and apart, at multiples of `chunk_rows`; anywhere without.
+    pub(super) fn new(spans: &[Span], chunk_rows: Option<u64>, row_bytes: usize) -> Self {
+        let row_bytes = (row_bytes as u64).max(1);
+        let rows: u64 = spans.iter().map(Span::len).sum();
+        let size = rows.saturating_mul(row_bytes)
+            / (rayon::current_num_threads() as u64 * TASKS_PER_THREAD).max(1);
+        let size = size.clamp(SMALLEST_TASK_BYTES, TASK_BYTES);
+        // What is not encoded may be cut anywhere, so it counts as chunks of one task each.
+        let chunk_rows = chunk_rows.unwrap_or(size / row_bytes).max(1);
+        let chunk_bytes = chunk_rows.saturating_mul(row_bytes);
+        let mut tasks = Self {
+            spans: Vec::with_capacity(spans.len()),
+            tasks: Vec::new(),
+        };
+        let mut open = Task {
+            spans: 0..0,
+            rows: 0,
+        };
+        let mut last_chunk = None;
+        let mut open_bytes = 0u64;
+        for &span in spans {
+            let mut start = span.start;
+            while start < span.end {
+                let chunk = start / chunk_rows;
+                let end = span.end.min((chunk + 1).saturating_mul(chunk_rows));
+                if last_chunk != Some(chunk) {
+                    if open_bytes >= size {
+                        tasks.close(&mut open);
+                        open_bytes = 0;
+                    }
+                    open_bytes = open_bytes.saturating_add(chunk_bytes);
+                    last_chunk = Some(chunk);
+                }
+                tasks.add(&mut open, Span::new(start, end));
+                start = end;
+            }
+        }
+        tasks.close(&mut open);
+        tasks
+    }
+
+    fn add(&mut self, open: &mut Task, part: Span) {
+        open.rows += part.len();
+        match self.spans.last_mut() {
+            Some(last) if last.end == part.start && !open.spans.is_empty() => last.end = part.end,
+            _ => {
+                self.spans.push(part);
+                open.spans.end += 1;
+            }
+        }
+    }
+
+    fn close(&mut self, open: &mut Task) {
+        let next = Task {
+            spans: open.spans.end..open.spans.end,
+            rows: 0,
+        };
+        let closed = std::mem::replace(open, next);
+        if !closed.spans.is_empty() {
+            self.tasks.push(closed);
+        }
+    }
+
+    pub(super) fn all(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    pub(super) fn spans(&self, task: &Task) -> &[Span] {
+        &self.spans[task.spans.clone()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn tasks_hold_all_rows_once_and_share_no_chunk(
+            lengths in prop::collection::vec((1u64..50, 0u64..50), 0..20),
+            chunk_rows in prop::option::of(1u64..100),
+            row_bytes in 1usize..100_000,
+        ) {
+            let mut spans = Vec::new();
+            let mut at = 0;
+            for (length, gap) in lengths {
+                spans.push(Span::new(at, at + length));
+                at += length + gap + 1;
+            }
+            let tasks = Tasks::new(&spans, chunk_rows, row_bytes);
+            let mut seen = HashSet::new();
+            let mut rows = Vec::new();
+            for task in tasks.all() {
+                let parts = tasks.spans(task);
+                prop_assert_eq!(task.rows, parts.iter().map(Span::len).sum::<u64>());
+                let own: HashSet<u64> = parts
+                    .iter()
+                    .flat_map(|part| part.start..part.end)
+                    .filter_map(|row| Some(row / chunk_rows?))
+                    .collect();
+                prop_assert!(own.iter().all(|&chunk| seen.insert(chunk)));
+                rows.extend(parts.iter().flat_map(|part| part.start..part.end));
+            }
+            let expected: Vec<u64> = spans.iter().flat_map(|span| span.start..span.end).collect();
+            prop_assert_eq!(rows, expected);
+        }
+    }
+}
