@@ -3,12 +3,13 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use anndex_codec::Scratch;
 use anndex_core::store::Span;
 use anndex_core::{Error, Result};
 use hdf5_reader::Hdf5File;
 
 use crate::chunk_table::{Chunk, ChunkIndex, ChunkTable};
-use crate::filter::{Pipeline, Scratch};
+use crate::filter::Pipeline;
 use crate::raw_array::{Reads, fill};
 use crate::source::Source;
 use crate::store::LARGEST_CHUNK_BYTES;
@@ -371,10 +372,17 @@ impl Chunked {
         }
         let (source, out) = reads.parts()?;
         Scratch::with(|scratch| {
-            source.read(chunk.address, scratch.room(chunk.stored_bytes as usize)?)?;
-            let decoded =
-                self.pipeline
-                    .decode(chunk.filter_mask, self.grid.chunk_bytes, scratch)?;
+            let stored = scratch.stored.room(chunk.stored_bytes as usize)?;
+            source.read(chunk.address, stored)?;
+            let decoders = &mut scratch.decoders;
+            if let Some(place) = self.whole_chunk(band, &columns, out) {
+                return self
+                    .pipeline
+                    .decode(chunk.filter_mask, decoders, stored, place);
+            }
+            let decoded = scratch.chunk.room(self.grid.chunk_bytes)?;
+            self.pipeline
+                .decode(chunk.filter_mask, decoders, stored, decoded)?;
             for (rows, position) in band.pieces() {
                 let from = decoded.get(chunk_row(rows.start)..).ok_or_else(outside)?;
                 let to = out.get_mut(position..).ok_or_else(outside)?;
@@ -382,6 +390,19 @@ impl Chunked {
             }
             Ok(())
         })
+    }
+
+    /// The place of a chunk in the output, if all of it is wanted as it is.
+    fn whole_chunk<'o>(
+        &self,
+        band: &Band<'_>,
+        columns: &Columns,
+        out: &'o mut [u8],
+    ) -> Option<&'o mut [u8]> {
+        let (rows, position) = band.pieces().next()?;
+        let is_whole = columns.is_whole_row() && rows.end - rows.start == self.grid.band_rows();
+        let place = out.get_mut(position..)?.get_mut(..self.grid.chunk_bytes)?;
+        is_whole.then_some(place)
     }
 
     fn fill_band(&self, band: &Band<'_>, columns: &Columns, reads: &mut Reads<'_>) -> Result<()> {

@@ -1,18 +1,8 @@
-//! Shuffle (2): first bytes of all elements, then their second bytes, and so on.
-
-use anndex_core::Result;
-
-use super::scratch::resize;
-
-pub(super) fn decode(element_size: usize, stored: &[u8], out: &mut Vec<u8>) -> Result<()> {
-    resize(out, stored.len())?;
-    unshuffle(element_size, stored, out);
-    Ok(())
-}
+//! Shuffle: first bytes of all elements, then their second bytes, and so on.
 
 /// Puts the bytes of each element together again; both slices have the same length. Bytes that
 /// make no whole element stay at the end.
-pub(super) fn unshuffle(element_size: usize, shuffled: &[u8], out: &mut [u8]) {
+pub fn unshuffle(element_size: usize, shuffled: &[u8], out: &mut [u8]) {
     match element_size {
         0 | 1 => out.copy_from_slice(shuffled),
         2 => unshuffle_fixed::<2>(shuffled, out),
