@@ -11,8 +11,8 @@ use hdf5_reader::extensible_array::collect_extensible_array_chunk_entries_storag
 use hdf5_reader::fixed_array::collect_fixed_array_chunk_entries_storage;
 use hdf5_reader::messages::layout::ChunkIndexing;
 
-use crate::chunked::Grid;
 use crate::error::from_hdf5;
+use crate::grid::Grid;
 use crate::source::Source;
 use crate::store::LARGEST_CHUNK_BYTES;
 

@@ -1,20 +1,15 @@
 //! The filters of a chunk, undone in the reverse of the order in which they were applied.
 
-mod blosc;
 mod checksum;
-mod inflate;
 mod lz4;
-mod lzf;
-mod scratch;
-mod shuffle;
-mod zstandard;
 
+use std::ops::Range;
+
+use anndex_codec::{Codec, Decoders, blosc, lzf, unshuffle};
 use anndex_core::{Error, Result};
 use hdf5_reader::FilterRegistry;
 use hdf5_reader::error::Error as Hdf5Error;
 use hdf5_reader::messages::filter_pipeline::FilterDescription;
-
-pub(crate) use scratch::Scratch;
 
 const DEFLATE: u16 = 1;
 const SHUFFLE: u16 = 2;
@@ -84,32 +79,24 @@ impl Pipeline {
         self.active(mask).next().is_none()
     }
 
-    /// Undoes the filters that `mask` does not skip, on the bytes in `scratch`; the result has
-    /// `chunk_bytes` bytes.
+    /// Undoes the filters that `mask` does not skip; the result fills `out`, a whole chunk.
     ///
     /// # Errors
     /// `Unsupported` for a filter that can't be decoded, `Corrupt` for bytes that can't.
-    pub(crate) fn decode<'a>(
+    pub(crate) fn decode(
         &self,
         mask: u32,
-        chunk_bytes: usize,
-        scratch: &'a mut Scratch,
-    ) -> Result<&'a [u8]> {
-        for (index, filter) in self.active(mask).rev() {
+        decoders: &mut Decoders,
+        stored: &[u8],
+        out: &mut [u8],
+    ) -> Result<()> {
+        let chunk_bytes = out.len();
+        let filters = self.active(mask).rev().map(|(index, filter)| {
             let earlier = self.active(mask).take_while(|(i, _)| *i < index);
             let limit = earlier.fold(chunk_bytes, |n, (_, filter)| filter.largest_encoded(n));
-            filter
-                .decode(limit, scratch)
-                .map_err(|e| e.with("filter", filter.name()))?;
-        }
-        let decoded = scratch.bytes();
-        if decoded.len() != chunk_bytes {
-            return Err(Error::corrupt(format!(
-                "a chunk has {} bytes after decoding, not {chunk_bytes}",
-                decoded.len()
-            )));
-        }
-        Ok(decoded)
+            (filter, limit)
+        });
+        decoders.chain(filters, stored, out)
     }
 
     fn active(&self, mask: u32) -> impl DoubleEndedIterator<Item = (usize, &Filter)> {
@@ -163,23 +150,26 @@ impl Filter {
         }
     }
 
-    fn decode(&self, limit: usize, scratch: &mut Scratch) -> Result<()> {
+    fn undo(&self, decoders: &mut Decoders, stored: &[u8], out: &mut [u8]) -> Result<usize> {
         match self.kind {
-            Kind::Deflate => inflate::decode(limit, scratch),
+            Kind::Deflate => decoders.zlib(stored, out),
             Kind::Shuffle { element_size } => {
-                scratch.step(|stored, out| shuffle::decode(element_size, stored, out))
+                let out = out.get_mut(..stored.len()).ok_or_else(too_long)?;
+                unshuffle(element_size, stored, out);
+                Ok(stored.len())
             }
-            Kind::Fletcher32 => checksum::verify_and_strip(scratch),
-            Kind::Lzf => scratch.step(|stored, out| lzf::decode(limit, stored, out)),
-            Kind::Lz4 => scratch.step(|stored, out| lz4::decode(limit, stored, out)),
-            Kind::Zstd => zstandard::decode(limit, scratch),
-            Kind::Blosc => blosc::decode(limit, scratch),
-            Kind::Builtin => scratch.step(|stored, out| {
-                *out = FilterRegistry::new()
-                    .apply_with_limit(&self.description, stored, 1, Some(limit))
+            Kind::Lzf => lzf(stored, out),
+            Kind::Lz4 => lz4::decode(stored, out),
+            Kind::Zstd => decoders.zstd(stored, out),
+            Kind::Blosc => blosc::Frame::new(stored)?.decode(decoders, out),
+            Kind::Builtin | Kind::Fletcher32 => {
+                let bytes = FilterRegistry::new()
+                    .apply_with_limit(&self.description, stored, 1, Some(out.len()))
                     .map_err(crate::error::from_hdf5)?;
-                Ok(())
-            }),
+                let out = out.get_mut(..bytes.len()).ok_or_else(too_long)?;
+                out.copy_from_slice(&bytes);
+                Ok(bytes.len())
+            }
             Kind::Unknown => Err(Error::unsupported(format!(
                 "chunks compressed with {} can't be decoded; write the file again with gzip, \
                  lzf, blosc, zstd or lz4",
@@ -187,6 +177,26 @@ impl Filter {
             ))),
         }
     }
+}
+
+impl Codec for Filter {
+    fn content(&self, stored: &[u8]) -> Result<Option<Range<usize>>> {
+        match self.kind {
+            Kind::Fletcher32 => checksum::verified(stored)
+                .map(|len| Some(0..len))
+                .map_err(|e| e.with("filter", self.name())),
+            _ => Ok(None),
+        }
+    }
+
+    fn decode(&self, decoders: &mut Decoders, stored: &[u8], out: &mut [u8]) -> Result<usize> {
+        self.undo(decoders, stored, out)
+            .map_err(|e| e.with("filter", self.name()))
+    }
+}
+
+fn too_long() -> Error {
+    Error::corrupt("a chunk has more bytes than its shape")
 }
 
 fn kind(description: &FilterDescription) -> Kind {
@@ -214,12 +224,14 @@ pub(crate) fn registry() -> FilterRegistry {
                 kind: kind(description),
                 description: description.clone(),
             };
-            let mut scratch = Scratch::default();
-            scratch.load(stored);
-            filter
-                .decode(crate::store::LARGEST_CHUNK_BYTES, &mut scratch)
+            // The length is not known; memory that nothing is written to is never taken.
+            let mut out = vec![0; crate::store::LARGEST_CHUNK_BYTES];
+            let len = filter
+                .decode(&mut Decoders::default(), stored, &mut out)
                 .map_err(|e| Hdf5Error::DecompressionError(e.to_string()))?;
-            Ok(scratch.bytes().to_vec())
+            out.truncate(len);
+            out.shrink_to_fit();
+            Ok(out)
         };
         registry.register(id, Box::new(decode));
     }

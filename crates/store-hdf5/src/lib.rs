@@ -17,6 +17,7 @@ mod data_type;
 mod error;
 mod filter;
 mod format;
+mod grid;
 mod raw_array;
 mod source;
 mod store;

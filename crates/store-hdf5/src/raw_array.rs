@@ -11,10 +11,11 @@ use hdf5_reader::messages::layout::DataLayout;
 use hdf5_reader::{Dataset, Datatype, Hdf5File};
 
 use crate::chunk_table::{ChunkIndex, is_undefined};
-use crate::chunked::{Chunked, Grid};
+use crate::chunked::Chunked;
 use crate::data_type::{ElementType, Encoding, is_plain_number};
 use crate::error::from_hdf5;
 use crate::filter::Pipeline;
+use crate::grid::Grid;
 use crate::source::Source;
 
 /// Arrays above this have their chunk table loaded when opened, so that their stored size is

@@ -14,7 +14,7 @@ use std::path::Path;
 use anndex_core::store::{ArrayData, ArraySpec, Attributes, StoreWriter, check_data, check_path};
 use anndex_core::{Error, Result};
 
-use crate::chunked::Grid;
+use crate::grid::Grid;
 use chunks::Encoder;
 use file::OutputFile;
 use message::Kind;

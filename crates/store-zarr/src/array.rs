@@ -7,10 +7,12 @@ mod view;
 
 use std::sync::Arc;
 
+use anndex_codec::Scratch;
 use anndex_core::store::{Array, ArrayInfo, DataType, Span, Strings, check_spans};
 use anndex_core::{Error, Result};
 
 use crate::array::chunks::Chunks;
+use crate::array::grid::Piece;
 use crate::array::view::View;
 use crate::decoder::Decoded;
 use crate::element::Element;
@@ -67,36 +69,77 @@ impl ZarrArray {
                 return chunks.read_parts(row, pieces, row_bytes, out);
             }
             chunks.layout.for_each_in_row(row, |trailing, index| {
-                let decoded = chunks.fetch(index)?;
-                for piece in pieces {
-                    let start = (piece.at - first.at) as usize * row_bytes;
-                    let out = &mut out[start..];
-                    let copied =
-                        match &decoded {
-                            None => {
-                                let fill = &chunks.codecs()?.fill;
-                                chunks
-                                    .layout
-                                    .for_each_run(trailing, &piece.rows, |_, to, count| {
-                                        self.view.fill(fill, out, to, count)
-                                    })
-                            }
-                            Some(Decoded::Fixed(bytes)) => chunks.layout.for_each_run(
-                                trailing,
-                                &piece.rows,
-                                |from, to, count| self.view.copy(bytes, from, out, to, count),
-                            ),
-                            Some(Decoded::Text { .. }) => None,
-                        };
-                    copied.ok_or_else(|| chunks.damaged(index))?;
-                }
-                Ok(())
+                self.read_chunk(trailing, index, pieces, row_bytes, out)
             })
         })?;
         if self.info.data_type == DataType::Bool {
             out.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
         }
         Ok(())
+    }
+}
+
+impl ZarrArray {
+    /// Reads pieces of a row of chunks as far as they lie in one chunk. `out` begins with the
+    /// first of them.
+    fn read_chunk(
+        &self,
+        trailing: &[u64],
+        index: &[u64],
+        pieces: &[Piece],
+        row_bytes: usize,
+        out: &mut [u8],
+    ) -> Result<()> {
+        let layout = &self.chunks.layout;
+        let codecs = self.chunks.codecs()?;
+        let damaged = || self.chunks.damaged(index);
+        // Where each piece goes in the output.
+        let first = pieces.first().map_or(0, |piece| piece.at);
+        let start = |piece: &Piece| (piece.at - first) as usize * row_bytes;
+        let copy = |chunk: &[u8], out: &mut [u8]| {
+            pieces.iter().try_for_each(|piece| {
+                let out = out.get_mut(start(piece)..)?;
+                layout.for_each_run(trailing, &piece.rows, |from, to, count| {
+                    self.view.copy(chunk, from, out, to, count)
+                })
+            })
+        };
+        Scratch::with(|scratch| {
+            let Scratch {
+                stored,
+                chunk,
+                decoders,
+            } = scratch;
+            self.chunks.with_stored(index, stored, |stored| {
+                let Some(stored) = stored else {
+                    return pieces
+                        .iter()
+                        .try_for_each(|piece| {
+                            let out = out.get_mut(start(piece)..)?;
+                            layout.for_each_run(trailing, &piece.rows, |_, to, count| {
+                                self.view.fill(&codecs.fill, out, to, count)
+                            })
+                        })
+                        .ok_or_else(damaged);
+                };
+                let Some(chunk_bytes) = codecs.decoder.direct_bytes() else {
+                    return match codecs.decoder.decode(stored.to_vec())? {
+                        Decoded::Fixed(bytes) => copy(&bytes, out).ok_or_else(damaged),
+                        Decoded::Text { .. } => Err(damaged()),
+                    };
+                };
+                let is_whole = self.view.is_plain() && layout.is_whole_chunk(pieces);
+                if is_whole && let Some(out) = out.get_mut(..chunk_bytes) {
+                    return codecs.decoder.decode_into(decoders, stored, None, out);
+                }
+                let parts = layout.parts(pieces, chunk_bytes);
+                let chunk = chunk.room(chunk_bytes)?;
+                codecs
+                    .decoder
+                    .decode_into(decoders, stored, Some(&parts), chunk)?;
+                copy(chunk, out).ok_or_else(damaged)
+            })
+        })
     }
 }
 

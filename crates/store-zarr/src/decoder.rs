@@ -3,14 +3,17 @@
 //! The codecs are those of zarrs, but the chain is walked here: decompressors that would trust
 //! lengths in damaged bytes are given a limit, and text is taken apart without panics.
 
+mod direct;
 mod text;
 
 use std::borrow::Cow;
 use std::io::Read;
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use anndex_codec::Decoders;
 use anndex_core::{Error, Result};
 use zarrs::array::codec::api::{
     ArrayBytes, BytesRepresentation, BytesToBytesCodecTraits, CodecOptions,
@@ -18,6 +21,7 @@ use zarrs::array::codec::api::{
 use zarrs::array::{CodecChain, DataType, FillValue};
 use zarrs::plugin::ExtensionName;
 
+use direct::Direct;
 pub(crate) use text::TextEncoding;
 
 /// The largest decoded chunk, in bytes.
@@ -32,6 +36,8 @@ pub(crate) struct Decoder {
     /// Length in bytes before each bytes-to-bytes codec, and after the last.
     bytes: Vec<BytesRepresentation>,
     text: Option<TextEncoding>,
+    /// How chunks are decoded to their place, where only bytes-to-bytes codecs change anything.
+    direct: Option<Direct>,
 }
 
 /// The elements of a chunk in C order.
@@ -44,13 +50,15 @@ pub(crate) enum Decoded {
 }
 
 impl Decoder {
-    /// A decoder for chunks of `shape`; text, if that is what they hold, is in `text`.
+    /// A decoder for chunks of `shape`; text, if that is what they hold, is in `text`. With
+    /// `is_native`, numbers are stored in the byte order in which they are read.
     pub(crate) fn new(
         chain: Arc<CodecChain>,
         shape: Vec<NonZeroU64>,
         data_type: DataType,
         fill_value: FillValue,
         text: TextEncoding,
+        is_native: bool,
     ) -> Result<Self> {
         let unsuitable = |e| Error::unsupported("a codec does not suit the array").source_error(e);
         let mut arrays = vec![(shape, data_type, fill_value)];
@@ -75,11 +83,20 @@ impl Decoder {
             Some("vlen-utf8" | "vlen-bytes") => Some(text),
             _ => None,
         };
+        let is_direct = is_native
+            && text.is_none()
+            && chain.array_to_array_codecs().is_empty()
+            && chain.array_to_bytes_codec().name_v3().as_deref() == Some("bytes");
+        let direct = match is_direct {
+            true => Direct::new(&chain, &bytes),
+            false => None,
+        };
         Ok(Self {
             chain,
             arrays,
             bytes,
             text,
+            direct,
         })
     }
 
@@ -89,6 +106,25 @@ impl Decoder {
             Some(BytesRepresentation::FixedSize(size)) => Some(*size),
             _ => None,
         }
+    }
+
+    /// Bytes of a decoded chunk, if [`Decoder::decode_into`] can decode it.
+    pub(crate) fn direct_bytes(&self) -> Option<usize> {
+        self.direct.as_ref().map(Direct::chunk_bytes)
+    }
+
+    /// Decodes a chunk to its place in `out`, which it fills; with `parts` (sorted ranges of
+    /// bytes), perhaps only them.
+    pub(crate) fn decode_into(
+        &self,
+        decoders: &mut Decoders,
+        stored: &[u8],
+        parts: Option<&[Range<usize>]>,
+        out: &mut [u8],
+    ) -> Result<()> {
+        let direct = self.direct.as_ref();
+        let direct = direct.ok_or_else(|| Error::unsupported("the chunk has to be copied"))?;
+        direct.decode(decoders, stored, parts, out)
     }
 
     /// Decodes a chunk.

@@ -130,6 +130,7 @@ fn codecs(
         array.data_type().clone(),
         array.fill_value().clone(),
         parts.text,
+        parts.native,
     )?;
     let fill = array.fill_value().as_ne_bytes().to_vec();
     Ok(Codecs {

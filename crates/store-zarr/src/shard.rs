@@ -7,7 +7,7 @@ use anndex_core::{Error, Result};
 use zarrs::array::{CodecChain, FillValue, data_type};
 
 use crate::decoder::{Decoded, Decoder, TextEncoding};
-use crate::storage::Storage;
+use crate::storage::{Storage, Value};
 
 /// Arrays of more shards do not keep their indexes.
 const CACHED_SHARDS: u64 = 1 << 20;
@@ -29,8 +29,17 @@ pub(crate) struct Shards {
     cache: OnceLock<Box<[OnceLock<ShardIndex>]>>,
 }
 
-/// Position and length of each chunk, in C order; `None` if the shard is not stored.
-type ShardIndex = Option<Arc<[(u64, u64)]>>;
+/// `None` if the shard is not stored.
+type ShardIndex = Option<Arc<Shard>>;
+
+/// A stored shard.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    /// Position and length of each chunk, in C order.
+    entries: Box<[(u64, u64)]>,
+    /// The stored object, unless too many are held open.
+    pub(crate) value: Option<Value>,
+}
 
 impl Shards {
     /// `chunks` are the chunks along each axis of a shard, `grid` the shards along each axis of
@@ -58,6 +67,7 @@ impl Shards {
             data_type::uint64(),
             fill,
             TextEncoding::Lengths,
+            false,
         )?;
         let index_size = index.stored_size().ok_or_else(|| {
             Error::unsupported("the index of the shards is compressed, so its length is not known")
@@ -78,20 +88,24 @@ impl Shards {
         pairs.map(|(index, chunks)| index / chunks).collect()
     }
 
-    /// Position and length of a chunk in the shard stored at `key`; `None` if it is not stored.
+    /// The shard stored at `key`, with position and length of a chunk in it; `None` if it is not
+    /// stored.
     pub(crate) fn locate(
         &self,
         storage: &dyn Storage,
         key: &str,
         chunk: &[u64],
-    ) -> Result<Option<(u64, u64)>> {
-        let Some(index) = self.index(storage, key, chunk)? else {
+    ) -> Result<Option<(Arc<Shard>, u64, u64)>> {
+        let Some(shard) = self.index(storage, key, chunk)? else {
             return Ok(None);
         };
         let pairs = chunk.iter().zip(&self.chunks);
         let at = pairs.fold(0u64, |at, (index, chunks)| at * chunks + index % chunks);
-        let entry = usize::try_from(at).ok().and_then(|at| index.get(at));
-        Ok(entry.copied().filter(|&entry| entry != ABSENT))
+        let entry = usize::try_from(at)
+            .ok()
+            .and_then(|at| shard.entries.get(at));
+        let entry = entry.copied().filter(|&entry| entry != ABSENT);
+        Ok(entry.map(|(position, length)| (shard, position, length)))
     }
 
     fn index(&self, storage: &dyn Storage, key: &str, chunk: &[u64]) -> Result<ShardIndex> {
@@ -121,14 +135,17 @@ impl Shards {
     }
 
     fn read_index(&self, storage: &dyn Storage, key: &str) -> Result<ShardIndex> {
-        let Some(size) = storage.size(key)? else {
+        let Some(value) = storage.open(key)? else {
             return Ok(None);
         };
+        let size = value.len();
         let damaged = || Error::corrupt("the index of a shard is damaged").with("file", key);
         let end = size.checked_sub(self.index_size).ok_or_else(damaged)?;
         let position = if self.index_at_start { 0 } else { end };
         let mut bytes = vec![0; usize::try_from(self.index_size).map_err(|_| damaged())?];
-        storage.read_ranges(key, &mut [(position, &mut bytes)])?;
+        value
+            .read(position, &mut bytes)
+            .map_err(|e| e.with("file", key))?;
         let decoded = self.index.decode(bytes).map_err(|e| e.with("file", key))?;
         let Decoded::Fixed(bytes) = decoded else {
             return Err(damaged());
@@ -142,7 +159,8 @@ impl Shards {
             let inside = entry.0.checked_add(entry.1).is_some_and(|end| end <= size);
             (inside || entry == ABSENT).then_some(entry)
         });
-        let entries = numbers.collect::<Option<Arc<[_]>>>().ok_or_else(damaged)?;
-        Ok(Some(entries))
+        let entries = numbers.collect::<Option<_>>().ok_or_else(damaged)?;
+        let value = value.keep();
+        Ok(Some(Arc::new(Shard { entries, value })))
     }
 }

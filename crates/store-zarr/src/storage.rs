@@ -3,6 +3,8 @@
 mod directory;
 mod zip;
 
+mod value;
+
 use std::fmt::Debug;
 use std::fs::File;
 use std::io;
@@ -10,21 +12,25 @@ use std::io;
 use anndex_core::Result;
 
 pub(crate) use directory::Directory;
+pub(crate) use value::Value;
 pub(crate) use zip::Zip;
 
 /// A place of the values of a hierarchy, read by many threads at once.
 pub(crate) trait Storage: Send + Sync + Debug {
-    /// The whole value; `None` if there is none. A value of more than `limit` bytes is refused.
-    fn read(&self, key: &str, limit: u64) -> Result<Option<Vec<u8>>>;
-
-    /// Fills each buffer with the bytes from its position on; `false` if there is no value.
-    fn read_ranges(&self, key: &str, ranges: &mut [(u64, &mut [u8])]) -> Result<bool>;
+    /// The value at `key`, ready to be read; `None` if there is none.
+    fn open(&self, key: &str) -> Result<Option<Value>>;
 
     /// The length of a value in bytes; `None` if there is none.
     fn size(&self, key: &str) -> Result<Option<u64>>;
 
     /// The names of the directories directly below `key`, in any order.
     fn directories(&self, key: &str) -> Result<Vec<String>>;
+
+    /// The whole value; `None` if there is none. A value of more than `limit` bytes is refused.
+    fn read(&self, key: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let value = self.open(key)?.map(|value| value.into_bytes(limit));
+        value.transpose().map_err(|e| e.with("file", key))
+    }
 }
 
 /// Reads at a position without moving a cursor, so that threads can share the file.
@@ -46,10 +52,4 @@ fn read_exact_at(file: &File, mut out: &mut [u8], mut position: u64) -> io::Resu
         }
     }
     Ok(())
-}
-
-fn too_large(size: u64, limit: u64) -> anndex_core::Error {
-    anndex_core::Error::unsupported(format!(
-        "a value of {size} bytes is stored here, more than the {limit} that are read at once"
-    ))
 }

@@ -2,10 +2,9 @@
 
 use anndex_core::{Error, Result};
 
-use super::scratch::Scratch;
-
-pub(super) fn verify_and_strip(scratch: &mut Scratch) -> Result<()> {
-    let Some((data, stored)) = scratch.bytes().split_last_chunk::<4>() else {
+/// The length without the checksum, which is right.
+pub(super) fn verified(stored: &[u8]) -> Result<usize> {
+    let Some((data, stored)) = stored.split_last_chunk::<4>() else {
         return Err(Error::corrupt("a chunk is too short for its checksum"));
     };
     let expected = hdf5_reader::checksum::fletcher32(data).to_le_bytes();
@@ -16,7 +15,5 @@ pub(super) fn verify_and_strip(scratch: &mut Scratch) -> Result<()> {
             "the checksum of a chunk is wrong: its bytes have changed since they were written",
         ));
     }
-    let len = data.len();
-    scratch.shorten(len);
-    Ok(())
+    Ok(data.len())
 }

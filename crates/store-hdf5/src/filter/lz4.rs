@@ -1,21 +1,18 @@
 //! LZ4 (32004): blocks of LZ4, each with its lengths before it.
 
+use anndex_codec::lz4_block;
 use anndex_core::{Error, Result};
 
-use super::scratch::resize;
-
-/// Decodes a chunk of at most `limit` bytes: its length (8 bytes, big-endian), the length of a
+/// Decodes a chunk into the beginning of `out`: its length (8 bytes, big-endian), the length of a
 /// block (4), then for each block its stored length (4) and its bytes. A block that does not get
 /// smaller is stored as it is.
-pub(super) fn decode(limit: usize, stored: &[u8], out: &mut Vec<u8>) -> Result<()> {
+pub(super) fn decode(stored: &[u8], out: &mut [u8]) -> Result<usize> {
     let (len, rest) = stored.split_first_chunk::<8>().ok_or_else(damaged)?;
     let (block_len, mut rest) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
     let len = usize::try_from(u64::from_be_bytes(*len)).map_err(|_| damaged())?;
     let block_len = u32::from_be_bytes(*block_len) as usize;
-    if len > limit || block_len == 0 {
-        return Err(damaged());
-    }
-    resize(out, len)?;
+    let out = out.get_mut(..len).filter(|_| block_len > 0);
+    let out = out.ok_or_else(damaged)?;
     for block in out.chunks_mut(block_len) {
         let (stored_len, tail) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
         let stored_len = u32::from_be_bytes(*stored_len) as usize;
@@ -24,19 +21,10 @@ pub(super) fn decode(limit: usize, stored: &[u8], out: &mut Vec<u8>) -> Result<(
         if stored_len == block.len() {
             block.copy_from_slice(stored);
         } else {
-            decode_block(stored, block)?;
+            lz4_block(stored, block)?;
         }
     }
-    Ok(())
-}
-
-/// Decodes one block, which fills `out` exactly.
-pub(super) fn decode_block(stored: &[u8], out: &mut [u8]) -> Result<()> {
-    match lz4_flex::block::decompress_into(stored, out) {
-        Ok(len) if len == out.len() => Ok(()),
-        Ok(_) => Err(damaged()),
-        Err(error) => Err(damaged().source_error(error)),
-    }
+    Ok(len)
 }
 
 fn damaged() -> Error {

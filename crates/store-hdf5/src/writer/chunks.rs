@@ -6,7 +6,7 @@ use libdeflater::{CompressionLvl, Compressor};
 
 use super::file::OutputFile;
 use super::message::UNDEFINED;
-use crate::chunked::Grid;
+use crate::grid::Grid;
 
 /// Children of a B-tree node; what HDF5 takes by default.
 const NODE_CHILDREN: usize = 64;

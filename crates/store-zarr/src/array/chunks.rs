@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use anndex_codec::Buffer;
 use anndex_core::{Error, Result};
 
 use crate::decoder::{CHUNK_LIMIT, Decoded};
 use crate::hierarchy::{Hierarchy, Node};
 use crate::layout::{Codecs, Layout};
+use crate::shard::Shard;
+use crate::storage::Value;
 
 use super::grid::Piece;
 
@@ -23,12 +26,36 @@ pub(crate) struct Chunks {
     pub(crate) layout: Layout,
 }
 
-/// Where the bytes of a chunk lie.
+/// Where the bytes of a stored chunk lie.
 struct Place {
     key: String,
+    source: Source,
     position: u64,
-    /// `None`: to the end.
-    length: Option<u64>,
+    length: u64,
+}
+
+enum Source {
+    Value(Value),
+    /// A shard that is held open.
+    Shard(Arc<Shard>),
+}
+
+impl Place {
+    fn value(&self) -> Option<&Value> {
+        match &self.source {
+            Source::Value(value) => Some(value),
+            Source::Shard(shard) => shard.value.as_ref(),
+        }
+    }
+
+    /// Fills `out` with the bytes from `position` of the chunk on.
+    fn read(&self, position: u64, out: &mut [u8]) -> Result<()> {
+        let end = position.checked_add(out.len() as u64);
+        let inside = end.is_some_and(|end| end <= self.length);
+        let value = self.value().filter(|_| inside);
+        let value = value.ok_or_else(|| Error::corrupt("a chunk is shorter than its shape"))?;
+        value.read(self.position.saturating_add(position), out)
+    }
 }
 
 impl Chunks {
@@ -56,44 +83,66 @@ impl Chunks {
         ))
     }
 
+    /// Calls `f` with the bytes of a chunk as stored, or with `None` if it is not stored.
+    pub(crate) fn with_stored<T>(
+        &self,
+        index: &[u64],
+        buffer: &mut Buffer,
+        f: impl FnOnce(Option<&[u8]>) -> Result<T>,
+    ) -> Result<T> {
+        let Some(place) = self.place(index)? else {
+            return f(None);
+        };
+        let read = || {
+            let limit = 2 * CHUNK_LIMIT;
+            let length = place.length;
+            if length > limit {
+                let message = format!("a chunk of {length} bytes is larger than can be read");
+                return Err(Error::unsupported(message));
+            }
+            let out = buffer.room(length as usize)?;
+            place.read(0, out)?;
+            f(Some(out))
+        };
+        read().map_err(|e| e.with("file", &place.key))
+    }
+
     /// Reads and decodes a chunk; `None` if it is not stored.
     pub(crate) fn fetch(&self, index: &[u64]) -> Result<Option<Decoded>> {
-        let Some(place) = self.place(index)? else {
-            return Ok(None);
-        };
-        let storage = &*self.hierarchy.storage;
-        let limit = 2 * CHUNK_LIMIT;
-        let stored = match place.length {
-            None => storage.read(&place.key, limit)?,
-            Some(length) if length > limit => {
-                let message = format!("a chunk of {length} bytes is larger than can be read");
-                return Err(Error::unsupported(message).with("file", place.key));
-            }
-            Some(length) => {
-                let mut bytes = vec![0; length as usize];
-                let found = storage.read_ranges(&place.key, &mut [(place.position, &mut bytes)])?;
-                found.then_some(bytes)
-            }
-        };
-        let decoded = stored.map(|stored| self.codecs()?.decoder.decode(stored));
-        decoded.transpose().map_err(|e| e.with("file", place.key))
+        self.with_stored(index, &mut Buffer::default(), |stored| {
+            let decoded = stored.map(|stored| self.codecs()?.decoder.decode(stored.to_vec()));
+            decoded.transpose()
+        })
     }
 
     fn place(&self, index: &[u64]) -> Result<Option<Place>> {
         let codecs = self.codecs()?;
+        let storage = &*self.hierarchy.storage;
         let Some(shards) = &codecs.shards else {
-            return Ok(Some(Place {
-                key: codecs.key(index),
+            let key = codecs.key(index);
+            return Ok(storage.open(&key)?.map(|value| Place {
+                key,
                 position: 0,
-                length: None,
+                length: value.len(),
+                source: Source::Value(value),
             }));
         };
         let key = codecs.key(&shards.shard_of(index));
-        let found = shards.locate(&*self.hierarchy.storage, &key, index)?;
-        Ok(found.map(|(position, length)| Place {
+        let Some((shard, position, length)) = shards.locate(storage, &key, index)? else {
+            return Ok(None);
+        };
+        let source = match shard.value {
+            Some(_) => Source::Shard(shard),
+            None => match storage.open(&key)? {
+                Some(value) => Source::Value(value),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(Place {
             key,
+            source,
             position,
-            length: Some(length),
+            length,
         }))
     }
 
@@ -117,36 +166,22 @@ impl Chunks {
             *first = row;
         }
         let beyond = || self.damaged(&index);
-        let mut missing = true;
-        if let Some(place) = self.place(&index)? {
-            let mut rest = &mut *out;
-            let mut ranges = Vec::with_capacity(pieces.len());
-            for piece in pieces {
-                let bytes = piece.len() as usize * row_bytes;
-                let (head, tail) = rest.split_at_mut_checked(bytes).ok_or_else(beyond)?;
-                let start = piece
-                    .rows
-                    .start
-                    .checked_mul(row_bytes as u64)
-                    .ok_or_else(beyond)?;
-                let end = start.checked_add(bytes as u64).ok_or_else(beyond)?;
-                if place.length.is_some_and(|length| end > length) {
-                    return Err(beyond().with("file", place.key));
-                }
-                ranges.push((place.position.saturating_add(start), head));
-                rest = tail;
-            }
-            missing = !self
-                .hierarchy
-                .storage
-                .read_ranges(&place.key, &mut ranges)?;
-        }
-        if missing {
+        let Some(place) = self.place(&index)? else {
             let fill = &self.codecs()?.fill;
             while let Some((head, tail)) = out.split_at_mut_checked(fill.len().max(1)) {
                 head.copy_from_slice(fill);
                 out = tail;
             }
+            return Ok(());
+        };
+        for piece in pieces {
+            let bytes = piece.len() as usize * row_bytes;
+            let (head, tail) = out.split_at_mut_checked(bytes).ok_or_else(beyond)?;
+            let start = piece.rows.start.checked_mul(row_bytes as u64);
+            place
+                .read(start.ok_or_else(beyond)?, head)
+                .map_err(|e| e.with("file", &place.key))?;
+            out = tail;
         }
         Ok(())
     }

@@ -83,6 +83,30 @@ impl Layout {
         }
     }
 
+    /// Whether the pieces are all of a chunk, in its order.
+    pub(crate) fn is_whole_chunk(&self, pieces: &[Piece]) -> bool {
+        let [piece] = pieces else {
+            return false;
+        };
+        self.chunk.get(1..) == self.shape.get(1..)
+            && piece.rows.start == 0
+            && self
+                .chunk
+                .first()
+                .is_none_or(|&rows| piece.rows.end == rows)
+    }
+
+    /// Where the rows of the pieces lie in a decoded chunk of this size, in bytes.
+    pub(crate) fn parts(&self, pieces: &[Piece], chunk_bytes: usize) -> Vec<Range<usize>> {
+        let rows = self.chunk.first().copied().unwrap_or(1).max(1);
+        let row_bytes = chunk_bytes / usize::try_from(rows).unwrap_or(usize::MAX);
+        let parts = pieces.iter().map(|piece| {
+            let at = |row: u64| (row as usize).saturating_mul(row_bytes);
+            at(piece.rows.start)..at(piece.rows.end)
+        });
+        parts.collect()
+    }
+
     /// Calls `f` with (element of the chunk, element of the output, count) for each run of
     /// elements that lie side by side in both, for the given rows of a chunk. The output begins
     /// with the first of the rows. Stops where `f` returns `None`.

@@ -14,6 +14,9 @@ pub(super) struct Parts {
     pub(super) stored: Vec<u64>,
     /// The codecs of v3, or the filters and the compressor of v2.
     pub(super) codecs: Vec<Value>,
+    /// Whether elements are in C order and of native byte order under their codecs.
+    pub(super) native: bool,
+    /// Whether there are no other codecs, either.
     pub(super) plain: bool,
     pub(super) filters: Vec<String>,
     /// The chunk inside a shard, and the configuration of the shards.
@@ -79,7 +82,8 @@ pub(super) fn v2(document: &Map<String, Value>) -> Result<Parts> {
             ..
         }
     );
-    let plain = codecs.is_empty() && !transposed && !big_endian;
+    let native = !transposed && !big_endian;
+    let plain = codecs.is_empty() && native;
     Ok(Parts {
         // zarrs swaps numbers that are not part of a structure.
         element: match element {
@@ -89,6 +93,7 @@ pub(super) fn v2(document: &Map<String, Value>) -> Result<Parts> {
             },
             other => other,
         },
+        native,
         plain,
         shape,
         stored,
@@ -144,6 +149,7 @@ pub(super) fn v3(document: &Map<String, Value>) -> Result<Parts> {
     let only_bytes = matches!(&codecs[..], [only] if name(only) == Some("bytes"));
     Ok(Parts {
         element: Element::from_v3(field("data_type"), big_endian)?,
+        native: !big_endian,
         plain: only_bytes && !big_endian,
         filters: codecs.iter().filter_map(codec_name).collect(),
         unsupported: (!regular).then(|| format!("the chunk grid {grid} is not regular")),

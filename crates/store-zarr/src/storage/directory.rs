@@ -1,12 +1,12 @@
 //! A hierarchy in a directory of the file system.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::{Component, Path, PathBuf};
 
 use anndex_core::{Error, Result};
 
-use super::{Storage, read_exact_at, too_large};
+use super::{Storage, Value};
 
 /// A directory that is never left, not even through symbolic links.
 #[derive(Debug)]
@@ -36,15 +36,18 @@ impl Directory {
         }
     }
 
-    fn file(&self, key: &str) -> Result<Option<(File, u64)>> {
-        match self.resolve(key)? {
-            // Anything but a regular file could block (a pipe) or never end (a device).
-            Some((path, metadata)) if metadata.is_file() => {
-                let file = File::open(&path).map_err(|e| Error::io(path.display(), e))?;
-                Ok(Some((file, metadata.len())))
-            }
-            _ => Ok(None),
+    /// As [`Directory::resolve`], for paths without links and of names only, at the cost of one
+    /// look at each part; `None` for all others.
+    fn resolve_plain(&self, key: &str) -> Option<(PathBuf, fs::Metadata)> {
+        let mut path = self.root.clone();
+        let mut found = None;
+        for part in Path::new(key).components() {
+            path.push(matches!(part, Component::Normal(_)).then_some(part)?);
+            let metadata = fs::symlink_metadata(&path).ok()?;
+            found = (!metadata.is_symlink()).then_some(metadata);
+            found.as_ref()?;
         }
+        Some((path, found?))
     }
 }
 
@@ -54,29 +57,20 @@ fn is_absence(error: &io::Error) -> bool {
 }
 
 impl Storage for Directory {
-    fn read(&self, key: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-        let Some((file, size)) = self.file(key)? else {
-            return Ok(None);
+    fn open(&self, key: &str) -> Result<Option<Value>> {
+        let found = match self.resolve_plain(key) {
+            None => self.resolve(key)?,
+            plain => plain,
         };
-        if size > limit {
-            return Err(too_large(size, limit).with("file", key));
+        match found {
+            // Anything but a regular file could block (a pipe) or never end (a device).
+            Some((path, metadata)) if metadata.is_file() => {
+                let file = File::open(&path)
+                    .map_err(|e| Error::io(path.display(), e).with("file", key))?;
+                Ok(Some(Value::file(file, path, metadata.len())))
+            }
+            _ => Ok(None),
         }
-        let mut bytes = Vec::with_capacity(size as usize);
-        // A file that grows meanwhile must not grow the buffer.
-        let read = file.take(limit).read_to_end(&mut bytes);
-        read.map_err(|e| Error::io(self.root.join(key).display(), e))?;
-        Ok(Some(bytes))
-    }
-
-    fn read_ranges(&self, key: &str, ranges: &mut [(u64, &mut [u8])]) -> Result<bool> {
-        let Some((file, _)) = self.file(key)? else {
-            return Ok(false);
-        };
-        for (position, out) in ranges {
-            read_exact_at(&file, out, *position)
-                .map_err(|e| Error::io(self.root.join(key).display(), e).with("file", key))?;
-        }
-        Ok(true)
     }
 
     fn size(&self, key: &str) -> Result<Option<u64>> {

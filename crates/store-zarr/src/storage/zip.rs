@@ -2,25 +2,26 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
 
 use anndex_core::{Error, Result};
 use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::{Storage, read_exact_at, too_large};
+use super::{Storage, Value, read_exact_at};
 
 /// The documents that mark a node, by which the root is found.
 const DOCUMENTS: [&str; 4] = ["zarr.json", ".zgroup", ".zarray", ".zmetadata"];
-/// The largest deflated member that is inflated to read a part of it.
+/// The largest deflated member that is inflated.
 const INFLATE_LIMIT: u64 = 1 << 30;
 
 /// An archive whose table of contents is held in memory.
 #[derive(Debug)]
 pub(crate) struct Zip {
-    path: PathBuf,
-    file: File,
+    path: Arc<Path>,
+    file: Arc<File>,
     members: HashMap<String, Member>,
 }
 
@@ -75,13 +76,17 @@ impl Zip {
             .filter_map(|(name, member)| Some((name.strip_prefix(&root)?.to_owned(), member)))
             .collect();
         Ok(Self {
-            path: path.to_owned(),
-            file,
+            path: path.into(),
+            file: Arc::new(file),
             members,
         })
     }
 
     fn inflate(&self, key: &str, member: Member) -> Result<Vec<u8>> {
+        if member.size > INFLATE_LIMIT {
+            let message = format!("a member of {} bytes is too large to inflate", member.size);
+            return Err(Error::unsupported(message).with("file", key));
+        }
         let compressed = self.bytes(key, member.position, member.compressed)?;
         let mut bytes = Vec::new();
         DeflateDecoder::new(&compressed[..])
@@ -113,8 +118,11 @@ impl Zip {
     }
 
     fn fill(&self, key: &str, position: u64, out: &mut [u8]) -> Result<()> {
-        read_exact_at(&self.file, out, position)
-            .map_err(|e| Error::io(self.path.display(), e).with("file", key))
+        read_exact_at(&self.file, out, position).map_err(|e| self.failed(key, e))
+    }
+
+    fn failed(&self, key: &str, error: io::Error) -> Error {
+        Error::io(self.path.display(), error).with("file", key)
     }
 }
 
@@ -142,42 +150,21 @@ fn root(members: &HashMap<String, Member>) -> Result<String> {
 }
 
 impl Storage for Zip {
-    fn read(&self, key: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+    fn open(&self, key: &str) -> Result<Option<Value>> {
         let Some(&member) = self.members.get(key) else {
             return Ok(None);
         };
-        if member.size > limit {
-            return Err(too_large(member.size, limit).with("file", key));
-        }
         if member.deflated {
-            self.inflate(key, member).map(Some)
-        } else {
-            self.bytes(key, member.position, member.size).map(Some)
+            return self.inflate(key, member).map(Value::memory).map(Some);
         }
-    }
-
-    fn read_ranges(&self, key: &str, ranges: &mut [(u64, &mut [u8])]) -> Result<bool> {
-        let Some(&member) = self.members.get(key) else {
-            return Ok(false);
-        };
-        let beyond = || Error::corrupt("the file ends too early").with("file", key);
-        let whole = if member.deflated {
-            self.read(key, INFLATE_LIMIT)?
-        } else {
-            None
-        };
-        for (position, out) in ranges {
-            let end = position.checked_add(out.len() as u64);
-            let end = end.filter(|&end| end <= member.size).ok_or_else(beyond)?;
-            match &whole {
-                Some(whole) => {
-                    let range = *position as usize..end as usize;
-                    out.copy_from_slice(whole.get(range).ok_or_else(beyond)?);
-                }
-                None => self.fill(key, member.position.saturating_add(*position), out)?,
-            }
+        // A damaged length fails before memory is taken for it.
+        let end = member.position.checked_add(member.size);
+        let len = self.file.metadata().map_err(|e| self.failed(key, e))?.len();
+        if end.is_none_or(|end| end > len) {
+            return Err(Error::corrupt("the file ends too early").with("file", key));
         }
-        Ok(true)
+        let (file, path) = (self.file.clone(), self.path.clone());
+        Ok(Some(Value::part(file, path, member.position, member.size)))
     }
 
     fn size(&self, key: &str) -> Result<Option<u64>> {

@@ -1,22 +1,23 @@
 //! BloscLZ, the codec of Blosc's own: literals and references to what was decoded before.
 
-use anndex_core::{Error, Result};
+use anndex_core::Result;
 
-use crate::filter::lzf::{Input, literal, repeat};
+use crate::copy::Output;
+use crate::damaged;
+use crate::lzf::Input;
 
 /// References further back than this carry 16 more bits of distance.
 const LARGEST_SHORT_DISTANCE: usize = 8191;
 
-/// Decodes one stream of at most `limit` bytes.
-pub(super) fn decode(limit: usize, stored: &[u8], out: &mut Vec<u8>) -> Result<()> {
-    out.clear();
-    out.try_reserve_exact(limit).map_err(|_| damaged())?;
+/// Decodes one stream into the beginning of `out`; returns the length.
+pub(super) fn decode(stored: &[u8], out: &mut [u8]) -> Result<usize> {
+    let mut out = Output::new(out);
     let mut input = Input(stored);
     // The first control byte is always a literal; its upper bits name the level.
     let mut next = input.byte().map(|control| control & 31);
     while let Some(control) = next {
         if control < 32 {
-            literal(limit, &mut input, control + 1, out)?;
+            out.literal(&mut input, control + 1)?;
         } else {
             let mut byte = || input.byte().ok_or_else(damaged);
             let high = control & 31;
@@ -35,13 +36,9 @@ pub(super) fn decode(limit: usize, stored: &[u8], out: &mut Vec<u8>) -> Result<(
             if high == 31 && low == 255 {
                 distance = (byte()? << 8) + byte()? + LARGEST_SHORT_DISTANCE + 1;
             }
-            repeat(limit, distance, count, out)?;
+            out.repeat(distance, count)?;
         }
         next = input.byte();
     }
-    Ok(())
-}
-
-fn damaged() -> Error {
-    Error::corrupt("a compressed chunk is damaged")
+    Ok(out.len())
 }
