@@ -157,6 +157,7 @@ def test_get(artifacts: list[ln.Artifact]) -> None:
     one = artifacts[0]
     for found in (
         ln.Artifact.get(one.uid), ln.Artifact.get(one.uid[:12]), ln.Artifact.get(1),
+        ln.Artifact.get(np.int64(1)),
         ln.Artifact.get(key="a.csv"), ln.Artifact.filter(suffix=".csv").get(key="a.csv"),
         ln.Artifact.filter().get(one.uid), ln.Artifact.filter().get(1),
     ):

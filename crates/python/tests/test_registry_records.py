@@ -82,6 +82,8 @@ def test_an_object_is_stored_as_it_was_when_the_artifact_was_made() -> None:
         (lambda: ln.Collection([csv("a")], "C").delete(), ValueError, "save"),
         (lambda: ln.Collection([csv("a")], "C").save().mapped(), ValueError, "AnnData"),
         (lambda: ln.Collection([csv("a")], "C" * 256).save(), ValueError, "255"),
+        (lambda: ln.Collection([csv("a")], name=3).save(), TypeError, "name"),
+        (lambda: ln.Collection([csv("a")], "C", version=1), TypeError, "version"),
         (lambda: csv("a").cache(is_run_input=True), ValueError, "run"),
         (lambda: ln.User(), NotImplementedError, "connect"),
         (lambda: ln.FeatureSet(["a"]).save(), NotImplementedError, "add_feature_set"),

@@ -148,10 +148,10 @@ def _from_native(  # pyright: ignore[reportUnusedFunction]
     """Make the exception for an error of the native module."""
     error_type = _KINDS.get(kind, BugError)
     if kind == "not found":
-        if "path" in context:
-            error_type = PathNotFoundError
+        if "key" in context:
+            error_type = KeyNotFoundError
         else:
-            error_type = KeyNotFoundError if "key" in context else RecordNotFoundError
+            error_type = PathNotFoundError if "path" in context else RecordNotFoundError
     if error_type is BugError:
         message = (
             f"this is a bug in anndex, please report it with what led to it: {message}"

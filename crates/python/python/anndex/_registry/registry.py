@@ -6,6 +6,8 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
+import numpy as np
+
 from anndex import _anndex as native
 from anndex._registry.condition import Q
 from anndex._registry.field import Field, plain_value
@@ -88,6 +90,8 @@ class Registry:
             return cls.filter(**lookups).one()
         if lookups:
             raise InvalidInputError("get a record by its id or by lookups, not by both")
+        if isinstance(idlike, np.integer):
+            idlike = int(idlike)
         if isinstance(idlike, bool) or not isinstance(idlike, (int, str)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidTypeError(f"an id is an integer or text, but this is {idlike!r}")
         instance = current()
@@ -112,7 +116,12 @@ class Registry:
             somebody else changed the record meanwhile.
         """
         if self._native is None:
-            self._native = self._insert()
+            try:
+                self._native = self._insert()
+            except TypeError as error:
+                if isinstance(error, InvalidTypeError):
+                    raise
+                raise InvalidTypeError(f"the {self._kind} can't be saved: {error}") from error
         elif self._changes:
             changes = [(name, plain_value(value)) for name, value in self._changes.items()]
             self._native = self._native.update(changes)

@@ -29,6 +29,8 @@ class IsVersioned(TracksCreator):
         self, old: IsVersioned | None, version: str | None, values: dict[str, Any]
     ) -> None:
         """Start an unsaved record, and tell what its version and that of the old one will be."""
+        if version is not None and not isinstance(version, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidTypeError(f"a version is text, but this is {version!r}")
         self._old: IsVersioned | None = old
         self._given_version = version
         self._new({**values, "version": version})
