@@ -31,7 +31,8 @@ def measure(spec, packages, open_loader):
     """Open the loader, iterate over it, and print what was seen.
 
     `open_loader` returns a function that starts an epoch. Whole epochs are timed until
-    `seconds` have gone by; one that lasts longer than `at_most` is left there.
+    `seconds` have gone by; one that lasts longer than `at_most` is left there, but not before
+    all cells that were read ahead in one go have been given out.
     """
     warm(paths(spec))
     baseline = memory("VmRSS")
@@ -39,6 +40,7 @@ def measure(spec, packages, open_loader):
     epoch = open_loader()
     opening = time.perf_counter() - opened
     cells, n_bytes, epochs, whole = 0, 0, 0, True
+    window = spec["rows_ahead"] or 1
     started = time.perf_counter()
     elapsed = 0.0
     while whole and elapsed < spec["seconds"]:
@@ -46,12 +48,13 @@ def measure(spec, packages, open_loader):
             cells += n_cells(matrix)
             n_bytes += size(matrix)
             elapsed = time.perf_counter() - started
-            if elapsed > spec["at_most"]:
+            if elapsed > spec["at_most"] and cells % window == 0:
                 whole = False
                 break
         else:
             elapsed = time.perf_counter() - started
         epochs += whole
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     result = {
         "cells": cells,
         "seconds": elapsed,
@@ -61,7 +64,8 @@ def measure(spec, packages, open_loader):
         "opening_seconds": opening,
         "baseline_rss": baseline,
         "peak_rss": memory("VmHWM"),
-        "worker_peak_rss": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
+        # Other children are what libraries start while they are imported.
+        "worker_peak_rss": workers if spec["workers"] else 0,
         "versions": {"python": platform.python_version()}
         | {package: metadata.version(package) for package in packages},
         "check": check(spec, epoch) if spec["check_seconds"] else None,
@@ -95,6 +99,8 @@ def n_cells(matrix):
 
 def size(matrix):
     """Return the bytes of the values, and of the indices of a sparse matrix."""
+    if type(matrix) is np.ndarray:
+        return matrix.nbytes
     arrays = csr_arrays(matrix)
     return matrix.nbytes if arrays is None else sum(array.nbytes for array in arrays)
 

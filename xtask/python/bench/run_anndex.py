@@ -1,8 +1,6 @@
 """Measure anndex: its loader, a plain DataLoader over its mapped collection, and single cells."""
 
 import numpy as np
-import torch
-from torch.utils.data import DataLoader
 
 import anndex
 from measure import measure, paths, specification
@@ -21,7 +19,7 @@ def open_loader(spec):
         return lambda: (mapped[cell]["X"] for cell in cells)
     if spec["through"] == "dataloader":
         torch.manual_seed(seed)
-        batches = DataLoader(mapped, batch_size=batch_size, shuffle=True)
+        batches = torch.utils.data.DataLoader(mapped, batch_size=batch_size, shuffle=True)
     else:
         options = {"block_size": spec["block_size"]} if order == "block" else {}
         batches = mapped.loader(
@@ -38,4 +36,10 @@ def open_loader(spec):
 
 if __name__ == "__main__":
     spec = specification()
-    measure(spec, ["anndex", "numpy", "torch"], lambda: open_loader(spec))
+    packages = ["anndex", "numpy"]
+    # Only where it is needed, since it takes half a gigabyte.
+    if spec["through"] == "dataloader" or spec["output"].endswith("torch"):
+        import torch
+
+        packages.append("torch")
+    measure(spec, packages, lambda: open_loader(spec))

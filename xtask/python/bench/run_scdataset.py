@@ -3,10 +3,17 @@
 import anndata as ad
 from anndata.experimental import AnnCollection
 from scdataset import BlockShuffling, scDataset
-from scdataset.transforms import adata_to_mindex
 from torch.utils.data import DataLoader
 
 from measure import measure, paths, specification
+
+
+def dense(view):
+    """Return the matrix of cells that were read together, as scDataset's own transform does it.
+
+    That one goes through `AnnCollectionView.to_adata`, which fails with anndata 0.13.
+    """
+    return view.X.toarray()
 
 
 def open_loader(spec):
@@ -17,11 +24,11 @@ def open_loader(spec):
         BlockShuffling(block_size=spec["block_size"]),
         batch_size=spec["batch_size"],
         fetch_factor=spec["rows_ahead"] // spec["batch_size"],
-        fetch_transform=adata_to_mindex,
+        fetch_transform=dense,
         seed=spec["seed"],
     )
     batches = DataLoader(dataset, batch_size=None)
-    return lambda: (batch["X"] for batch in batches)
+    return lambda: iter(batches)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ pub(crate) struct Outcome {
     pub(crate) bytes_per_second: f64,
     /// Peak resident memory of the process and the biggest of its workers, in bytes.
     pub(crate) peak_memory: u64,
+    /// Resident memory after everything was imported, in bytes.
+    pub(crate) imports: u64,
     /// The whole report.
     pub(crate) report: Value,
 }
@@ -46,6 +48,7 @@ impl Outcome {
             cells_per_second: number("cells")? / seconds,
             bytes_per_second: number("bytes")? / seconds,
             peak_memory: own.max(workers),
+            imports: report["baseline_rss"].as_u64()?,
             report,
         })
     }
@@ -150,11 +153,11 @@ mod tests {
     #[test]
     fn a_report_becomes_speeds() {
         let line = r#"{"cells": 300, "seconds": 1.5, "bytes": 600, "peak_rss": 7,
-                       "worker_peak_rss": 9}"#;
+                       "worker_peak_rss": 9, "baseline_rss": 5}"#;
         let outcome = Outcome::parse(line).unwrap();
         assert_eq!(outcome.cells_per_second, 200.0);
         assert_eq!(outcome.bytes_per_second, 400.0);
-        assert_eq!(outcome.peak_memory, 9);
+        assert_eq!((outcome.peak_memory, outcome.imports), (9, 5));
         assert!(Outcome::parse("Killed").is_none());
         let stopped = line.replace("1.5", "0");
         assert!(Outcome::parse(&stopped).is_none());

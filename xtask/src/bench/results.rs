@@ -67,8 +67,9 @@ impl Results<'_> {
              {table}\n\
              `ratio` is the median over the rounds of our speed divided by the peer's, speeds are \
              medians, memory is the highest peak. `of copying` is the size of our batches as a \
-             part of what the machine can copy in the same time. `memory` is kept if our process \
-             has at most its budget and 300 MiB, and with the default budget no more than the \
+             part of what the machine can copy in the same time. `RSS` is the peak, with what \
+             the libraries took when they were imported. `memory` is kept if our process has no \
+             more than that, its budget and 300 MiB, and with the default budget no more than the \
              peer's. Every process of the first round has shown that its cells are those that \
              were written.\n",
             date = machine.date,

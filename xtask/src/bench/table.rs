@@ -7,7 +7,7 @@ use super::machine::Machine;
 use super::measurement::{Measurements, Outcome};
 use crate::Result;
 
-/// What a process may need besides its budget, in MiB.
+/// What a process may need besides its budget and what it imports, in MiB.
 const BESIDES_BUDGET: u64 = 300;
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -43,6 +43,8 @@ struct Summary {
     bytes_per_second: f64,
     /// The highest.
     peak_memory: u64,
+    /// What of it the imports took.
+    imports: u64,
 }
 
 impl Summary {
@@ -52,6 +54,7 @@ impl Summary {
             cells_per_second: median(good().map(|outcome| outcome.cells_per_second))?,
             bytes_per_second: median(good().map(|outcome| outcome.bytes_per_second))?,
             peak_memory: good().map(|outcome| outcome.peak_memory).max()?,
+            imports: good().map(|outcome| outcome.imports).max()?,
         })
     }
 
@@ -60,6 +63,7 @@ impl Summary {
             "cells_per_second": self.cells_per_second,
             "bytes_per_second": self.bytes_per_second,
             "peak_rss": self.peak_memory,
+            "imports_rss": self.imports,
         })
     }
 }
@@ -120,8 +124,11 @@ impl Row {
     }
 
     /// The most that our process may have at its peak, in bytes.
+    ///
+    /// What is imported comes on top, because torch alone has more than half a gigabyte.
     fn allowed_memory(&self) -> Option<u64> {
-        Some((u64::from(self.budget?) + BESIDES_BUDGET) * MEBIBYTE)
+        let besides = (u64::from(self.budget?) + BESIDES_BUDGET) * MEBIBYTE;
+        Some(self.ours.as_ref()?.imports + besides)
     }
 
     /// Whether our process stays within what it may have, and below the peer's if its budget is
@@ -183,6 +190,7 @@ impl Row {
             self.copy_share
                 .map_or_else(dash, |share| format!("{:.0} %", share * 100.0)),
             self.budget.map_or_else(dash, |budget| budget.to_string()),
+            mebibytes(self.ours.as_ref().map(|ours| ours.imports)),
             mebibytes(self.ours.as_ref().map(|ours| ours.peak_memory)),
             mebibytes(peer.map(|peer| peer.peak_memory)),
             self.memory_verdict().map_or_else(dash, str::to_owned),
@@ -190,7 +198,7 @@ impl Row {
     }
 }
 
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     "case",
     "against",
     "cells/s",
@@ -200,6 +208,7 @@ const COLUMNS: [&str; 12] = [
     "reached",
     "of copying",
     "budget MiB",
+    "imports MiB",
     "RSS MiB",
     "peer's",
     "memory",
@@ -252,6 +261,7 @@ mod tests {
             cells_per_second,
             bytes_per_second: cells_per_second * 8.0,
             peak_memory: 100 * MEBIBYTE,
+            imports: 50 * MEBIBYTE,
             report: Value::Null,
         })
     }
