@@ -37,9 +37,9 @@ enum Command {
     Lint,
     /// Write tests/fixtures anew with pinned versions of Python anndata, and their goldens.
     Fixtures,
-    /// Build the Python package, check its types and run its tests, which needs Python 3.12.
+    /// Build the Python package, check its types and run its tests: the last part of `test`.
     Python,
-    /// Write the wheel of the Python package to target/dist.
+    /// Write the wheel of the Python package to target/dist, and import it with every Python here.
     Dist,
     /// Compare the loaders with those that people use today, on the same files.
     Bench(bench::Options),

@@ -6,7 +6,41 @@ use std::path::{Path, PathBuf};
 use crate::python::{Environment, Installed};
 use crate::step::Tally;
 use crate::workspace::Workspace;
-use crate::{Result, step};
+use crate::{Result, python, step};
+
+/// The versions of Python that the wheel is for.
+const PYTHONS: [&str; 4] = ["3.10", "3.11", "3.12", "3.13"];
+
+/// Loads the native module and has it look for a file, with NumPy as the only other package.
+const IMPORT: &str = "
+import sys, anndex
+try:
+    anndex.MappedCollection(['no-such.h5ad'])
+except FileNotFoundError as error:
+    assert isinstance(error, anndex.errors.AnndexError)
+else:
+    raise SystemExit('a file that is not there was found')
+print('anndex', anndex.__version__, 'on Python', sys.version.split()[0])
+";
+
+/// Finds the Python that the tests of the package take.
+///
+/// # Errors
+/// One line that says what to install.
+pub(crate) fn interpreter(workspace: &Workspace) -> Result<PathBuf> {
+    environment(workspace)?.interpreter()
+}
+
+fn environment(workspace: &Workspace) -> Result<Environment> {
+    Environment::read(
+        "package",
+        &sources(workspace).join("tests/requirements.txt"),
+    )
+}
+
+fn sources(workspace: &Workspace) -> PathBuf {
+    workspace.root().join("crates/python")
+}
 
 /// Builds the wheel, installs it beside what it is compared with, and runs its tests and types.
 pub(crate) fn test(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
@@ -44,7 +78,42 @@ pub(crate) fn dist(workspace: &Workspace) -> Result<()> {
     fs::create_dir_all(&directory).map_err(|e| format!("{}: {e}", directory.display()))?;
     let target = directory.join(wheel.file_name().unwrap_or_default());
     fs::copy(&wheel, &target).map_err(|e| format!("{}: {e}", target.display()))?;
+    import_everywhere(&target, &package.directory)?;
     println!("--- {}", target.display());
+    Ok(())
+}
+
+/// Installs the wheel as users do, with each Python that it is for and that is here, and reads
+/// with it.
+fn import_everywhere(wheel: &Path, directory: &Path) -> Result<()> {
+    let mut seen = Vec::new();
+    for version in PYTHONS {
+        let Some(interpreter) = python::interpreter(version) else {
+            continue;
+        };
+        let name = format!("python-{version}");
+        let environment = python::fresh(&interpreter, &directory.join("imports").join(&name))?;
+        step::run(
+            &format!("{name}: installation of the wheel"),
+            environment
+                .command()
+                .args(["-m", "pip", "install", "--quiet"])
+                .arg("--disable-pip-version-check")
+                .arg(wheel),
+        )?;
+        step::run(
+            &format!("{name}: import"),
+            environment.command().args(["-c", IMPORT]),
+        )?;
+        seen.push(version);
+    }
+    if seen.is_empty() {
+        let versions = PYTHONS.join(", ");
+        return Err(format!(
+            "the wheel can't be tried: install one of Python {versions}, best with pyenv"
+        ));
+    }
+    println!("--- the wheel imports with Python {}", seen.join(", "));
     Ok(())
 }
 
@@ -58,14 +127,11 @@ struct Package {
 
 impl Package {
     fn prepare(workspace: &Workspace) -> Result<Self> {
-        let sources = workspace.root().join("crates/python");
         let directory = workspace.target_directory()?.join("python");
-        let requirements = sources.join("tests/requirements.txt");
-        let environment = Environment::read("package", &requirements)?;
-        let python = environment.interpreter()?;
-        let environment = environment.install(&python, &directory.join("environments"))?;
+        let environment = environment(workspace)?
+            .install(&interpreter(workspace)?, &directory.join("environments"))?;
         Ok(Self {
-            sources,
+            sources: sources(workspace),
             directory,
             environment,
         })

@@ -78,23 +78,17 @@ impl Environment {
         numbers.filter_map(|number| number.parse().ok()).collect()
     }
 
-    /// Finds the interpreter: named by a variable, among pyenv's, or on the `PATH`.
+    /// Finds the interpreter, as [`interpreter`] does.
     ///
     /// # Errors
     /// One line that says what to install.
     pub(crate) fn interpreter(&self) -> Result<PathBuf> {
         let version = &self.python;
-        let variable = format!("ANNDEX_PYTHON_{}", version.replace('.', "_"));
-        let named = std::env::var_os(&variable).map(PathBuf::from);
-        let found = named
-            .into_iter()
-            .chain(pyenv_interpreters(version))
-            .chain([PathBuf::from(format!("python{version}"))])
-            .find(|interpreter| is_version(interpreter, version));
-        found.ok_or(format!(
-            "{} needs Python {version}: install it with pyenv, have `python{version}` on the \
-             PATH, or set {variable} to its path",
-            self.name
+        interpreter(version).ok_or(format!(
+            "the environment {} needs Python {version}: install it with pyenv, have `python{version}` on the \
+             PATH, or set {} to its path",
+            self.name,
+            variable(version)
         ))
     }
 
@@ -103,28 +97,17 @@ impl Environment {
     /// The environment that it is on must stand in the same directory.
     pub(crate) fn install(&self, interpreter: &Path, directory: &Path) -> Result<Installed> {
         let home = directory.join(&self.name);
-        let installed = Installed {
-            name: self.name.clone(),
-            interpreter: home.join("bin/python"),
-        };
         let stamp = home.join("requirements.txt");
         if fs::read_to_string(&stamp).is_ok_and(|text| text == self.requirements) {
-            return Ok(installed);
+            return Ok(Installed {
+                name: self.name.clone(),
+                interpreter: home.join("bin/python"),
+            });
         }
+        let installed = fresh(interpreter, &home)?;
         let failed = |e| format!("{}: {e}", home.display());
-        if home.exists() {
-            fs::remove_dir_all(&home).map_err(failed)?;
-        }
-        fs::create_dir_all(&home).map_err(failed)?;
         let partial = home.join("requirements.partial.txt");
         fs::write(&partial, &self.requirements).map_err(failed)?;
-        step::run(
-            &format!(
-                "{}: a virtual environment of Python {}",
-                self.name, self.python
-            ),
-            Command::new(interpreter).args(["-m", "venv"]).arg(&home),
-        )?;
         let pip = || {
             let mut command = installed.command();
             command.args([
@@ -173,6 +156,38 @@ impl Installed {
             .env("PYTHONUTF8", "1");
         command
     }
+}
+
+/// An environment of `interpreter` in a directory, new and empty.
+pub(crate) fn fresh(interpreter: &Path, home: &Path) -> Result<Installed> {
+    let failed = |e| format!("{}: {e}", home.display());
+    if home.exists() {
+        fs::remove_dir_all(home).map_err(failed)?;
+    }
+    fs::create_dir_all(home).map_err(failed)?;
+    let name = home.file_name().unwrap_or_default().to_string_lossy();
+    step::run(
+        &format!("{name}: a virtual environment"),
+        Command::new(interpreter).args(["-m", "venv"]).arg(home),
+    )?;
+    Ok(Installed {
+        name: name.into_owned(),
+        interpreter: home.join("bin/python"),
+    })
+}
+
+/// Finds a version of Python: named by a variable, among pyenv's, or on the `PATH`.
+pub(crate) fn interpreter(version: &str) -> Option<PathBuf> {
+    let named = std::env::var_os(variable(version)).map(PathBuf::from);
+    named
+        .into_iter()
+        .chain(pyenv_interpreters(version))
+        .chain([PathBuf::from(format!("python{version}"))])
+        .find(|interpreter| is_version(interpreter, version))
+}
+
+fn variable(version: &str) -> String {
+    format!("ANNDEX_PYTHON_{}", version.replace('.', "_"))
 }
 
 fn pyenv_interpreters(version: &str) -> Vec<PathBuf> {

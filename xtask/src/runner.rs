@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::step::Tally;
 use crate::workspace::Workspace;
-use crate::{Result, lint, step};
+use crate::{Result, lint, package, step};
 
 /// Where the tests find real AnnData files.
 pub(crate) const REAL_FILES: &str = "ANNDEX_FIXTURES";
@@ -28,6 +28,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 }
 
 fn steps(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+    // Before all that takes long.
+    package::interpreter(workspace)?;
     lint::run(workspace)?;
     documentation(workspace)?;
     each_crate_alone(workspace)?;
@@ -39,7 +41,8 @@ fn steps(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
             .args(["test", "--workspace", "--all-features", "--doc"])
             .arg("--no-fail-fast"),
         tally,
-    )
+    )?;
+    package::test(workspace, tally)
 }
 
 /// With all features, like clippy before it, so that no dependency is checked a second time.

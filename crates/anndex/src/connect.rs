@@ -73,6 +73,9 @@ async fn init_directory(location: &Path, options: InstanceOptions) -> Result<Ins
             "this is a file; an instance is a directory",
         ));
     }
+    if let Some(root) = &options.storage_root {
+        self::directory(root)?;
+    }
     let own = directory.own();
     std::fs::create_dir_all(&own).map_err(|e| Error::io(own.display(), e))?;
     let mut config = Config::new(options.storage_root.clone());

@@ -65,7 +65,7 @@ pub use anndex_core::backend::Filter;
 pub use anndex_core::error::{Error, ErrorKind, Result};
 pub use anndex_core::instance::{
     ArtifactBuilder, CollectionBuilder, Handle, IdLike, Instance, MappedBuilder, QuerySet,
-    RunChoice, TransformBuilder, ULabelBuilder,
+    RunBuilder, RunChoice, TransformBuilder, ULabelBuilder,
 };
 pub use anndex_core::mapped::{
     Batch, BatchColumn, BatchFormat, EncodeLabels, Encoder, Join, MappedCollection, MappedOptions,

@@ -6,6 +6,7 @@
 
 mod change;
 mod filter;
+mod lookup;
 pub mod memory;
 mod query;
 
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 
 pub use change::{Applied, Change, ChangeSet, Expect, NewRecord, Precondition, Target};
 pub use filter::{Comparison, Filter, Relation, TextMatch};
+pub use lookup::LookupValue;
 pub use query::{LinkQuery, Order, OrderBy, Query};
 
 use crate::error::Result;

@@ -52,7 +52,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub use artifact::ArtifactBuilder;
 pub use collection::CollectionBuilder;
-pub use creation::{TransformBuilder, ULabelBuilder};
+pub use creation::{RunBuilder, TransformBuilder, ULabelBuilder};
 pub use handle::Handle;
 pub use lineage::RunChoice;
 pub use mapped::MappedBuilder;
@@ -184,6 +184,20 @@ impl Instance {
         let root = blocking(move || place::canonical_root(&root)).await?;
         let storage = ensure_storage(self.0.backend.as_ref(), &root, self.0.user.id).await?;
         Handle::new(self, storage)
+    }
+
+    /// A record that was read from this instance before, maybe while it was open another time.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the record was never saved.
+    pub fn attach<R: Registry>(&self, record: R) -> Result<Handle<R>> {
+        match record.id() {
+            Some(_) => Handle::new(self, record),
+            None => Err(Error::invalid_input(format!(
+                "the {} is not saved",
+                R::KIND
+            ))),
+        }
     }
 
     /// All records of a kind.

@@ -9,20 +9,20 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 /// Runs `work` without the interpreter lock; an error becomes the exception that fits, and a
-/// panic one that asks for a report.
+/// panic as in [`guarded`].
 pub(crate) fn run<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
+    guarded(py, || {
+        py.detach(work).map_err(|error| exception(py, &error))
+    })
+}
+
+/// Does `work`; a panic becomes the exception that asks for a report.
+pub(crate) fn guarded<T>(py: Python<'_>, work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     // What a panic left half done is behind `&self` of the engine, which has no state to break.
-    match py.detach(|| catch_unwind(AssertUnwindSafe(work))) {
-        Ok(done) => done.map_err(|error| exception(py, &error)),
-        Err(panic) => Err(raised(
-            py,
-            "bug",
-            None,
-            &panic_message(&*panic),
-            &PyDict::new(py),
-            None,
-        )),
-    }
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let message = panic_message(&*panic);
+        Err(raised(py, "bug", None, &message, &PyDict::new(py), None))
+    })
 }
 
 /// The exception for an error.
@@ -39,6 +39,8 @@ pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
         causes.push(error.to_string());
         cause = error.source();
     }
+    // Some errors are said in the words of their cause.
+    causes.dedup();
     let cause = (!causes.is_empty()).then(|| causes.join(": "));
     let (kind, operation) = (error.kind().as_str(), error.operation_name());
     raised(

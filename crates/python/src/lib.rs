@@ -1,14 +1,24 @@
-//! The native module `anndex._anndex`: the mapped engine for the Python package around it.
+//! The native module `anndex._anndex`: the mapped engine and the registry for the Python package
+//! around it.
 //!
 //! It only converts: arguments into the engine's options, results into NumPy arrays that take over
-//! the engine's memory, errors into the exceptions of `anndex.errors`. What Python users see is
-//! written in Python, in `python/anndex`. The interpreter lock is released while anything is
-//! opened, read or decoded, and no thread is started by importing this.
+//! the engine's memory, records into plain values, errors into the exceptions of `anndex.errors`.
+//! What Python users see is written in Python, in `python/anndex`. The interpreter lock is released
+//! while anything is opened, read, decoded or asked of a database, and no thread is started by
+//! importing this.
 
 mod argument;
+mod connection;
 mod error;
+mod field;
+mod instance;
 mod mapped;
+mod notice;
+mod opened;
 mod process;
+mod query;
+mod record;
+mod runtime;
 mod value;
 
 use pyo3::prelude::*;
@@ -17,5 +27,9 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _anndex(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add_class::<mapped::Mapped>()
+    module.add_class::<mapped::Mapped>()?;
+    module.add_class::<instance::Instance>()?;
+    module.add_class::<record::Record>()?;
+    module.add_function(wrap_pyfunction!(field::fields, module)?)?;
+    module.add_function(wrap_pyfunction!(connection::close_unused, module)?)
 }

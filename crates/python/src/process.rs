@@ -10,8 +10,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 pub(crate) enum Workers {
     /// rayon's own, in the process that started them.
     Global,
-    /// Those of a forked process.
-    Forked(Arc<ThreadPool>),
+    /// Those of a forked process, or of one that first had no room for rayon's own.
+    Own(Arc<ThreadPool>),
 }
 
 impl Workers {
@@ -26,16 +26,12 @@ impl Workers {
         let mut known = WORKERS.lock().unwrap_or_else(PoisonError::into_inner);
         let workers = match &*known {
             Some((maker, workers)) if *maker == process => return Ok(workers.clone()),
-            None => {
-                // Counting them starts them.
-                rayon::current_num_threads();
-                Self::Global
-            }
-            Some(_) => {
+            None if ThreadPoolBuilder::new().build_global().is_ok() => Self::Global,
+            _ => {
                 let pool = ThreadPoolBuilder::new().build().map_err(|error| {
                     Error::new(ErrorKind::Storage, "can't start threads").source_error(error)
                 })?;
-                Self::Forked(Arc::new(pool))
+                Self::Own(Arc::new(pool))
             }
         };
         // Dropping the parent's pool would tell threads to stop that are not here.
@@ -43,11 +39,23 @@ impl Workers {
         Ok(workers)
     }
 
+    /// Makes the current thread, which no pool has yet, one that does rayon's work itself where
+    /// rayon's own threads are those of a parent process.
+    pub(crate) fn adopt_thread(&self) {
+        let Self::Own(_) = self else { return };
+        let alone = ThreadPoolBuilder::new()
+            .num_threads(1)
+            .use_current_thread()
+            .build();
+        // It lasts as long as its only thread, this one.
+        std::mem::forget(alone);
+    }
+
     /// Does `work`, which may ask for rayon's threads.
     pub(crate) fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match self {
             Self::Global => work(),
-            Self::Forked(pool) => pool.install(work),
+            Self::Own(pool) => pool.install(work),
         }
     }
 }

@@ -13,15 +13,34 @@ use crate::error::exception;
 
 type Object<'py> = PyResult<Bound<'py, PyAny>>;
 
-/// `numpy.ndarray` and `numpy.nan`, looked up once.
-static NDARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-static NAN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+/// An object of another module, looked up once.
+struct Imported {
+    module: &'static str,
+    name: &'static str,
+    found: PyOnceLock<Py<PyAny>>,
+}
 
-fn of_numpy<'py>(py: Python<'py>, cell: &'static PyOnceLock<Py<PyAny>>, name: &str) -> Object<'py> {
-    let found = cell.get_or_try_init(py, || {
-        Ok::<_, PyErr>(py.import("numpy")?.getattr(name)?.unbind())
-    })?;
-    Ok(found.bind(py).clone())
+static INT64: Imported = Imported::new("numpy", "int64");
+static NAN: Imported = Imported::new("numpy", "nan");
+static NDARRAY: Imported = Imported::new("numpy", "ndarray");
+static SAMPLE: Imported = Imported::new("anndex._sample", "Sample");
+
+impl Imported {
+    const fn new(module: &'static str, name: &'static str) -> Self {
+        let found = PyOnceLock::new();
+        Self {
+            module,
+            name,
+            found,
+        }
+    }
+
+    fn get<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyAny>> {
+        let found = self.found.get_or_try_init(py, || {
+            Ok::<_, PyErr>(py.import(self.module)?.getattr(self.name)?.unbind())
+        })?;
+        Ok(found.bind(py))
+    }
 }
 
 /// An array of the same type and shape over the same memory.
@@ -30,7 +49,7 @@ pub(crate) fn array(py: Python<'_>, values: NumericArray) -> Object<'_> {
     let data_type = values.data_type().to_string();
     let words = PyArray1::from_vec(py, values.into_words());
     let shape = pyo3::types::PyTuple::new(py, shape)?;
-    of_numpy(py, &NDARRAY, "ndarray")?.call1((shape, data_type, words))
+    NDARRAY.get(py)?.call1((shape, data_type, words))
 }
 
 /// A NumPy scalar.
@@ -46,7 +65,7 @@ pub(crate) fn label<'py>(py: Python<'py>, label: &Label) -> Object<'py> {
         Label::UInt(value) => value.into_bound_py_any(py),
         Label::Float(value) => value.into_bound_py_any(py),
         Label::Bool(value) => value.into_bound_py_any(py),
-        Label::Missing => of_numpy(py, &NAN, "nan"),
+        Label::Missing => NAN.get(py).cloned(),
     }
 }
 
@@ -62,12 +81,11 @@ pub(crate) fn labels<'py>(
     Ok(list)
 }
 
-/// A sample as a dict, in lamindb's order of keys.
+/// A sample as `anndex.Sample`, a dict, in lamindb's order of keys.
 pub(crate) fn sample(py: Python<'_>, sample: Sample) -> PyResult<Bound<'_, PyDict>> {
-    let dict = PyDict::new(py);
-    let store = NumericArray::from_values([], &[sample.store_index as i64]);
-    let store = store.map_err(|error| exception(py, &error))?;
-    dict.set_item("_store_idx", scalar(py, store)?)?;
+    let dict = SAMPLE.get(py)?.call0()?.cast_into::<PyDict>()?;
+    let store = INT64.get(py)?.call1((sample.store_index,))?;
+    dict.set_item("_store_idx", store)?;
     for (key, values) in sample.matrices {
         dict.set_item(key, array(py, values)?)?;
     }

@@ -162,25 +162,7 @@ impl Handle<Collection> {
     /// # Errors
     /// As [`Handle::path`] for the first artifact that has none.
     pub async fn paths(&self) -> Result<Vec<PathBuf>> {
-        let artifacts = self.artifacts().await?;
-        let storages = self
-            .db
-            .select::<Storage>(&Query::new(Kind::Storage))
-            .await?;
-        blocking(move || {
-            let storages: HashMap<_, _> = storages.into_iter().map(|s| (s.id, s)).collect();
-            let path = |artifact: &Handle<Artifact>| {
-                let storage = storages
-                    .get(&Some(artifact.storage_id))
-                    .ok_or_else(|| Error::not_found("the storage of the artifact is gone"))?;
-                place::resolve(storage, &artifact.storage_key)
-            };
-            artifacts
-                .iter()
-                .map(|artifact| path(artifact).map_err(|e| e.with("uid", &artifact.uid)))
-                .collect()
-        })
-        .await
+        paths_of(&self.db, self.artifacts().await?).await
     }
 
     /// The artifacts in no particular order, as a set that can be filtered.
@@ -197,4 +179,26 @@ impl Handle<Collection> {
     pub async fn artifact(&self) -> Result<Option<Handle<Artifact>>> {
         self.referenced(self.artifact_id).await
     }
+}
+
+/// The local path of each artifact.
+pub(super) async fn paths_of(
+    db: &Instance,
+    artifacts: Vec<Handle<Artifact>>,
+) -> Result<Vec<PathBuf>> {
+    let storages = db.select::<Storage>(&Query::new(Kind::Storage)).await?;
+    blocking(move || {
+        let storages: HashMap<_, _> = storages.into_iter().map(|s| (s.id, s)).collect();
+        let path = |artifact: &Handle<Artifact>| {
+            let storage = storages
+                .get(&Some(artifact.storage_id))
+                .ok_or_else(|| Error::not_found("the storage of the artifact is gone"))?;
+            place::resolve(storage, &artifact.storage_key)
+        };
+        artifacts
+            .iter()
+            .map(|artifact| path(artifact).map_err(|e| e.with("uid", &artifact.uid)))
+            .collect()
+    })
+    .await
 }

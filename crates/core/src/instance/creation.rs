@@ -1,11 +1,11 @@
-//! Making transforms and labels.
+//! Making transforms, runs and labels.
 
 use super::handle::{Handle, same_instance};
 use super::retry::retry;
 use super::{Instance, versioned};
 use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, Result};
-use crate::record::{Field, LinkKind, RecordData, Transform, ULabel, Visibility, now};
+use crate::record::{Field, LinkKind, RecordData, Run, Transform, ULabel, Visibility, now};
 use crate::registry::{Registry, hash, key, uid};
 
 /// A transform that is about to be made.
@@ -16,6 +16,15 @@ pub struct TransformBuilder {
     transform: Transform,
     version: Option<String>,
     is_new_version_of: Option<Handle<Transform>>,
+}
+
+/// A run that is about to be made.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is made before save is called"]
+pub struct RunBuilder {
+    db: Instance,
+    transform: Handle<Transform>,
+    run: Run,
 }
 
 /// A label that is about to be made.
@@ -39,6 +48,16 @@ impl Instance {
             },
             version: None,
             is_new_version_of: None,
+        }
+    }
+
+    /// Starts to make a run of a transform, which does not become the current one; see
+    /// [`Instance::track`] for that.
+    pub fn run_of(&self, transform: &Handle<Transform>) -> RunBuilder {
+        RunBuilder {
+            transform: transform.clone(),
+            run: Run::default(),
+            db: self.clone(),
         }
     }
 
@@ -166,6 +185,48 @@ impl TransformBuilder {
                 None => Filter::everything(),
             },
         ])
+    }
+}
+
+impl RunBuilder {
+    /// A name or title.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.run.name = Some(name.into());
+        self
+    }
+
+    /// A reference such as a URL or a job id.
+    pub fn reference(mut self, reference: impl Into<String>) -> Self {
+        self.run.reference = Some(reference.into());
+        self
+    }
+
+    /// The type of the reference, such as `"url"`.
+    pub fn reference_type(mut self, reference_type: impl Into<String>) -> Self {
+        self.run.reference_type = Some(reference_type.into());
+        self
+    }
+
+    /// Makes the run, which starts now.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the transform is of another instance; `Backend` if the database fails.
+    pub async fn save(self) -> Result<Handle<Run>> {
+        let db = &self.db;
+        same_instance(db, [&self.transform])?;
+        let mut run = Run {
+            uid: uid::random(Run::UID_LENGTH),
+            transform_id: self.transform.id(),
+            started_at: now(),
+            created_by_id: db.user().id,
+            created_at: now(),
+            updated_at: now(),
+            ..self.run
+        };
+        let mut changes = ChangeSet::new();
+        let new = changes.insert(run.clone());
+        run.id = Some(db.backend().apply(&changes).await?.id(new)?);
+        Handle::new(db, run)
     }
 }
 

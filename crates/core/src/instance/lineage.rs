@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::record::{
     Artifact, Collection, Field, Id, Kind, LinkKind, RecordData, Run, Transform, Value, now,
 };
-use crate::registry::{Data, Registry, uid};
+use crate::registry::{Data, Registry};
 
 /// The run that something belongs to: as its output, or as its input (`is_run_input`).
 #[derive(Debug, Clone, Default)]
@@ -69,24 +69,9 @@ impl Instance {
     /// # Errors
     /// `InvalidInput` if the transform is of another instance, `Backend` if the database fails.
     pub async fn track(&self, transform: &Handle<Transform>) -> Result<Handle<Run>> {
-        if !transform.instance().same_as(self) {
-            return Err(Error::invalid_input("the transform is of another instance")
-                .with("uid", transform.uid()));
-        }
-        let mut run = Run {
-            uid: uid::random(Run::UID_LENGTH),
-            transform_id: transform.id(),
-            started_at: now(),
-            created_by_id: self.user().id,
-            created_at: now(),
-            updated_at: now(),
-            ..Run::default()
-        };
-        let mut changes = ChangeSet::new();
-        let new = changes.insert(run.clone());
-        run.id = Some(self.backend().apply(&changes).await?.id(new)?);
-        self.set_current(Some(run.clone()));
-        Handle::new(self, run)
+        let run = self.run_of(transform).save().await?;
+        self.set_current(Some(run.record().clone()));
+        Ok(run)
     }
 
     /// The current run.

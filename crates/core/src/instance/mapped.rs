@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Instance;
+use super::collection::paths_of;
 use super::handle::Handle;
 use super::lineage::RunChoice;
 use super::retry::blocking;
-use super::{Instance, place};
 use crate::anndata::Label;
-use crate::backend::Query;
 use crate::error::{Error, Result};
 use crate::mapped::{EncodeLabels, Join, MappedCollection, MappedOptions, UnknownLabel};
-use crate::record::{Artifact, Collection, RecordData, Storage};
+use crate::record::{Artifact, Collection};
 use crate::registry::Registry;
 use crate::store::DataType;
 
@@ -25,6 +25,17 @@ pub struct MappedBuilder {
 }
 
 impl Handle<Collection> {
+    /// The local paths of the artifacts, in their order, all of which must be AnnData that this
+    /// build can open.
+    ///
+    /// # Errors
+    /// `InvalidInput` if one is not, listing all that are not; else as [`Handle::paths`].
+    pub async fn anndata_paths(&self) -> Result<Vec<PathBuf>> {
+        let artifacts = self.artifacts().await?;
+        check_formats(&self.db, &artifacts)?;
+        paths_of(&self.db, artifacts).await
+    }
+
     /// Starts to map the collection's artifacts, all of which must be AnnData.
     pub fn mapped(&self) -> MappedBuilder {
         MappedBuilder {
@@ -120,22 +131,14 @@ impl MappedBuilder {
         let db = self.collection.instance().clone();
         // Asked before files are opened, which takes longer.
         self.is_run_input.resolve(&db)?;
-        let artifacts = self.collection.artifacts().await?;
-        check_formats(&db, &artifacts)?;
-        let places = places(&db, &artifacts).await?;
+        let paths = self.collection.anndata_paths().await?;
         let formats = db.formats().clone();
         let mut options = self.options;
         options
             .cache_dir
             .get_or_insert_with(|| db.cache_dir().to_owned());
-        let mapped = blocking(move || {
-            let paths: Result<Vec<PathBuf>> = places
-                .iter()
-                .map(|(storage, key)| place::resolve(storage, key))
-                .collect();
-            MappedCollection::open_paths(&formats, &paths?, &options)
-        })
-        .await?;
+        let mapped =
+            blocking(move || MappedCollection::open_paths(&formats, &paths, &options)).await?;
         self.collection.track_input(self.is_run_input).await?;
         Ok(mapped)
     }
@@ -160,19 +163,4 @@ fn check_formats(db: &Instance, artifacts: &[Handle<Artifact>]) -> Result<()> {
         ))
         .source_error(reason)),
     }
-}
-
-/// The storage of each artifact, and the place in it.
-async fn places(db: &Instance, artifacts: &[Handle<Artifact>]) -> Result<Vec<(Storage, String)>> {
-    let storages = db.select::<Storage>(&Query::new(Storage::KIND)).await?;
-    let place = |artifact: &Handle<Artifact>| {
-        let storage = storages
-            .iter()
-            .find(|storage| storage.id == Some(artifact.storage_id));
-        let storage = storage.ok_or_else(|| {
-            Error::not_found("the storage of the artifact is gone").with("uid", artifact.uid())
-        })?;
-        Ok((storage.clone(), artifact.storage_key.clone()))
-    };
-    artifacts.iter().map(place).collect()
 }

@@ -6,7 +6,7 @@ use super::Instance;
 use super::handle::{Handle, handles};
 use crate::backend::{Filter, OrderBy, Query};
 use crate::error::{Error, Result};
-use crate::record::{Field, Id, Kind, Visibility};
+use crate::record::{Field, Id, Kind, LinkKind, Visibility};
 use crate::registry::{Registry, uid};
 
 /// How many candidates an error lists.
@@ -91,6 +91,14 @@ impl<R: Registry> QuerySet<R> {
     /// Orders by a field from its largest value down, after the orders given before.
     pub fn order_by_descending(mut self, field: Field) -> Self {
         self.query = self.query.order(OrderBy::Field(field), true);
+        self
+    }
+
+    /// Orders by the positions of the links from one source, after the orders given before: the
+    /// order of a collection's artifacts, or of a dataset's previous runs.
+    pub fn order_by_position(mut self, link: LinkKind, source: Id) -> Self {
+        let position = OrderBy::Position { link, source };
+        self.query = self.query.order(position, false);
         self
     }
 

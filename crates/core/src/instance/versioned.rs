@@ -5,7 +5,8 @@ use super::handle::{Handle, handles};
 use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, Result};
 use crate::record::{Field, Id, Value, now};
-use crate::registry::{IsVersioned, uid, version};
+use crate::registry::version::{self, NextVersion};
+use crate::registry::{IsVersioned, uid};
 
 /// Where a new record stands in its family.
 pub(super) struct Place<R> {
@@ -37,11 +38,7 @@ pub(super) async fn place<R: IsVersioned>(
     let in_family = Filter::starts_with(Field::Uid, base.stem_uid());
     let family = family::<R>(db, base.stem_uid()).await?;
     let newest = family.last().unwrap_or(&base);
-    let versions: Vec<_> = family
-        .iter()
-        .map(|r| r.version().map(str::to_owned))
-        .collect();
-    let next = version::next(&versions, given).map_err(|e| e.with("family", base.stem_uid()))?;
+    let next = next(&family, given).map_err(|e| e.with("family", base.stem_uid()))?;
     let uid = uid::next(newest.uid())?;
     let has_version = |version: &str| in_family.clone().and(Filter::eq(Field::Version, version));
     changes.require_none(R::KIND, Filter::eq(Field::Uid, &uid));
@@ -80,6 +77,12 @@ impl<R: IsVersioned> Place<R> {
     }
 }
 
+fn next<R: IsVersioned>(family: &[R], given: Option<&str>) -> Result<NextVersion> {
+    let versions = family.iter().map(|record| record.version());
+    let versions: Vec<_> = versions.map(|v| v.map(str::to_owned)).collect();
+    version::next(&versions, given)
+}
+
 /// All versions of a family, the oldest first, whatever their visibility.
 async fn family<R: IsVersioned>(db: &Instance, stem: &str) -> Result<Vec<R>> {
     let query = Query::new(R::KIND).filter(Filter::starts_with(Field::Uid, stem));
@@ -90,6 +93,18 @@ async fn family<R: IsVersioned>(db: &Instance, stem: &str) -> Result<Vec<R>> {
 }
 
 impl<R: IsVersioned> Handle<R> {
+    /// The version that a new version of this record would have if it were saved now, and the one
+    /// that the newest record of the family would get, if it has none. `given` is the version
+    /// asked for.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the family has the version; `InvalidInput` if one must be given;
+    /// `Backend` if the database fails.
+    pub async fn next_version(&self, given: Option<&str>) -> Result<NextVersion> {
+        let family = family::<R>(&self.db, self.stem_uid()).await?;
+        next(&family, given).map_err(|e| e.with("family", self.stem_uid()))
+    }
+
     /// All versions of the record's family, this one too, the oldest first, whatever their
     /// visibility.
     ///

@@ -2,6 +2,8 @@
 //! characters.
 
 use rand::RngExt;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 
 use crate::error::{Error, Result};
 
@@ -17,7 +19,8 @@ const VERSION_LENGTH: usize = FIRST_VERSION.len();
 
 /// A random base62 string of `length` characters.
 pub fn random(length: usize) -> String {
-    let mut rng = rand::rng();
+    // From the system, since processes that are forked share the state of any other generator.
+    let mut rng = UnwrapErr(SysRng);
     (0..length)
         .map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())]))
         .collect()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, TypedDict, TypeGuard, cast
+from typing import Any, Literal, TypeAlias, TypedDict, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -35,7 +35,7 @@ class Options(TypedDict):
     obs_keys: list[str]
     obsm_keys: list[str]
     obs_filter: list[tuple[str, list[Label | None]]]
-    join: str | None
+    join: Literal["inner", "outer"] | None
     encode_labels: list[str] | None
     unknown_label: Label | list[tuple[str, Label]] | None
     cache_categories: bool

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import operator
-import warnings
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from anndex import _arguments as arguments
 from anndex import _torch
-from anndex._anndex import Mapped
+from anndex._opened import OpenedFiles
 from anndex._sample import Sample, SampleBatch
 from anndex.errors import InvalidIndexError, InvalidInputError
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from typing_extensions import Self
+    from torch.utils.data import Dataset
+
+    # What a DataLoader wants to be given, as far as type checkers are concerned.
+    MapStyle: TypeAlias = Dataset[dict[str, Any]]
+else:
+    MapStyle = object
 
 __all__ = ["MappedCollection"]
 
 _CACHES = ("indices", "indices_list", "storage_idx", "var_indices", "var_joint")
 
 
-class MappedCollection:
+class MappedCollection(OpenedFiles, MapStyle):
     """Map-style dataset over many AnnData files, virtually concatenated.
 
     Nothing is concatenated or loaded: every sample or batch reads just its rows, with the
@@ -103,28 +105,20 @@ class MappedCollection:
     >>> loader = DataLoader(mapped, batch_size=128, shuffle=True)
     """
 
-    path_list: list[arguments.AnyPath]
+    path_list: list[str | os.PathLike[str]]
     layers_keys: list[str]
     obs_keys: list[str] | None
     obsm_keys: list[str] | None
     encode_labels: list[str] | Literal[False]
     unknown_label: Any
-    filtered: bool
     parallel: bool
-    n_obs: int
-    n_vars: int | None
-    n_obs_list: list[int]
-    n_vars_list: list[int] | None
-    var_list: list[pd.Index] | None
-    join_vars: Literal["inner", "outer"] | None
-    encoders: dict[str, dict[Any, int]]
 
     def __init__(
         self,
-        path_list: Sequence[arguments.AnyPath],
-        layers_keys: arguments.Keys = None,
-        obs_keys: arguments.Keys = None,
-        obsm_keys: arguments.Keys = None,
+        path_list: Sequence[str | os.PathLike[str]],
+        layers_keys: str | Sequence[str] | None = None,
+        obs_keys: str | Sequence[str] | None = None,
+        obsm_keys: str | Sequence[str] | None = None,
         obs_filter: Mapping[str, Any] | None = None,
         join: Literal["inner", "outer"] | None = "inner",
         encode_labels: bool | list[str] = True,
@@ -133,7 +127,7 @@ class MappedCollection:
         parallel: bool = False,
         dtype: DTypeLike | None = None,
     ) -> None:
-        self._paths = arguments.absolute_paths(path_list)
+        paths = arguments.absolute_paths(path_list)
         self.path_list = list(path_list)
         self.layers_keys = arguments.key_list(
             "layers_keys", "X" if layers_keys is None else layers_keys
@@ -148,12 +142,10 @@ class MappedCollection:
             encoded = keys if encode_labels else []
         self.encode_labels = encoded or False
         self.unknown_label = unknown_label
-        self.filtered = obs_filter is not None
         self.parallel = parallel
         if join not in (None, "inner", "outer"):
             raise InvalidInputError(f'join must be "inner", "outer" or None, but is {join!r}')
-        self._join = join
-        self._options: arguments.Options = {
+        options: arguments.Options = {
             "layers_keys": self.layers_keys,
             "obs_keys": keys,
             "obsm_keys": obsm,
@@ -165,94 +157,8 @@ class MappedCollection:
             "dtype": arguments.dtype_name(dtype),
             "cache_dir": None,
         }
-        self._closed = False
-        self._handle: Mapped | None = Mapped(self._paths, self._options)
-        for notice in self._native.notices():
-            warnings.warn(notice, UserWarning, stacklevel=2)
-        shapes = self._native.shapes()
-        self.n_obs_list = [n_obs for n_obs, _ in shapes]
-        self.n_obs = sum(self.n_obs_list)
-        self.n_vars_list = None
-        self.var_list = None
-        self.n_vars = None
-        # A join that has nothing to do is none, as in lamindb.
-        self.join_vars = self._join if self._native.join() else None
-        self.encoders = self._native.encoders()
-        if self._join is not None:
-            self._read_vars()
-            self.n_vars = self._native.n_vars()
-
-    @property
-    def _native(self) -> Mapped:
-        """The opened files; after unpickling they are opened on first use.
-
-        A worker process can then tell what is wrong with a file, which it can't while unpickling.
-        """
-        if self._handle is None:
-            handle = Mapped(self._paths, self._options)
-            if [n_obs for n_obs, _ in handle.shapes()] != self.n_obs_list:
-                raise InvalidInputError(
-                    "the files have other numbers of observations than when the collection was "
-                    f"pickled; open it again (path: {self._paths[0]})"
-                )
-            self._handle = handle
-        return self._handle
-
-    def _read_vars(self) -> list[pd.Index]:
-        if self.var_list is None:
-            lists, positions = self._native.var_lists()
-            indexes = [_index(names) for names in lists]
-            self.var_list = [indexes[position] for position in positions]
-            self.n_vars_list = [len(names) for names in self.var_list]
-        return self.var_list
-
-    @cached_property
-    def var_joint(self) -> pd.Index | None:
-        """The names of the joined variables; None without a join."""
-        names = self._native.var_joint()
-        return None if names is None else _index(names)
-
-    @cached_property
-    def var_indices(self) -> list[NDArray[np.int64]] | None:
-        """How each file's variables and the joined ones correspond; None if they are the same.
-
-        For an inner join the position in the file of each joined variable, for an outer join the
-        joined position of each of the file's variables.
-        """
-        return self._native.var_indices()
-
-    @cached_property
-    def indices_list(self) -> list[NDArray[np.int64]]:
-        """For each file, the rows that are observations."""
-        if not self.filtered:
-            return [np.arange(n_obs, dtype=np.int64) for n_obs in self.n_obs_list]
-        return np.split(self._native.rows(), np.cumsum(self.n_obs_list)[:-1])
-
-    @cached_property
-    def indices(self) -> NDArray[np.int64]:
-        """For each observation, its row in its file."""
-        return np.concatenate(self.indices_list)
-
-    @cached_property
-    def storage_idx(self) -> NDArray[np.int64]:
-        """For each observation, the position of its file in `path_list`."""
-        return np.repeat(np.arange(len(self.n_obs_list), dtype=np.int64), self.n_obs_list)
-
-    @property
-    def shape(self) -> tuple[int, int | None]:
-        """Observations × joined variables."""
-        return (self.n_obs, self.n_vars)
-
-    @property
-    def original_shapes(self) -> list[tuple[int, int | None]]:
-        """Observations (with `obs_filter` applied) × variables of each file."""
-        n_vars: Sequence[int | None] = self.n_vars_list or [None] * len(self.n_obs_list)
-        return list(zip(self.n_obs_list, n_vars, strict=True))
-
-    @property
-    def closed(self) -> bool:
-        """Whether the collection was closed."""
-        return self._closed
+        super().__init__(paths, options)
+        self._encoded = frozenset(self.encoders)
 
     def __len__(self) -> int:
         return self.n_obs
@@ -288,20 +194,15 @@ class MappedCollection:
         IndexError
             If an index is out of range, or no index.
         """
-        _torch.register()
-        if isinstance(idx, slice):
-            rows = np.arange(*idx.indices(self.n_obs), dtype=np.int64)
-        else:
-            try:
-                row = operator.index(idx)  # type: ignore[arg-type]
-            except TypeError:
-                rows = self._rows(idx)
-            else:
-                if not -self.n_obs <= row < self.n_obs:
-                    raise self._out_of_range(row)
-                return Sample(self._native.sample(row % self.n_obs))
-        batch = self._native.batch(rows)
-        return {key: _array(values) for key, values in batch.items()}
+        try:
+            row = operator.index(idx)  # type: ignore[arg-type]
+        except TypeError:
+            return self._batch(idx)
+        if not 0 <= row < self.n_obs:
+            row = self._counted_from_end(row)
+        if not _torch.registered:
+            _torch.register()
+        return (self._handle or self._native).sample(row)
 
     def __getitems__(self, indices: Sequence[int] | NDArray[Any]) -> SampleBatch:
         """Read many observations in one call, as a ``DataLoader`` does.
@@ -316,20 +217,29 @@ class MappedCollection:
         SampleBatch
             A sequence of samples in the same order, which torch collates without a copy.
         """
-        _torch.register()
+        if not _torch.registered:
+            _torch.register()
         rows = self._rows(indices)
+        native = self._handle or self._native
         try:
-            arrays = self._native.batch(rows)
+            arrays = native.batch(rows)
         except InvalidInputError as error:
             if self._closed:
                 raise
             # Rows that can't be stacked can still be had one by one.
-            samples = [Sample(sample) for sample in self._native.samples(rows)]
-            return SampleBatch(len(rows), samples=samples, error=error)
-        return SampleBatch(len(rows), arrays=arrays, encoded=frozenset(self.encoders))
+            return SampleBatch(len(rows), samples=native.samples(rows), error=error)
+        return SampleBatch(len(rows), arrays=arrays, encoded=self._encoded)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(self.n_obs))
+
+    def _batch(self, indices: Any) -> dict[str, NDArray[Any]]:
+        """The arrays of many observations."""
+        if isinstance(indices, slice):
+            rows = np.arange(*indices.indices(self.n_obs), dtype=np.int64)
+        else:
+            rows = self._rows(indices)
+        return {key: _array(values) for key, values in self._native.batch(rows).items()}
 
     def _rows(self, indices: Any) -> NDArray[np.int64]:
         """Indices of any kind as numbers from 0, after checking them."""
@@ -341,125 +251,19 @@ class MappedCollection:
                 "observations are indexed by an integer, a slice or an array of integers, "
                 f"but not by {indices!r}"
             )
-        rows = rows.astype(np.int64, copy=False)
-        wrong = (rows < -self.n_obs) | (rows >= self.n_obs)
-        if wrong.any():
-            raise self._out_of_range(int(rows[wrong][0]))
-        return np.where(rows < 0, rows + self.n_obs, rows)
+        wide = rows.astype(np.uint64 if rows.dtype.kind == "u" else np.int64, copy=False)
+        # Without a sign negative numbers are large, so that one look finds all that is unusual.
+        if wide.size and wide.view(np.uint64).max() >= self.n_obs:
+            return np.array([self._counted_from_end(row) for row in wide.tolist()], np.int64)
+        return wide.view(np.int64)
 
-    def _out_of_range(self, index: int) -> InvalidIndexError:
-        return InvalidIndexError(
-            f"the observation {index} is out of range: there are {self.n_obs}"
-        )
-
-    def get_label_weights(
-        self,
-        obs_keys: str | list[str],
-        scaler: float | None = None,
-        return_categories: bool = False,
-    ) -> NDArray[np.float64] | dict[str, float]:
-        """Get weights that balance labels, for a ``WeightedRandomSampler``.
-
-        Parameters
-        ----------
-        obs_keys : str or list of str
-            A column of ``obs``, or several whose labels are taken together, joined by ``"__"``.
-        scaler : float, optional
-            Weigh ``scaler / (scaler + n)`` instead of ``1 / n``, where `n` is the number of
-            observations that have the same label.
-        return_categories : bool, default False
-            Give the weight of each label instead of that of each observation.
-
-        Returns
-        -------
-        ndarray of float64, or dict of str to float
-            One weight per observation; or per label, in the order in which they occur.
-        """
-        keys = arguments.key_list("obs_keys", obs_keys)
-        if return_categories:
-            return self._native.category_weights(keys, scaler)
-        return self._native.label_weights(keys, scaler)
-
-    def get_merged_labels(self, label_key: str) -> NDArray[Any]:
-        """Get the labels of all observations in files that have this column of ``obs``.
-
-        Parameters
-        ----------
-        label_key : str
-            A column of ``obs``; it need not be one of `obs_keys`.
-
-        Returns
-        -------
-        ndarray
-            One label per observation, of the stored type, or objects if they are text.
-        """
-        return self._native.merged_labels(label_key)
-
-    def get_merged_categories(self, label_key: str) -> list[Any]:
-        """Get the sorted distinct labels of a column of ``obs`` over all files.
-
-        Parameters
-        ----------
-        label_key : str
-            A column of ``obs``; it need not be one of `obs_keys`.
-
-        Returns
-        -------
-        list
-            The categories, also those that do not occur, and the values of columns without.
-        """
-        return self._native.merged_categories(label_key)
-
-    def check_vars_sorted(self, ascending: bool = True) -> bool:
-        """Check whether the variables of every file are sorted.
-
-        Parameters
-        ----------
-        ascending : bool, default True
-            The order.
-        """
-        self._read_vars()
-        return self._native.check_vars_sorted(ascending)
-
-    def check_vars_non_aligned(self, vars: pd.Index | Sequence[str]) -> list[int]:
-        """Get the positions of the files whose variables are not exactly these, in this order.
-
-        Parameters
-        ----------
-        vars : pandas.Index or sequence of str
-            The names to compare with.
-        """
-        self._read_vars()
-        return self._native.check_vars_non_aligned([str(name) for name in vars])
-
-    def close(self) -> None:
-        """Let go of all files. Reading from the collection is an error from now on."""
-        if self._closed:
-            return
-        if self._handle is not None:
-            # What describes the collection stays.
-            _ = self.var_joint, self.var_indices, self.indices_list
-            self._handle.close()
-        self._closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __getstate__(self) -> dict[str, Any]:
-        if self._closed:
-            raise InvalidInputError("a closed collection can't be pickled")
-        state = self.__dict__.copy()
-        for name in _CACHES:
-            state.pop(name, None)
-        return {**state, "_handle": None}
+    def _counted_from_end(self, index: int) -> int:
+        """A number from 0 for one that may be negative; an error for one that is out of range."""
+        if not -self.n_obs <= index < self.n_obs:
+            raise InvalidIndexError(
+                f"the observation {index} is out of range: there are {self.n_obs}"
+            )
+        return index % self.n_obs
 
     @classmethod
     def torch_worker_init_fn(cls, worker_id: int) -> None:
@@ -467,14 +271,6 @@ class MappedCollection:
 
         Workers need no preparation. It is here for those who pass it.
         """
-
-
-def _index(names: list[str]) -> pd.Index:
-    try:
-        import pandas as pd
-    except ImportError:
-        return cast("pd.Index", np.array(names, dtype=object))
-    return pd.Index(names)
 
 
 def _array(values: Any) -> NDArray[Any]:

@@ -11,21 +11,21 @@ import numpy as np
 
 from anndex._sample import Sample, SampleBatch
 
-__all__ = ["register"]
+__all__ = ["register", "registered"]
 
-_registered = False
+registered = False
+"""Whether torch knows."""
 
 
 def register() -> None:
-    """Tell torch how to collate samples, if it is imported and was not told yet.
+    """Tell torch how to collate samples, if it is imported.
 
-    Called whenever samples are read, which comes before they are collated.
+    To be called, until it has done so, whenever samples are read: they are collated after that.
     """
-    global _registered
-    if _registered or "torch.utils.data" not in sys.modules:
-        return
-    _torch("utils.data._utils.collate").default_collate_fn_map[Sample] = _collate
-    _registered = True
+    global registered
+    if "torch.utils.data" in sys.modules:
+        _torch("torch.utils.data._utils.collate").default_collate_fn_map[Sample] = _collate
+        registered = True
 
 
 def _collate(
@@ -35,15 +35,15 @@ def _collate(
 ) -> Any:
     """Collate samples: those of one batch without a copy, others as torch collates dicts."""
     if isinstance(samples, SampleBatch):
-        return {key: _tensor(values) for key, values in samples.arrays.items()}
-    collate = _torch("utils.data._utils.collate").collate
+        from_numpy = _torch("torch").from_numpy
+        return {
+            key: from_numpy(values) if isinstance(values, np.ndarray) else values
+            for key, values in samples.arrays.items()
+        }
+    collate = _torch("torch.utils.data._utils.collate").collate
     return collate([dict(sample) for sample in samples], collate_fn_map=collate_fn_map)
 
 
-def _tensor(values: Any) -> Any:
-    return _torch().from_numpy(values) if isinstance(values, np.ndarray) else values
-
-
-def _torch(module: str = "") -> Any:
+def _torch(module: str) -> Any:
     """A module of torch, of which the types say little."""
-    return importlib.import_module(f"torch.{module}" if module else "torch")
+    return importlib.import_module(module)

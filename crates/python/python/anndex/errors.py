@@ -18,8 +18,11 @@ __all__ = [
     "InvalidInputError",
     "InvalidTypeError",
     "KeyNotFoundError",
+    "MissingPackageError",
+    "NoInstanceError",
     "PathNotFoundError",
     "PermissionDeniedError",
+    "RecordNotFoundError",
     "StorageError",
     "UnsupportedError",
 ]
@@ -70,6 +73,10 @@ class KeyNotFoundError(AnndexError, KeyError):
     """No file of the collection has this layer, column of obs, or matrix of obsm."""
 
 
+class RecordNotFoundError(AnndexError, LookupError):
+    """No record is what was asked for, or it was deleted meanwhile."""
+
+
 class PathNotFoundError(AnndexError, FileNotFoundError):
     """There is no file or directory here."""
 
@@ -106,6 +113,14 @@ class CancelledError(AnndexError, RuntimeError):
     """The caller stopped the operation."""
 
 
+class NoInstanceError(AnndexError, RuntimeError):
+    """No instance is open."""
+
+
+class MissingPackageError(AnndexError, ImportError):  # type: ignore[override]
+    """An optional package is needed that is not installed."""
+
+
 class BugError(AnndexError, RuntimeError):
     """anndex broke a promise of its own; please report it."""
 
@@ -133,7 +148,10 @@ def _from_native(  # pyright: ignore[reportUnusedFunction]
     """Make the exception for an error of the native module."""
     error_type = _KINDS.get(kind, BugError)
     if kind == "not found":
-        error_type = KeyNotFoundError if "key" in context else PathNotFoundError
+        if "path" in context:
+            error_type = PathNotFoundError
+        else:
+            error_type = KeyNotFoundError if "key" in context else RecordNotFoundError
     if error_type is BugError:
         message = (
             f"this is a bug in anndex, please report it with what led to it: {message}"

@@ -326,3 +326,22 @@ async fn concurrent_saves_of_one_content_make_one_artifact() {
     let managed = a.path().await.unwrap();
     assert_eq!(fs::read_dir(managed.parent().unwrap()).unwrap().count(), 1);
 }
+
+#[tokio::test]
+async fn the_next_version_is_known_before_it_is_made() {
+    let fixture = Fixture::new().await;
+    let first = fixture.db.collection([fixture.artifact("a").await]);
+    let first = first.name("C").save().await.unwrap();
+    let next = first.next_version(None).await.unwrap();
+    assert_eq!(
+        (next.version.as_str(), next.newest.as_deref()),
+        ("2", Some("1"))
+    );
+    let given = first.next_version(Some("2024-01")).await.unwrap();
+    assert_eq!(given.version, "2024-01");
+    failure(
+        first.next_version(Some("1")).await,
+        ErrorKind::AlreadyExists,
+    );
+    assert_eq!(first.versions().await.unwrap()[0].version, None);
+}

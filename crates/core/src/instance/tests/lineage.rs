@@ -156,3 +156,19 @@ async fn equal_transforms_and_labels_are_one() {
     assert_eq!(parent.children().await.unwrap(), [label]);
     failure(db.ulabel(" ").save().await, ErrorKind::InvalidInput);
 }
+
+#[tokio::test]
+async fn a_run_can_be_made_without_being_the_current_one() {
+    let fixture = Fixture::new().await;
+    let db = &fixture.db;
+    let transform = db.transform("align").save().await.unwrap();
+    let run = db.run_of(&transform).name("job 7").save().await.unwrap();
+    assert_eq!(run.name.as_deref(), Some("job 7"));
+    assert!(db.current_run().unwrap().is_none());
+    assert_eq!(db.runs().one().await.unwrap(), run);
+    let again = db.attach(run.record().clone()).unwrap();
+    assert_eq!(again.transform().await.unwrap(), transform);
+    failure(db.attach(Run::default()), ErrorKind::InvalidInput);
+    db.set_current_run(Some(&again)).unwrap();
+    assert_eq!(db.current_run().unwrap(), Some(run));
+}

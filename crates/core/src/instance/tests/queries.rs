@@ -158,3 +158,20 @@ async fn labels_and_features() {
         "{page}"
     );
 }
+
+#[tokio::test]
+async fn lookups_find_records_across_relations() {
+    let fixture = Fixture::new().await;
+    let db = &fixture.db;
+    let (b, a) = (fixture.artifact("b").await, fixture.artifact("a").await);
+    let label = db.ulabel("blood").save().await.unwrap();
+    let c = db.collection([&b, &a]).name("C").ulabels([&label]).save();
+    let c = c.await.unwrap();
+    let lookup = |kind, name, value: &str| Filter::lookup(kind, name, value).unwrap();
+    let by_label = lookup(Kind::Collection, "ulabels__name__startswith", "blo");
+    assert_eq!(db.collections().filter(by_label).one().await.unwrap(), c);
+    let held = lookup(Kind::Artifact, "collections__name", "C");
+    let held = db.artifacts().filter(held);
+    let in_order = held.order_by_position(LinkKind::CollectionArtifact, c.id());
+    assert_eq!(in_order.all().await.unwrap(), [b, a]);
+}

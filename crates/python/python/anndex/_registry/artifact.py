@@ -1,0 +1,217 @@
+"""Artifacts: files and directories in storage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from anndex import _anndex as native
+from anndex._arguments import AnyPath
+from anndex._registry.data import Data, run_argument
+from anndex._registry.field import Field
+from anndex._registry.in_memory import (
+    TemporaryFile,
+    is_anndata,
+    is_data_frame,
+    write_anndata,
+    write_data_frame,
+)
+from anndex._registry.paths import local_path
+from anndex._registry.query_set import QuerySet
+from anndex._registry.user import Storage
+from anndex.errors import InvalidInputError, InvalidTypeError
+
+if TYPE_CHECKING:
+    import anndata as ad
+    import pandas as pd
+
+    from anndex._registry.collection import Collection
+    from anndex._registry.run import Run
+
+__all__ = ["Artifact", "artifact_of"]
+
+
+class Artifact(Data):
+    """An immutable dataset in storage: a file or a directory.
+
+    A file in a storage is registered where it is; any other is copied into the default storage.
+
+    Parameters
+    ----------
+    data : path-like, DataFrame or AnnData
+        A local file or directory, or an object in memory, which is stored as ``.parquet`` or
+        ``.h5ad``.
+    key : str, optional
+        A path-like name, such as ``"scrna/donor1.h5ad"``. A file in a storage has its own path as
+        key.
+    description : str, optional
+        A description.
+    version : str, optional
+        The version, at most 30 characters.
+    is_new_version_of : Artifact, optional
+        An old version.
+    run : Run or bool, optional
+        The run that creates it. Default: the current one, if there is one; False for none.
+
+    Raises
+    ------
+    anndex.errors.AnndexError
+        `ValueError` or `TypeError` if an argument does not fit; `NotImplementedError` for URLs.
+        Everything else is found out by ``save()``.
+
+    Examples
+    --------
+    >>> import anndex as ln
+    >>> artifact = ln.Artifact("donor1.h5ad", description="donor 1").save()
+    """
+
+    __slots__ = ("_data",)
+    _kind = "artifact"
+    _plural = "artifacts"
+
+    key: Field[str | None] = Field("Path-like key.")
+    suffix: Field[str] = Field('Suffix with its dot, such as ``".h5ad"``.')
+    otype: Field[str | None] = Field('The type of object, such as ``"AnnData"``.')
+    size: Field[int | None] = Field("Size in bytes.")
+    hash_type: Field[str | None] = Field('How the hash was computed, such as ``"md5"``.')
+    etag: Field[str | None] = Field("The storage's own tag of the content.")
+    n_objects: Field[int | None] = Field("Number of files, for a directory.")
+    n_observations: Field[int | None] = Field("Number of observations, where it is known.")
+    storage_key: Field[str] = Field("Where it is, relative to the root of its storage.")
+
+    def __init__(
+        self,
+        data: AnyPath | pd.DataFrame | ad.AnnData,
+        key: str | None = None,
+        description: str | None = None,
+        version: str | None = None,
+        is_new_version_of: Artifact | None = None,
+        run: Run | bool | None = None,
+    ) -> None:
+        self._run = run_argument("run", run)
+        values = {"key": key, "description": description, "visibility": 0}
+        self._new_version(is_new_version_of, version, values)
+        self._data: str | TemporaryFile
+        if is_data_frame(data):
+            self._data = write_data_frame(data, key)
+        elif is_anndata(data):
+            self._data = write_anndata(data, key)
+        else:
+            self._data = local_path(cast("AnyPath", data))
+            return
+        if key is None and description is None and is_new_version_of is None:
+            raise InvalidInputError("an object in memory has no name; give a key or a description")
+
+    @classmethod
+    def from_df(
+        cls,
+        df: pd.DataFrame,
+        key: str | None = None,
+        description: str | None = None,
+        version: str | None = None,
+        is_new_version_of: Artifact | None = None,
+        run: Run | bool | None = None,
+    ) -> Artifact:
+        """Make an artifact of a data frame, stored as parquet.
+
+        Parameters
+        ----------
+        df : DataFrame
+            The data frame, as it is now.
+        key, description, version, is_new_version_of, run
+            As for `Artifact`; the key ends with ``.parquet``. One of key and description is needed.
+        """
+        if not is_data_frame(df):
+            raise InvalidTypeError(f"df must be a pandas.DataFrame, but is a {type(df).__name__}")
+        return cls(df, key, description, version, is_new_version_of, run)
+
+    @classmethod
+    def from_anndata(
+        cls,
+        adata: ad.AnnData,
+        key: str | None = None,
+        description: str | None = None,
+        version: str | None = None,
+        is_new_version_of: Artifact | None = None,
+        run: Run | bool | None = None,
+    ) -> Artifact:
+        """Make an artifact of an AnnData.
+
+        Parameters
+        ----------
+        adata : AnnData
+            The AnnData in memory, as it is now.
+        key, description, version, is_new_version_of, run
+            As for `Artifact`; the key ends with ``.h5ad`` or ``.zarr``, which says how it is
+            stored. One of key and description is needed.
+        """
+        if not is_anndata(adata):
+            raise InvalidTypeError(f"adata must be an AnnData, but is a {type(adata).__name__}")
+        return cls(adata, key, description, version, is_new_version_of, run)
+
+    def _insert(self) -> native.Record:
+        data = self._data
+        record = self._instance.add_artifact(
+            {
+                "path": data.path if isinstance(data, TemporaryFile) else data,
+                "key": self.key,
+                "description": self.description,
+                "version": self._given_version,
+                "is_new_version_of": self._old_native(),
+                "run": self._run,
+            }
+        )
+        if isinstance(data, TemporaryFile):
+            data.remove()
+        return record
+
+    @property
+    def storage(self) -> Storage | None:
+        """The storage that holds it."""
+        return self._referenced(Storage, "storage_id")
+
+    @property
+    def path(self) -> Path:
+        """The local path."""
+        return self._saved().path()
+
+    @property
+    def collections(self) -> QuerySet[Collection]:
+        """The collections that hold it."""
+        from anndex._registry.collection import Collection
+
+        return self._related(Collection, "artifacts")
+
+    def cache(self, is_run_input: bool | Run | None = None) -> Path:
+        """Get a local path of the content; what is in a local storage stays there.
+
+        Parameters
+        ----------
+        is_run_input : bool or Run, optional
+            Whether to track it as an input of the current run, which is done if there is one, or
+            the run to track it for.
+        """
+        path = self.path
+        self._track_input(is_run_input)
+        return path
+
+    def load(self, is_run_input: bool | Run | None = None, **kwargs: Any) -> Any:
+        """Load the artifact into memory, which this build can't do.
+
+        Raises
+        ------
+        anndex.errors.UnsupportedError
+            Always.
+        """
+        return self._loaded()
+
+    def stage(self, is_run_input: bool | Run | None = None) -> Path:
+        """Do the same as `cache`."""
+        return self.cache(is_run_input)
+
+
+def artifact_of(data: Any, description: str | None) -> Artifact:
+    """An unsaved artifact of a path or of an object in memory."""
+    if is_data_frame(data) or is_anndata(data):
+        return Artifact(data, description=description)
+    return Artifact(data)

@@ -1,0 +1,111 @@
+"""What artifacts and collections have in common: labels, features and lineage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from anndex import _anndex as native
+from anndex._registry.feature_set import FeatureManager, FeatureSet
+from anndex._registry.field import Field
+from anndex._registry.query_set import QuerySet
+from anndex._registry.registry import TracksRun
+from anndex._registry.ulabel import LabelSet
+from anndex._registry.versioned import IsVersioned
+from anndex.errors import InvalidTypeError, UnsupportedError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from anndex._registry.run import Run, Transform
+
+__all__ = ["Data", "run_argument"]
+
+
+class Data(IsVersioned, TracksRun):
+    """A dataset: an artifact or a collection."""
+
+    __slots__ = ("_run",)
+
+    _plural: ClassVar[str]
+
+    description: Field[str | None] = Field("A description.")
+    hash: Field[str | None] = Field("Hash of the content.")
+    visibility: Field[int] = Field("Visibility of the record: 0 default, 1 hidden, 2 trash.")
+
+    @property
+    def transform(self) -> Transform | None:
+        """Transform whose run created the dataset."""
+        run = self.run
+        return None if run is None else run.transform
+
+    @property
+    def ulabels(self) -> LabelSet:
+        """Labels of the dataset, with ``add()`` and ``remove()``."""
+        return LabelSet(self, self._plural)
+
+    @property
+    def feature_sets(self) -> QuerySet[FeatureSet]:
+        """The feature sets measured in the dataset."""
+        return self._related(FeatureSet, self._plural)
+
+    @property
+    def features(self) -> FeatureManager:
+        """The feature sets by slot."""
+        return FeatureManager(self)
+
+    @property
+    def input_of(self) -> QuerySet[Run]:
+        """Runs that use this dataset as an input."""
+        from anndex._registry.run import Run
+
+        return self._related(Run, f"input_{self._plural}")
+
+    @property
+    def previous_runs(self) -> QuerySet[Run]:
+        """Sequence of runs that created or updated the record, before its present one."""
+        from anndex._registry.run import Run
+
+        return self._related(Run, f"updated_{self._plural}", position="previous_runs")
+
+    def describe(self) -> None:
+        """Print a page about the dataset: its fields, where it comes from, labels and features."""
+        print(self._saved().describe(), end="")
+
+    def save(self, using: str | None = None) -> Self:
+        """Save the dataset, with what it is made of, to database and storage.
+
+        If the same content is registered already and not in the trash, this becomes that record,
+        with the description and run given here.
+
+        Parameters
+        ----------
+        using : str, optional
+            Another instance to save to, which this build can't do.
+
+        Returns
+        -------
+        The record itself.
+        """
+        if using is not None:
+            raise UnsupportedError("this build saves to the instance that is connected only")
+        return super().save()
+
+    def _loaded(self) -> Any:
+        raise UnsupportedError(
+            f"this build does not load {self._plural} into memory; read what cache() gives, or "
+            "map a collection with mapped()"
+        )
+
+    def _track_input(self, is_run_input: bool | Run | None) -> None:
+        self._saved().track_input(run_argument("is_run_input", is_run_input))
+
+
+def run_argument(name: str, run: bool | Run | None) -> bool | native.Record | None:
+    """A run as the native module takes it: one, or whether it is the current one."""
+    from anndex._registry.run import Run
+
+    if isinstance(run, Run):
+        return run._saved()  # pyright: ignore[reportPrivateUsage]
+    if run is None or isinstance(run, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return run
+    raise InvalidTypeError(f"{name} must be a Run, a bool or None, but is {run!r}")

@@ -1,0 +1,111 @@
+"""Sets of features: which variables and columns datasets measure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, cast
+
+from anndex import _anndex as native
+from anndex._registry.field import Field
+from anndex._registry.query_set import QuerySet
+from anndex._registry.registry import TracksRun
+from anndex.errors import InvalidInputError, InvalidTypeError, UnsupportedError
+
+if TYPE_CHECKING:
+    from anndex._registry.artifact import Artifact
+    from anndex._registry.collection import Collection
+    from anndex._registry.data import Data
+
+__all__ = ["FeatureManager", "FeatureSet"]
+
+
+class FeatureSet(TracksRun):
+    """A set of features: the variables or columns that a dataset measures.
+
+    It is saved together with what it describes:
+    ``artifact.features.add_feature_set(feature_set, slot="var")``. Sets of equal content are one
+    record.
+
+    Parameters
+    ----------
+    features : list of str, or dict of str to str
+        The names, or the names with their dtypes, such as ``"float"``.
+    """
+
+    __slots__ = ()
+    _kind = "feature_set"
+
+    name: Field[str | None] = Field("Name or title.")
+    n: Field[int] = Field("Number of features.")
+    dtype: Field[str | None] = Field("The dtype that all features share, if they do.")
+    registry: Field[str] = Field("The registry that features are measured against.")
+    hash: Field[str | None] = Field("Hash of the members.")
+    members: Field[list[dict[str, str | None]]] = Field(
+        "The features, sorted by name, each with its `name` and `dtype`."
+    )
+
+    def __init__(self, features: Iterable[str] | Mapping[str, str | None]) -> None:
+        if isinstance(features, str):
+            raise InvalidTypeError("features must be a list of names, but is one name")
+        items: Iterable[tuple[str, str | None]] = (
+            cast("Mapping[str, str | None]", features).items()
+            if isinstance(features, Mapping)
+            else ((name, None) for name in features)
+        )
+        members: list[dict[str, str | None]] = [
+            {"name": str(name), "dtype": dtype} for name, dtype in sorted(items)
+        ]
+        if not members:
+            raise InvalidInputError("a feature set needs features")
+        super().__init__(members=members, n=len(members), registry="Feature")
+
+    def _insert(self) -> native.Record:
+        raise UnsupportedError(
+            "a feature set is saved with what it describes: "
+            'artifact.features.add_feature_set(feature_set, slot="var")'
+        )
+
+    @property
+    def artifacts(self) -> QuerySet[Artifact]:
+        """The artifacts that have these features."""
+        from anndex._registry.artifact import Artifact
+
+        return self._related(Artifact, "feature_sets")
+
+    @property
+    def collections(self) -> QuerySet[Collection]:
+        """The collections that have these features."""
+        from anndex._registry.collection import Collection
+
+        return self._related(Collection, "feature_sets")
+
+
+class FeatureManager:
+    """The feature sets of a dataset by slot, such as ``"var"`` and ``"obs"``."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    def add_feature_set(self, feature_set: FeatureSet, slot: str) -> None:
+        """Say which features a slot has, instead of those it had before."""
+        members = [(one["name"] or "", one["dtype"]) for one in feature_set.members]
+        record = self._data._saved()  # pyright: ignore[reportPrivateUsage]
+        record.set_features(slot, members)
+        if feature_set._native is None:  # pyright: ignore[reportPrivateUsage]
+            saved = dict(record.feature_slots())[slot]
+            feature_set._native = saved  # pyright: ignore[reportPrivateUsage]
+            feature_set._changes = {}  # pyright: ignore[reportPrivateUsage]
+
+    def slots(self) -> dict[str, FeatureSet]:
+        """Get the feature sets by slot."""
+        record = self._data._saved()  # pyright: ignore[reportPrivateUsage]
+        instance = self._data._instance  # pyright: ignore[reportPrivateUsage]
+        return {
+            slot: FeatureSet._from_native(one, instance)  # pyright: ignore[reportPrivateUsage]
+            for slot, one in record.feature_slots()
+        }
+
+    def __getitem__(self, slot: str) -> FeatureSet:
+        return self.slots()[slot]

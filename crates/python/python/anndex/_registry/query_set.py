@@ -1,0 +1,269 @@
+"""Sets of records: filtered, ordered, counted, and read when they are looked at."""
+
+from __future__ import annotations
+
+import builtins
+import copy
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, overload
+
+from anndex import _anndex as native
+from anndex._registry.condition import Condition, Q
+from anndex.errors import (
+    InvalidIndexError,
+    InvalidInputError,
+    InvalidTypeError,
+    MissingPackageError,
+    RecordNotFoundError,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from typing_extensions import Self
+
+    from anndex._registry.registry import Registry
+
+__all__ = ["Query", "QuerySet"]
+
+R = TypeVar("R", bound="Registry")
+
+# How many records an error or a repr names.
+_LISTED = 10
+
+
+class Query(TypedDict):
+    """A query as the native module takes it."""
+
+    condition: Condition
+    order: list[tuple[str, bool]]
+    position: tuple[str, native.Record] | None
+    limit: int | None
+    offset: int
+    shown: Literal["default", "everything"]
+
+
+class QuerySet(Generic[R]):
+    """Records of one kind that satisfy conditions.
+
+    Nothing is read before records are asked for, and then once: by iterating, ``len()``, an index,
+    ``list()`` or ``df()``. A slice is a set, too. Hidden records and those in the trash are left
+    out, unless the conditions say something about ``visibility``.
+    """
+
+    __slots__ = ("_found", "_native", "_q", "_query", "_type")
+
+    def __init__(
+        self,
+        record_type: type[R],
+        instance: native.Instance,
+        *,
+        q: Q | None = None,
+        position: tuple[str, native.Record] | None = None,
+        shown: Literal["default", "everything"] = "default",
+    ) -> None:
+        self._type = record_type
+        self._native = instance
+        self._q = q or Q()
+        self._found: builtins.list[R] | None = None
+        self._query: Query = {
+            "condition": (),
+            "order": [],
+            "position": position,
+            "limit": None,
+            "offset": 0,
+            "shown": shown,
+        }
+
+    def filter(self, *conditions: Q, **lookups: Any) -> Self:
+        """Keep the records that satisfy these conditions, too.
+
+        Parameters
+        ----------
+        *conditions : Q
+            Conditions.
+        **lookups
+            Fields with the values that they must have, or Django-style lookups: ``__in``,
+            ``__contains``, ``__startswith``, ``__gt``, ``__gte``, ``__lt``, ``__lte``,
+            ``__range``, ``__isnull``; also across relations, such as ``ulabels__name="blood"``.
+            ``visibility=None`` finds hidden records and those in the trash, too.
+        """
+        changed = self._copy("filter")
+        if lookups.get("visibility", 0) is None:
+            del lookups["visibility"]
+            changed._query["shown"] = "everything"
+        changed._q = self._q & Q(*conditions, **lookups)
+        return changed
+
+    def exclude(self, *conditions: Q, **lookups: Any) -> Self:
+        """Leave out the records that satisfy all of these conditions."""
+        changed = self._copy("exclude")
+        changed._q = self._q & ~Q(*conditions, **lookups)
+        return changed
+
+    def order_by(self, *fields: str) -> Self:
+        """Order by fields instead of the order so far; ``"-name"`` means from the last to the first.
+        """
+        changed = self._copy("order")
+        changed._query["position"] = None
+        changed._query["order"] = [
+            (field.removeprefix("-"), field.startswith("-")) for field in fields
+        ]
+        return changed
+
+    def all(self) -> Self:
+        """Get the same set, to be read anew."""
+        return self._copy()
+
+    def list(self, field: str | None = None) -> builtins.list[Any]:
+        """Get the records as a list, or the values of one of their fields."""
+        records = self._records()
+        return builtins.list(records) if field is None else [getattr(one, field) for one in records]
+
+    def get(self, idlike: int | str | None = None, **lookups: Any) -> R:
+        """Get the only record with this id, uid or beginning of a uid, or for these lookups."""
+        found = self if idlike is None else self._with_id(idlike)
+        return (found.filter(**lookups) if lookups else found).one()
+
+    def _with_id(self, idlike: int | str) -> Self:
+        if isinstance(idlike, int):
+            return self.filter(id=idlike)
+        return self.filter(uid__startswith=idlike)
+
+    def one(self) -> R:
+        """Get the only record.
+
+        Raises
+        ------
+        anndex.errors.RecordNotFoundError
+            If there is none.
+        anndex.errors.InvalidInputError
+            If there are several.
+        """
+        found = self.one_or_none()
+        if found is None:
+            raise RecordNotFoundError(f"no {self._kind} matches")
+        return found
+
+    def one_or_none(self) -> R | None:
+        """Get the only record, or None if there is none; several are an error."""
+        found = self[:_LISTED]._records() if self._query["limit"] is None else self._records()
+        if len(found) > 1:
+            names = ", ".join(one._label() for one in found)  # pyright: ignore[reportPrivateUsage]
+            raise InvalidInputError(f"several records match; filter more: {names}")
+        return found[0] if found else None
+
+    def first(self) -> R | None:
+        """Get the first record, or None if there is none."""
+        found = self[:1]._records() if self._found is None else self._found
+        return found[0] if found else None
+
+    def last(self) -> R | None:
+        """Get the last record, or None if there is none."""
+        found = self._records()
+        return found[-1] if found else None
+
+    def count(self) -> int:
+        """Count the records, without reading them."""
+        if self._found is not None or self._is_sliced:
+            return len(self._records())
+        return self._native.count(self._kind, self._asked())
+
+    def exists(self) -> bool:
+        """Say whether there is a record."""
+        return self.first() is not None
+
+    def df(self) -> pd.DataFrame:
+        """Get the records as a data frame: a row per record by its id, a column per field.
+
+        Raises
+        ------
+        anndex.errors.MissingPackageError
+            If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise MissingPackageError("a data frame needs pandas; pip install pandas") from None
+        names = native.fields(self._kind)
+        rows = [one._values() for one in self._records()]  # pyright: ignore[reportPrivateUsage]
+        return pd.DataFrame(rows, columns=names).set_index("id")
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> R | Self:
+        if isinstance(index, slice):
+            return self._slice(index)
+        if isinstance(index, int):  # pyright: ignore[reportUnnecessaryIsInstance]
+            if self._found is None and index >= 0:
+                found = self[index : index + 1]._records()
+                index = 0
+            else:
+                found = self._records()
+            try:
+                return found[index]
+            except IndexError:
+                raise InvalidIndexError(f"there is no {self._kind} at this index") from None
+        raise InvalidTypeError(f"records are indexed by integers or slices, but not by {index!r}")
+
+    def _slice(self, index: slice) -> Self:
+        start, stop = index.start or 0, index.stop
+        if index.step not in (None, 1) or start < 0 or (stop is not None and stop < 0):
+            raise InvalidInputError(
+                "a slice of records has no step and no negative bounds; make a list first"
+            )
+        part = copy.copy(self)
+        part._query = {**self._query}
+        part._found = None if self._found is None else self._found[index]
+        limit = self._query["limit"]
+        wanted = None if stop is None else max(stop - start, 0)
+        if limit is not None:
+            left = max(limit - start, 0)
+            wanted = left if wanted is None else min(wanted, left)
+        part._query["limit"] = wanted
+        part._query["offset"] = self._query["offset"] + start
+        return part
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self._records())
+
+    def __len__(self) -> int:
+        return len(self._records())
+
+    def __bool__(self) -> bool:
+        return self.exists()
+
+    def __contains__(self, record: object) -> bool:
+        return record in self._records()
+
+    def __repr__(self) -> str:
+        shown = [repr(one) for one in self[: _LISTED + 1]]
+        more = ["..."] if len(shown) > _LISTED else []
+        return f"<QuerySet [{', '.join(shown[:_LISTED] + more)}]>"
+
+    @property
+    def _kind(self) -> str:
+        return self._type._kind  # pyright: ignore[reportPrivateUsage]
+
+    @property
+    def _is_sliced(self) -> bool:
+        return self._query["limit"] is not None or self._query["offset"] > 0
+
+    def _copy(self, change: str | None = None) -> Self:
+        if change is not None and self._is_sliced:
+            raise InvalidInputError(f"a slice of records has no {change}; do it before slicing")
+        changed = copy.copy(self)
+        changed._query = {**self._query}
+        changed._found = None
+        return changed
+
+    def _asked(self) -> Query:
+        return {**self._query, "condition": self._q.condition}
+
+    def _records(self) -> builtins.list[R]:
+        if self._found is None:
+            found = self._native.select(self._kind, self._asked())
+            make = self._type._from_native  # pyright: ignore[reportPrivateUsage]
+            self._found = [make(one, self._native) for one in found]
+        return self._found

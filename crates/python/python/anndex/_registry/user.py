@@ -1,0 +1,62 @@
+"""Users and storages: who works with an instance, and where its artifacts are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anndex import _anndex as native
+from anndex._arguments import AnyPath
+from anndex._registry.field import Field
+from anndex._registry.paths import local_path
+from anndex._registry.query_set import QuerySet
+from anndex._registry.registry import Registry, TracksCreator
+from anndex.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from anndex._registry.artifact import Artifact
+
+__all__ = ["Storage", "User"]
+
+
+class User(Registry):
+    """A person. `init` and `connect` make the record of whoever calls them."""
+
+    __slots__ = ()
+    _kind = "user"
+
+    handle: Field[str] = Field("Unique handle, such as a login name.")
+    name: Field[str | None] = Field("Full name.")
+
+    def __init__(self) -> None:
+        raise UnsupportedError("a user is made by anndex.connect(..., user=...), not by hand")
+
+
+class Storage(TracksCreator):
+    """A directory that holds artifacts, which are registered where they are.
+
+    Parameters
+    ----------
+    root : path-like
+        A directory that exists.
+    """
+
+    __slots__ = ()
+    _kind = "storage"
+
+    root: Field[str] = Field("Absolute path.")
+    type: Field[str] = Field('``"local"``, or the scheme of a URL.')
+    region: Field[str | None] = Field("Region of a cloud storage.")
+    description: Field[str | None] = Field("A description.")
+
+    def __init__(self, root: AnyPath) -> None:
+        super().__init__(root=local_path(root))
+
+    def _insert(self) -> native.Record:
+        return self._instance.add_storage(self.root)
+
+    @property
+    def artifacts(self) -> QuerySet[Artifact]:
+        """The artifacts in it."""
+        from anndex._registry.artifact import Artifact
+
+        return self._related(Artifact, "storage")

@@ -1,0 +1,277 @@
+//! The class behind the records in Python: one record as it was read, and what it can do.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anndex::{Data, Handle, IsVersioned, Registry};
+use anndex_core::record::{self, Artifact, Collection, Feature, RecordData};
+use anndex_core::{Error, Result};
+use pyo3::prelude::*;
+
+use crate::connection::Connection;
+use crate::error::exception;
+use crate::field::{ValueArgument, field, to_python};
+use crate::instance::{RunArgument, check_same, run_choice};
+
+/// A saved record. It never changes; what changes a record gives a new one.
+#[pyclass(frozen, module = "anndex._anndex")]
+pub(crate) struct Record {
+    connection: Arc<Connection>,
+    record: record::Record,
+}
+
+/// Does the same for a kind that is known at run time only.
+macro_rules! each_kind {
+    ($kind:expr, $R:ident => $work:expr) => {
+        $crate::record::each_kind!(@ $kind, $R => $work;
+            User Storage Transform Run Artifact Collection ULabel FeatureSet)
+    };
+    (@ $kind:expr, $R:ident => $work:expr; $($name:ident)*) => {
+        match $kind {
+            $(anndex_core::record::Kind::$name => {
+                type $R = anndex_core::record::$name;
+                $work
+            })*
+        }
+    };
+}
+
+/// The same for the kinds that can do something; for others it is an error.
+macro_rules! some_kinds {
+    ($what:literal, $kind:expr, $R:ident in [$($name:ident)*] => $work:expr) => {
+        match $kind {
+            $(record::Kind::$name => {
+                type $R = record::$name;
+                $work
+            })*
+            other => Err(Error::invalid_input(format!(concat!("a {} has no ", $what), other))),
+        }
+    };
+}
+
+pub(crate) use each_kind;
+
+impl Record {
+    pub(crate) fn new(connection: &Arc<Connection>, record: record::Record) -> Self {
+        Self {
+            connection: connection.clone(),
+            record,
+        }
+    }
+
+    pub(crate) fn record(&self) -> &record::Record {
+        &self.record
+    }
+
+    /// The record in an instance that is open.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is of another kind or instance.
+    pub(crate) fn handle<R: Registry>(
+        &self,
+        db: &anndex::Instance,
+        connection: &Arc<Connection>,
+    ) -> Result<Handle<R>> {
+        check_same(&self.connection, connection, self.record.uid())?;
+        self.own(db)
+    }
+
+    fn own<R: Registry>(&self, db: &anndex::Instance) -> Result<Handle<R>> {
+        db.attach(R::from_record(self.record.clone())?)
+    }
+
+    fn with(&self, record: record::Record) -> Self {
+        Self::new(&self.connection, record)
+    }
+}
+
+#[pymethods]
+impl Record {
+    /// The kind and uid, and the name where there is one.
+    fn label(&self) -> String {
+        each_kind!(self.record.kind(), R => {
+            R::from_record(self.record.clone()).map_or_else(|e| e.to_string(), |r| r.label())
+        })
+    }
+
+    #[getter]
+    fn location(&self) -> &PathBuf {
+        self.connection.location()
+    }
+
+    fn get<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let value = field(self.record.kind(), name).map(|field| self.record.get(field));
+        let value = value.map_err(|error| exception(py, &error))?;
+        to_python(py, value.unwrap_or(record::Value::Null))
+    }
+
+    fn stem_uid(&self, py: Python<'_>) -> PyResult<String> {
+        some_kinds!("stem_uid", self.record.kind(), R in [Transform Artifact Collection] => {
+            R::from_record(self.record.clone()).map(|r| r.stem_uid().to_owned())
+        })
+        .map_err(|error| exception(py, &error))
+    }
+
+    /// Reads the record again.
+    fn refresh(&self, py: Python<'_>) -> PyResult<Self> {
+        let fresh = self.connection.call(py, |db| async move {
+            each_kind!(self.record.kind(), R => {
+                let mut handle: Handle<R> = self.own(&db)?;
+                handle.refresh().await?;
+                Ok(record::Record::from(handle))
+            })
+        })?;
+        Ok(self.with(fresh))
+    }
+
+    /// Writes changed fields.
+    fn update(
+        &self,
+        py: Python<'_>,
+        changes: Vec<(String, Option<ValueArgument>)>,
+    ) -> PyResult<Self> {
+        let mut record = self.record.clone();
+        for (name, value) in changes {
+            let set = field(record.kind(), &name).and_then(|one| record.set(one, value.into()));
+            set.map_err(|error| exception(py, &error.with("uid", self.record.uid())))?;
+        }
+        let saved = self.connection.call(py, |db| async move {
+            each_kind!(record.kind(), R => {
+                let mut handle: Handle<R> = self.own(&db)?;
+                *handle = R::from_record(record)?;
+                handle.save().await?;
+                Ok(record::Record::from(handle))
+            })
+        })?;
+        Ok(self.with(saved))
+    }
+
+    /// Moves the record to the trash, which gives it as it is there, or removes it.
+    fn delete(&self, py: Python<'_>, permanent: Option<bool>) -> PyResult<Option<Self>> {
+        let deleted = self.connection.call(py, |db| async move {
+            each_kind!(self.record.kind(), R => {
+                let mut handle: Handle<R> = self.own(&db)?;
+                handle.delete(permanent).await?;
+                Ok(record::Record::from(handle))
+            })
+        })?;
+        Ok((permanent != Some(true)).then(|| self.with(deleted)))
+    }
+
+    fn restore(&self, py: Python<'_>) -> PyResult<Self> {
+        let restored = self.connection.call(py, |db| async move {
+            each_kind!(self.record.kind(), R => {
+                let mut handle: Handle<R> = self.own(&db)?;
+                handle.restore().await?;
+                Ok(record::Record::from(handle))
+            })
+        })?;
+        Ok(self.with(restored))
+    }
+
+    /// The version that a new version would have, and that this one's family would then get.
+    fn next_version(
+        &self,
+        py: Python<'_>,
+        given: Option<String>,
+    ) -> PyResult<(String, Option<String>)> {
+        let next = self.connection.call(py, |db| async move {
+            some_kinds!("version", self.record.kind(), R in [Transform Artifact Collection] => {
+                let handle: Handle<R> = self.own(&db)?;
+                handle.next_version(given.as_deref()).await
+            })
+        })?;
+        Ok((next.version, next.newest))
+    }
+
+    /// The local path of an artifact.
+    fn path(&self, py: Python<'_>) -> PyResult<PathBuf> {
+        self.connection.call(py, |db| async move {
+            let artifact: Handle<Artifact> = self.own(&db)?;
+            artifact.path().await
+        })
+    }
+
+    /// The local paths of a collection's artifacts; all must be AnnData if that is asked for.
+    fn paths(&self, py: Python<'_>, anndata: bool) -> PyResult<Vec<PathBuf>> {
+        self.connection.call(py, |db| async move {
+            let collection: Handle<Collection> = self.own(&db)?;
+            if anndata {
+                collection.anndata_paths().await
+            } else {
+                collection.paths().await
+            }
+        })
+    }
+
+    fn track_input(&self, py: Python<'_>, is_run_input: Option<RunArgument>) -> PyResult<()> {
+        self.connection.call(py, |db| async move {
+            let is_run_input = run_choice(is_run_input, &db, &self.connection)?;
+            some_kinds!("input", self.record.kind(), R in [Artifact Collection] => {
+                let handle: Handle<R> = self.own(&db)?;
+                handle.track_input(is_run_input).await
+            })
+        })
+    }
+
+    /// A page of text about a dataset.
+    fn describe(&self, py: Python<'_>) -> PyResult<String> {
+        self.connection.call(py, |db| async move {
+            some_kinds!("description", self.record.kind(), R in [Artifact Collection] => {
+                let handle: Handle<R> = self.own(&db)?;
+                handle.describe().await
+            })
+        })
+    }
+
+    /// Adds labels to a dataset, or takes them away.
+    fn change_ulabels(&self, py: Python<'_>, ulabels: Vec<Py<Self>>, add: bool) -> PyResult<()> {
+        self.connection.call(py, |db| async move {
+            some_kinds!("label", self.record.kind(), R in [Artifact Collection] => {
+                let handle: Handle<R> = self.own(&db)?;
+                let ulabels = ulabels.iter().map(|one| one.get().handle(&db, &self.connection));
+                let ulabels = ulabels.collect::<Result<Vec<_>>>()?;
+                if add {
+                    handle.add_ulabels(&ulabels).await
+                } else {
+                    handle.remove_ulabels(&ulabels).await
+                }
+            })
+        })
+    }
+
+    /// Says which features, each with its dtype, a slot of a dataset has.
+    fn set_features(
+        &self,
+        py: Python<'_>,
+        slot: String,
+        features: Vec<(String, Option<String>)>,
+    ) -> PyResult<()> {
+        let features = features.into_iter();
+        let features = features
+            .map(|(name, dtype)| Feature { name, dtype })
+            .collect();
+        self.connection.call(py, |db| async move {
+            some_kinds!("feature", self.record.kind(), R in [Artifact Collection] => {
+                let handle: Handle<R> = self.own(&db)?;
+                handle.set_features(&slot, features).await
+            })
+        })
+    }
+
+    /// The feature sets of a dataset, each with its slot.
+    fn feature_slots(&self, py: Python<'_>) -> PyResult<Vec<(String, Self)>> {
+        let slots = self.connection.call(py, |db| async move {
+            some_kinds!("feature", self.record.kind(), R in [Artifact Collection] => {
+                slots(self.own::<R>(&db)?).await
+            })
+        })?;
+        let slots = slots.into_iter();
+        Ok(slots.map(|(slot, set)| (slot, self.with(set))).collect())
+    }
+}
+
+async fn slots<D: Data>(data: Handle<D>) -> Result<Vec<(String, record::Record)>> {
+    let slots = data.feature_sets().await?.into_iter();
+    Ok(slots.map(|(slot, set)| (slot, set.into())).collect())
+}
