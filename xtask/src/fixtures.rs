@@ -64,7 +64,7 @@ impl Fixtures {
     fn prepare(workspace: &Workspace) -> Result<Self> {
         let target = workspace.target_directory()?.join("fixtures");
         let scripts = workspace.root().join("xtask/python");
-        let environments = Environment::read_all(&scripts.join("requirements"))?;
+        let environments = Environment::read_all(&scripts.join("requirements"), "anndata-")?;
         let (found, missing): (Vec<_>, Vec<_>) = environments
             .iter()
             .map(Environment::interpreter)

@@ -3,6 +3,7 @@
 //! It uses the tools that are there (cargo, git, Python) and needs no crate of the project, so
 //! that it builds in seconds and works while the project itself does not compile.
 
+mod bench;
 mod fixtures;
 mod lint;
 mod package;
@@ -40,6 +41,8 @@ enum Command {
     Python,
     /// Write the wheel of the Python package to target/dist, and import it with every Python here.
     Dist,
+    /// Compare the loaders with those that people use today, on the same files.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Fixtures => fixtures::run(&workspace),
         Command::Python => package::test(&workspace, &mut Default::default()),
         Command::Dist => package::dist(&workspace),
+        Command::Bench(options) => bench::run(&workspace, &options),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

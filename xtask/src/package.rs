@@ -48,7 +48,7 @@ pub(crate) fn test(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     // As debug as the tests of the crates, so that nothing is compiled a second time. Such a
     // wheel fits this machine only.
     let wheels = package.wheel("test", &["--profile", "dev", "--compatibility", "linux"])?;
-    package.install(&wheels)?;
+    install(&package.environment, &wheels)?;
     for checker in ["mypy", "pyright"] {
         let mut command = package.command();
         command.args(["-m", checker]);
@@ -160,15 +160,30 @@ impl Package {
         step::run("Python package: wheel", &mut command)?;
         only_file(&directory)
     }
+}
 
-    fn install(&self, wheel: &Path) -> Result<()> {
-        let mut command = self.command();
-        command
-            .args(["-m", "pip", "install", "--quiet", "--no-deps"])
-            .args(["--disable-pip-version-check", "--force-reinstall"])
-            .arg(wheel);
-        step::run("Python package: installation", &mut command)
-    }
+/// Builds the wheel for users in an environment that has maturin, below `directory`.
+pub(crate) fn release_wheel(
+    workspace: &Workspace,
+    environment: &Installed,
+    directory: &Path,
+) -> Result<PathBuf> {
+    let package = Package {
+        sources: workspace.root().join("crates/python"),
+        directory: directory.to_owned(),
+        environment: environment.clone(),
+    };
+    package.wheel("wheel", &["--release"])
+}
+
+/// Installs a wheel of the package, whatever was installed before.
+pub(crate) fn install(environment: &Installed, wheel: &Path) -> Result<()> {
+    let mut command = environment.command();
+    command
+        .args(["-m", "pip", "install", "--quiet", "--no-deps"])
+        .args(["--disable-pip-version-check", "--force-reinstall"])
+        .arg(wheel);
+    step::run("Python package: installation", &mut command)
 }
 
 fn only_file(directory: &Path) -> Result<PathBuf> {

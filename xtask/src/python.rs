@@ -1,8 +1,9 @@
 //! Python environments with exact versions, below the target directory: one per version of
-//! anndata, and one for the Python package.
+//! anndata, one for the Python package, and those of the benchmark.
 //!
 //! An environment is a requirements file whose first lines say which Python and which pip it
-//! takes: `# python 3.8`, `# pip 24.0`.
+//! takes: `# python 3.8`, `# pip 24.0`. A line `# on NAME` puts the packages of another
+//! environment behind its own, for those that are too big to install twice.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,11 +18,12 @@ pub(crate) struct Environment {
     name: String,
     python: String,
     pip: String,
+    base: Option<String>,
     requirements: String,
 }
 
 /// An environment that is installed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Installed {
     /// The name of its requirements file, such as `anndata-0.8`.
     pub(crate) name: String,
@@ -29,14 +31,17 @@ pub(crate) struct Installed {
 }
 
 impl Environment {
-    /// Reads all requirements files of a directory, oldest version first.
-    pub(crate) fn read_all(directory: &Path) -> Result<Vec<Self>> {
+    /// Reads the requirements files of a directory whose names begin with `prefix`, oldest version
+    /// first.
+    pub(crate) fn read_all(directory: &Path, prefix: &str) -> Result<Vec<Self>> {
         let failed = |e| format!("{}: {e}", directory.display());
         let mut environments = Vec::new();
         for entry in fs::read_dir(directory).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
-            environments.push(Self::read(&name, &path)?);
+            if name.starts_with(prefix) {
+                environments.push(Self::read(&name, &path)?);
+            }
         }
         environments.sort_by_key(Self::version);
         Ok(environments)
@@ -62,6 +67,7 @@ impl Environment {
             name: name.to_owned(),
             python: header("python")?,
             pip: header("pip")?,
+            base: header("on").ok(),
             requirements,
         })
     }
@@ -87,6 +93,8 @@ impl Environment {
     }
 
     /// Creates the environment below `directory`, unless it stands there with these requirements.
+    ///
+    /// The environment that it is on must stand in the same directory.
     pub(crate) fn install(&self, interpreter: &Path, directory: &Path) -> Result<Installed> {
         let home = directory.join(&self.name);
         let stamp = home.join("requirements.txt");
@@ -120,6 +128,14 @@ impl Environment {
             &format!("{}: packages", self.name),
             pip().args(["--no-deps", "--requirement"]).arg(&partial),
         )?;
+        if let Some(base) = &self.base {
+            let packages = |name: &str| {
+                let library = format!("lib/python{}/site-packages", self.python);
+                directory.join(name).join(library)
+            };
+            let link = packages(&self.name).join(format!("{base}.pth"));
+            fs::write(link, packages(base).display().to_string()).map_err(failed)?;
+        }
         fs::rename(&partial, &stamp).map_err(failed)?;
         Ok(installed)
     }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::Result;
@@ -22,25 +23,44 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
+/// Whether steps print to stderr.
+static IS_STDOUT_CLEAR: AtomicBool = AtomicBool::new(false);
+
+/// From here on, steps and the tools that they run print to stderr, because stdout is for programs.
+pub(crate) fn keep_stdout_clear() {
+    IS_STDOUT_CLEAR.store(true, Ordering::Relaxed);
+}
+
+fn say(line: &str) {
+    if IS_STDOUT_CLEAR.load(Ordering::Relaxed) {
+        eprintln!("{line}");
+    } else {
+        println!("{line}");
+    }
+}
+
 /// Prints the heading of a step.
 pub(crate) fn heading(title: &str) {
-    println!("\n=== {title} ===");
+    say(&format!("\n=== {title} ==="));
 }
 
 /// Runs a tool under a heading.
 pub(crate) fn run(title: &str, command: &mut Command) -> Result<()> {
     heading(title);
     let started = Instant::now();
+    if IS_STDOUT_CLEAR.load(Ordering::Relaxed) {
+        command.stdout(std::io::stderr());
+    }
     let status = command
         .status()
         .map_err(|e| format!("{title}: can't run {:?}: {e}", command.get_program()))?;
     if !status.success() {
         return Err(format!("{title}: failed ({status})"));
     }
-    println!(
+    say(&format!(
         "--- {title}: ok in {:.0} s",
         started.elapsed().as_secs_f64()
-    );
+    ));
     Ok(())
 }
 
