@@ -12,6 +12,7 @@ mod connection;
 mod error;
 mod field;
 mod instance;
+mod lent;
 mod loader;
 mod mapped;
 mod notice;

@@ -1,10 +1,10 @@
 //! The classes behind `anndex.Loader`: a loader, and one pass over an epoch.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anndex_core::mapped::{
-    BatchFormat, Epoch as CoreEpoch, Loader as CoreLoader, LoaderState, MappedCollection, Sampler,
-    Shuffle,
+    BatchFormat, Buffers, Epoch as CoreEpoch, Loader as CoreLoader, LoaderState, MappedCollection,
+    Sampler, Shuffle,
 };
 use anndex_core::{Error, Result};
 use pyo3::prelude::*;
@@ -117,6 +117,7 @@ impl Loader {
         let epoch = run(py, || loader.epoch())?;
         Ok(Epoch {
             epoch: Mutex::new(Some(epoch)),
+            buffers: loader.buffers().clone(),
             process: self.process,
         })
     }
@@ -152,6 +153,7 @@ pub(crate) struct Epoch {
     /// `None` once it is over. Locked without the interpreter lock, since waiting for a batch may
     /// take long.
     epoch: Mutex<Option<CoreEpoch>>,
+    buffers: Arc<Buffers>,
     process: u32,
 }
 
@@ -180,7 +182,8 @@ impl Epoch {
                 }
                 Ok(batch)
             })?;
-            batch.map(|batch| value::batch(py, batch)).transpose()
+            let converted = batch.map(|batch| value::batch(py, batch, Some(&self.buffers)));
+            converted.transpose()
         })
     }
 

@@ -183,7 +183,7 @@ impl Mapped {
         self.0.read_all(
             py,
             |collection| collection.batch(&indices, BatchFormat::Dense),
-            |batch| value::batch(py, batch),
+            |batch| value::batch(py, batch, None),
         )
     }
 

@@ -1,7 +1,9 @@
 //! Results of the engine as Python objects. Arrays take over the engine's memory.
 
+use std::sync::Arc;
+
 use anndex_core::anndata::{Column, CsrMatrix, InMemoryMatrix, Label, Values};
-use anndex_core::mapped::{Batch, BatchColumn, ObsValue, Sample};
+use anndex_core::mapped::{Batch, BatchColumn, Buffers, ObsValue, Sample};
 use anndex_core::store::{DataType, NumericArray};
 use numpy::PyArray1;
 use pyo3::IntoPyObjectExt;
@@ -9,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList};
 
+use crate::lent::lend;
 
 type Object<'py> = PyResult<Bound<'py, PyAny>>;
 
@@ -44,9 +47,21 @@ impl Imported {
 
 /// An array of the same type and shape over the same memory.
 pub(crate) fn array(py: Python<'_>, values: NumericArray) -> Object<'_> {
+    array_of(py, values, None)
+}
+
+/// The same, whose memory goes to `buffers` once Python lets go of it.
+fn array_of<'py>(
+    py: Python<'py>,
+    values: NumericArray,
+    buffers: Option<&Arc<Buffers>>,
+) -> Object<'py> {
     let shape = values.shape().to_vec();
     let data_type = values.data_type().to_string();
-    let words = PyArray1::from_vec(py, values.into_words());
+    let words = match buffers {
+        Some(buffers) => lend(py, values.into_words(), buffers)?,
+        None => PyArray1::from_vec(py, values.into_words()),
+    };
     let shape = pyo3::types::PyTuple::new(py, shape)?;
     NDARRAY.get(py)?.call1((shape, data_type, words))
 }
@@ -100,14 +115,20 @@ pub(crate) fn sample(py: Python<'_>, sample: Sample) -> PyResult<Bound<'_, PyDic
 }
 
 /// A batch as a dict with the keys of samples: arrays whose first axis are the observations, the
-/// parts of sparse matrices, and lists of text.
-pub(crate) fn batch(py: Python<'_>, batch: Batch) -> PyResult<Bound<'_, PyDict>> {
+/// parts of sparse matrices, and lists of text. Matrices are lent from `buffers`, if there are any.
+pub(crate) fn batch<'py>(
+    py: Python<'py>,
+    batch: Batch,
+    buffers: Option<&Arc<Buffers>>,
+) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
     dict.set_item("_store_idx", PyArray1::from_vec(py, batch.store_index))?;
     for (key, matrix) in batch.matrices {
         match matrix {
-            InMemoryMatrix::Dense(values) => dict.set_item(key, array(py, values)?)?,
-            InMemoryMatrix::Csr(csr) => dict.set_item(key, sparse(py, csr)?)?,
+            InMemoryMatrix::Dense(values) => {
+                dict.set_item(key, array_of(py, values, buffers)?)?;
+            }
+            InMemoryMatrix::Csr(csr) => dict.set_item(key, sparse(py, csr, buffers)?)?,
         }
     }
     for (key, column) in batch.obs {
@@ -117,11 +138,13 @@ pub(crate) fn batch(py: Python<'_>, batch: Batch) -> PyResult<Bound<'_, PyDict>>
 }
 
 /// The parts of a sparse matrix by rows: values, columns, row pointers, and its shape.
-fn sparse(py: Python<'_>, csr: CsrMatrix) -> Object<'_> {
+fn sparse<'py>(py: Python<'py>, csr: CsrMatrix, buffers: Option<&Arc<Buffers>>) -> Object<'py> {
     let shape = (csr.n_rows(), csr.n_columns());
     let (data, indices, indptr) = csr.into_parts();
     let indptr = PyArray1::from_vec(py, indptr);
-    (array(py, data)?, array(py, indices)?, indptr, shape).into_bound_py_any(py)
+    let data = array_of(py, data, buffers)?;
+    let indices = array_of(py, indices, buffers)?;
+    (data, indices, indptr, shape).into_bound_py_any(py)
 }
 
 /// What `numpy.stack` makes of the samples' values: with missing ones a float array, or a list of

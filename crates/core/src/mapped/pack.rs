@@ -132,21 +132,19 @@ impl Packed {
 }
 
 /// All values as small integers; `None` if one is none.
-fn narrow<T: Small, N: Copy + Default>(
+fn narrow<T: Small, N: Copy>(
     values: &[T],
     cut: impl Fn(u16) -> N,
     widen: impl Fn(N) -> u16,
 ) -> Option<Vec<N>> {
-    let mut narrowed = vec![N::default(); values.len()];
-    for (from, to) in values.chunks(SEGMENT).zip(narrowed.chunks_mut(SEGMENT)) {
-        let mut same = true;
-        for (&value, small) in from.iter().zip(to) {
-            *small = cut(value.to_small());
-            same &= T::of_small(widen(*small)).is(value);
-        }
-        if !same {
+    let mut narrowed = Vec::with_capacity(values.len());
+    for segment in values.chunks(SEGMENT) {
+        // Twice over what is in the cache, so that both loops are vectorised.
+        let stays = |all, &value: &T| all & T::of_small(widen(cut(value.to_small()))).is(value);
+        if !segment.iter().fold(true, stays) {
             return None;
         }
+        narrowed.extend(segment.iter().map(|&value| cut(value.to_small())));
     }
     Some(narrowed)
 }
@@ -163,10 +161,18 @@ impl Columns {
         }
         with_element!(data_type, T => {
             let indices: &[T] = bytemuck::cast_slice(bytes);
-            let columns = if n_columns <= 1 << 16 {
-                checked(indices, n_columns, |column| column as u16).map(Self::U16)
-            } else {
-                checked(indices, n_columns, |column| column as u32).map(Self::U32)
+            // Negative numbers become very large ones, past any number of columns.
+            let columns = match (u32::try_from(n_columns), size_of::<T>()) {
+                (Ok(n), ..=4) if n <= 1 << 16 => {
+                    checked(indices, n, |i| AsPrimitive::<u32>::as_(i), |i| i as u16).map(Self::U16)
+                }
+                (Ok(n), ..=4) if n <= 1 << 31 => {
+                    checked(indices, n, |i| AsPrimitive::<u32>::as_(i), |i| i).map(Self::U32)
+                }
+                (Ok(n), _) if n <= 1 << 16 => {
+                    checked(indices, n.into(), wide_index, |i| i as u16).map(Self::U16)
+                }
+                _ => checked(indices, n_columns as u64, wide_index, |i| i as u32).map(Self::U32),
             };
             columns.ok_or_else(|| out_of_range(indices, n_columns))
         }, else Err(not_integers()))
@@ -182,30 +188,35 @@ impl Columns {
 }
 
 /// All indices, `None` if one is out of range.
-fn checked<T: Element + AsPrimitive<u64>, N: Copy + Default>(
+fn checked<T: Element, W: Copy + PartialOrd, N: Copy>(
     indices: &[T],
-    n_columns: usize,
-    cut: impl Fn(u64) -> N,
+    n_columns: W,
+    widen: impl Fn(T) -> W,
+    cut: impl Fn(W) -> N,
 ) -> Option<Vec<N>> {
-    let mut columns = vec![N::default(); indices.len()];
-    let mut in_range = true;
-    for (&index, column) in indices.iter().zip(&mut columns) {
-        // Negative numbers become very large ones.
-        let index: u64 = index.as_();
-        in_range &= index < n_columns as u64;
-        *column = cut(index);
+    let mut columns = Vec::with_capacity(indices.len());
+    for segment in indices.chunks(SEGMENT) {
+        // Twice over what is in the cache, so that both loops are vectorised.
+        let in_range = |all, &index| all & (widen(index) < n_columns);
+        if !segment.iter().fold(true, in_range) {
+            return None;
+        }
+        columns.extend(segment.iter().map(|&index| cut(widen(index))));
     }
-    in_range.then_some(columns)
+    Some(columns)
+}
+
+fn wide_index<T: AsPrimitive<u64>>(index: T) -> u64 {
+    index.as_()
 }
 
 fn out_of_range<T: Element + AsPrimitive<u64> + std::fmt::Display>(
     indices: &[T],
     n_columns: usize,
 ) -> Error {
-    let wrong = indices.iter().find(|&&index| {
-        let index: u64 = index.as_();
-        index >= n_columns as u64
-    });
+    let wrong = indices
+        .iter()
+        .find(|&&index| wide_index(index) >= n_columns as u64);
     let wrong = wrong.map(ToString::to_string).unwrap_or_default();
     Error::corrupt(format!(
         "the column index {wrong} is out of range: there are {n_columns} columns"

@@ -13,7 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from anndex import _anndex as native
-from anndex.errors import InvalidInputError, InvalidTypeError, UnsupportedError
+from anndex.errors import (
+    InvalidInputError,
+    InvalidTypeError,
+    MissingPackageError,
+    UnsupportedError,
+)
 
 if TYPE_CHECKING:
     from anndex._mapped import MappedCollection
@@ -95,7 +100,7 @@ class Loader:
         self._options = options
         self._to = to
         self._sampler = sampler
-        self._torch: Any = importlib.import_module("torch") if to == "torch" else None
+        self._torch = _package("torch") if to == "torch" else None
         if pin_memory is None:
             pin_memory = to == "torch" and bool(self._torch.cuda.is_available())
         if pin_memory and to != "torch":
@@ -180,18 +185,17 @@ class Loader:
     def _sparse(
         self,
         data: NDArray[Any],
-        indices: NDArray[np.int32],
-        indptr: NDArray[np.int64],
+        indices: NDArray[Any],
+        indptr: NDArray[Any],
         shape: tuple[int, int],
     ) -> Any:
         # Both want one type for columns and row pointers.
         if len(data) <= np.iinfo(np.int32).max:
-            indptr = indptr.astype(np.int32)  # type: ignore[assignment]
+            indptr = indptr.astype(np.int32)
         else:
-            indices = indices.astype(np.int64)  # type: ignore[assignment]
+            indices = indices.astype(np.int64)
         if self._to == "numpy":
-            scipy_sparse = importlib.import_module("scipy.sparse")
-            matrix = scipy_sparse.csr_matrix(shape, dtype=data.dtype)
+            matrix = _package("scipy.sparse").csr_matrix(shape, dtype=data.dtype)
             # Its constructor would check what is known to be right, value by value.
             matrix.data, matrix.indices, matrix.indptr = data, indices, indptr
             return matrix
@@ -218,7 +222,7 @@ class Loader:
     def __setstate__(self, state: dict[str, Any]) -> None:
         passed: LoaderState | None = state.pop("_passed")
         self.__dict__.update(state)
-        self._torch = importlib.import_module("torch") if self._to == "torch" else None
+        self._torch = _package("torch") if self._to == "torch" else None
         self._handle = self._made()
         if passed is not None:
             self.load_state_dict(passed)
@@ -283,6 +287,17 @@ def made(
     else:
         raise InvalidTypeError(f"sampler must give indices, but is {sampler!r}")
     return Loader(mapped, options, to, pin_memory, unknown)
+
+
+def _package(name: str) -> Any:
+    """Import an optional package, of which the types say little."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        package = name.partition(".")[0]
+        raise MissingPackageError(
+            f"these batches need {package}, which can't be imported ({error}); pip install {package}"
+        ) from None
 
 
 def _distributed() -> tuple[int, int]:

@@ -4,8 +4,8 @@ use crate::error::Result;
 use crate::mapped::MappedCollection;
 
 /// Rows that need no decoding cost the same whether read together or not, so a window of them is
-/// no larger than this.
-const UNENCODED_WINDOW_BYTES: u64 = 32 << 20;
+/// no larger than what a processor's cache keeps.
+const UNENCODED_WINDOW_BYTES: u64 = 8 << 20;
 /// The same for rows that come in the order of storage, where few chunks are in two windows.
 const ORDERED_WINDOW_BYTES: u64 = 128 << 20;
 /// Windows are planned with this much room to spare, in percent.

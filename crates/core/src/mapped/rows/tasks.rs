@@ -6,10 +6,10 @@ use crate::store::Span;
 
 /// What one task decodes, unless one chunk is more: enough to make the cost of a task small, and
 /// little enough to stay in the cache of a core until it is packed.
-const TASK_BYTES: u64 = 512 << 10;
+const TASK_BYTES: u64 = 256 << 10;
 /// Tasks per thread that small reads are cut into.
 const TASKS_PER_THREAD: u64 = 4;
-const SMALLEST_TASK_BYTES: u64 = 64 << 10;
+const SMALLEST_TASK_BYTES: u64 = 32 << 10;
 
 /// Spans cut where chunks end, in tasks that share no chunk.
 #[derive(Debug)]
