@@ -26,7 +26,8 @@ from __future__ import annotations
 
 from anndex import errors
 from anndex._anndex import __version__
-from anndex._loader import Loader, WeightedSampler
+from anndex._loader import Loader
+from anndex._loader_options import WeightedSampler
 from anndex._mapped import MappedCollection
 from anndex._registry.artifact import Artifact
 from anndex._registry.collection import Collection

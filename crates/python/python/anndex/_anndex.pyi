@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anndex._arguments import Options
-from anndex._loader import LoaderOptions
+from anndex._loader_options import LoaderOptions
 from anndex._registry.field import Value
 from anndex._registry.query_set import Query
 from anndex._sample import Sample

@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 import importlib
-import re
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from anndex import _anndex as native
-from anndex.errors import (
-    InvalidInputError,
-    InvalidTypeError,
-    MissingPackageError,
-    UnsupportedError,
-)
+from anndex._loader_options import LoaderOptions
+from anndex.errors import InvalidInputError, MissingPackageError, UnsupportedError
 
 if TYPE_CHECKING:
     from anndex._mapped import MappedCollection
 
-__all__ = ["Loader", "LoaderOptions", "LoaderState", "WeightedSampler", "made"]
+__all__ = ["Loader", "LoaderState"]
 
 
-class LoaderOptions(TypedDict):
-    """The parameters of the native module's `Loader`."""
-
-    batch_size: int
-    shuffle: str | None
-    seed: int
-    block_size: int
-    window_size: int
-    weights: list[float] | None
-    replacement: bool
-    num_samples: int | None
-    indices: list[int] | None
-    sparse: bool
-    drop_last: bool
-    rank: int
-    world_size: int
-    memory: int
-    threads: int
+CsrParts: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any], tuple[int, int]]
 
 
 class LoaderState(TypedDict):
@@ -52,26 +28,6 @@ class LoaderState(TypedDict):
     epoch: int
     batch: int
     digest: int
-
-
-@dataclass(frozen=True)
-class WeightedSampler:
-    """Draw observations at random, each with a probability in proportion to its weight.
-
-    Parameters
-    ----------
-    weights : array of float
-        One weight per observation, such as ``mapped.get_label_weights("cell_type")``, which
-        balances labels.
-    num_samples : int, optional
-        How many are drawn in an epoch. Default: as many as there are observations.
-    replacement : bool, default True
-        Whether an observation can be drawn more than once.
-    """
-
-    weights: ArrayLike
-    num_samples: int | None = None
-    replacement: bool = True
 
 
 class Loader:
@@ -100,9 +56,10 @@ class Loader:
         self._options = options
         self._to = to
         self._sampler = sampler
-        self._torch = _package("torch") if to == "torch" else None
+        # None is never asked for anything.
+        self._torch: Any = _package("torch") if to == "torch" else None
         if pin_memory is None:
-            pin_memory = to == "torch" and bool(self._torch.cuda.is_available())
+            pin_memory = to == "torch" and bool(_package("torch").cuda.is_available())
         if pin_memory and to != "torch":
             raise InvalidInputError('memory is pinned for torch only; leave out to="numpy"')
         self._pin_memory = pin_memory
@@ -110,9 +67,8 @@ class Loader:
 
     def _made(self) -> native.Loader:
         if self._sampler is not None:
-            indices = [int(index) for index in self._sampler]
-            self._options = {**self._options, "indices": indices}
-        return self._mapped._native.loader(self._options)
+            self._options["indices"] = [int(index) for index in self._sampler]
+        return self._mapped._native.loader(self._options)  # pyright: ignore[reportPrivateUsage]
 
     @property
     def batch_size(self) -> int:
@@ -177,10 +133,11 @@ class Loader:
 
     def _converted(self, values: Any) -> Any:
         if isinstance(values, tuple):
-            return self._sparse(*values)
-        if self._to == "numpy" or not isinstance(values, np.ndarray) or values.dtype == object:
+            return self._sparse(*cast("CsrParts", values))
+        if self._to == "numpy" or not isinstance(values, np.ndarray):
             return values
-        return self._pinned(self._torch.from_numpy(values))
+        array = cast("NDArray[Any]", values)
+        return array if array.dtype == object else self._tensor(array)
 
     def _sparse(
         self,
@@ -199,16 +156,11 @@ class Loader:
             # Its constructor would check what is known to be right, value by value.
             matrix.data, matrix.indices, matrix.indptr = data, indices, indptr
             return matrix
-        from_numpy = self._torch.from_numpy
-        return self._torch.sparse_csr_tensor(
-            self._pinned(from_numpy(indptr)),
-            self._pinned(from_numpy(indices)),
-            self._pinned(from_numpy(data)),
-            size=shape,
-            check_invariants=False,
-        )
+        parts = [self._tensor(part) for part in (indptr, indices, data)]
+        return _package("torch").sparse_csr_tensor(*parts, size=shape, check_invariants=False)
 
-    def _pinned(self, tensor: Any) -> Any:
+    def _tensor(self, array: NDArray[Any]) -> Any:
+        tensor = self._torch.from_numpy(array)
         return tensor.pin_memory() if self._pin_memory else tensor
 
     def __repr__(self) -> str:
@@ -228,67 +180,6 @@ class Loader:
             self.load_state_dict(passed)
 
 
-def made(
-    mapped: MappedCollection,
-    *,
-    batch_size: int,
-    shuffle: str | bool,
-    sparse: bool,
-    seed: int,
-    sampler: Any,
-    drop_last: bool,
-    rank: int | None,
-    world_size: int | None,
-    memory: int | str,
-    to: Literal["torch", "numpy"],
-    block_size: int,
-    window_size: int,
-    threads: int,
-    pin_memory: bool | None,
-) -> Loader:
-    """Make a loader of the arguments of `MappedCollection.loader`."""
-    if shuffle not in ("exact", "block", True, False):
-        raise InvalidInputError(
-            f'shuffle must be "exact", "block" or False, but is {shuffle!r}'
-        )
-    if (rank is None) != (world_size is None):
-        raise InvalidInputError("give both rank and world_size, or neither")
-    if rank is None or world_size is None:
-        rank, world_size = _distributed()
-    options: LoaderOptions = {
-        "batch_size": _number("batch_size", batch_size),
-        "shuffle": "exact" if shuffle is True else shuffle or None,
-        "seed": _number("seed", seed),
-        "block_size": _number("block_size", block_size),
-        "window_size": _number("window_size", window_size),
-        "weights": None,
-        "replacement": True,
-        "num_samples": None,
-        "indices": None,
-        "sparse": bool(sparse),
-        "drop_last": bool(drop_last),
-        "rank": _number("rank", rank),
-        "world_size": _number("world_size", world_size),
-        "memory": _bytes(memory),
-        "threads": _number("threads", threads),
-    }
-    unknown: Iterable[int] | None = None
-    if sampler is None:
-        pass
-    elif isinstance(sampler, WeightedSampler) or type(sampler).__name__ == "WeightedRandomSampler":
-        # torch's has the same attributes.
-        options["weights"] = np.asarray(sampler.weights, dtype=np.float64).tolist()
-        options["replacement"] = bool(sampler.replacement)
-        options["num_samples"] = sampler.num_samples
-    elif isinstance(sampler, (Sequence, np.ndarray)):
-        options["indices"] = _indices(sampler, mapped.n_obs)
-    elif isinstance(sampler, Iterable):
-        unknown = sampler
-    else:
-        raise InvalidTypeError(f"sampler must give indices, but is {sampler!r}")
-    return Loader(mapped, options, to, pin_memory, unknown)
-
-
 def _package(name: str) -> Any:
     """Import an optional package, of which the types say little."""
     try:
@@ -298,44 +189,3 @@ def _package(name: str) -> Any:
         raise MissingPackageError(
             f"these batches need {package}, which can't be imported ({error}); pip install {package}"
         ) from None
-
-
-def _distributed() -> tuple[int, int]:
-    """Give the rank and world size of torch's default process group, if there is one."""
-    distributed: Any = sys.modules.get("torch.distributed")
-    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
-        return 0, 1
-    return distributed.get_rank(), distributed.get_world_size()
-
-
-def _number(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-        raise InvalidInputError(f"{name} must be an integer from 0, but is {value!r}")
-    return int(value)
-
-
-def _indices(sampler: Any, n_obs: int) -> list[int]:
-    indices = np.asarray(sampler)
-    if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
-        raise InvalidInputError("a sampler of indices must be a list or array of integers")
-    indices = np.where(indices < 0, indices + n_obs, indices)
-    if (indices < 0).any():
-        raise InvalidInputError(f"an index of the sampler is out of range: there are {n_obs}")
-    return [int(index) for index in indices]
-
-
-_UNITS = {"": 1, "B": 1}
-_UNITS |= {f"{unit}iB": 1 << 10 * power for power, unit in enumerate("KMGT", 1)}
-_UNITS |= {f"{unit}B": 1000**power for power, unit in enumerate("KMGT", 1)}
-
-
-def _bytes(memory: int | str) -> int:
-    """Read a number of bytes, such as ``"2GiB"``."""
-    if not isinstance(memory, str):
-        return _number("memory", memory)
-    matched = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", memory.strip())
-    if matched is None or matched[2] not in _UNITS:
-        raise InvalidInputError(
-            f'memory must be bytes, such as 500_000_000, "500MB" or "2GiB", but is {memory!r}'
-        )
-    return int(float(matched[1]) * _UNITS[matched[2]])

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from anndex import _arguments as arguments
+from anndex import _loader_options as loader_options
 from anndex import _torch
-from anndex._loader import Loader, made
+from anndex._loader import Loader
 from anndex._opened import OpenedFiles
 from anndex._sample import Sample, SampleBatch
 from anndex.errors import InvalidIndexError, InvalidInputError
@@ -294,23 +295,30 @@ class MappedCollection(OpenedFiles, MapStyle):
         ...     for batch in loader:
         ...         train(batch["X"], batch["cell_type"])
         """
-        return made(
-            self,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            sparse=sparse,
-            seed=seed,
-            sampler=sampler,
-            drop_last=drop_last,
-            rank=rank,
-            world_size=world_size,
-            memory=memory,
-            to=to,
-            block_size=block_size,
-            window_size=window_size,
-            threads=threads,
-            pin_memory=pin_memory,
-        )
+        if shuffle not in ("exact", "block", True, False):
+            raise InvalidInputError(
+                f'shuffle must be "exact", "block" or False, but is {shuffle!r}'
+            )
+        rank, world_size = loader_options.part(rank, world_size)
+        options: loader_options.LoaderOptions = {
+            "batch_size": loader_options.number("batch_size", batch_size),
+            "shuffle": "exact" if shuffle is True else shuffle or None,
+            "seed": loader_options.number("seed", seed),
+            "block_size": loader_options.number("block_size", block_size),
+            "window_size": loader_options.number("window_size", window_size),
+            "weights": None,
+            "replacement": True,
+            "num_samples": None,
+            "indices": None,
+            "sparse": bool(sparse),
+            "drop_last": bool(drop_last),
+            "rank": rank,
+            "world_size": world_size,
+            "memory": loader_options.byte_count(memory),
+            "threads": loader_options.number("threads", threads),
+        }
+        unknown = loader_options.add_sampler(options, sampler, self.n_obs)
+        return Loader(self, options, to, pin_memory, unknown)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(self.n_obs))

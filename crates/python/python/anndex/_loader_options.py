@@ -1,0 +1,125 @@
+"""Arguments of `MappedCollection.loader` in the form that the native module takes."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from anndex.errors import InvalidInputError, InvalidTypeError
+
+__all__ = ["LoaderOptions", "WeightedSampler", "add_sampler", "byte_count", "number", "part"]
+
+
+class LoaderOptions(TypedDict):
+    """The parameters of the native module's `Loader`."""
+
+    batch_size: int
+    shuffle: str | None
+    seed: int
+    block_size: int
+    window_size: int
+    weights: list[float] | None
+    replacement: bool
+    num_samples: int | None
+    indices: list[int] | None
+    sparse: bool
+    drop_last: bool
+    rank: int
+    world_size: int
+    memory: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class WeightedSampler:
+    """Draw observations at random, each with a probability in proportion to its weight.
+
+    Parameters
+    ----------
+    weights : array of float
+        One weight per observation, such as ``mapped.get_label_weights("cell_type")``, which
+        balances labels.
+    num_samples : int, optional
+        How many are drawn in an epoch. Default: as many as there are observations.
+    replacement : bool, default True
+        Whether an observation can be drawn more than once.
+    """
+
+    weights: ArrayLike
+    num_samples: int | None = None
+    replacement: bool = True
+
+
+def add_sampler(options: LoaderOptions, sampler: Any, n_obs: int) -> Iterable[int] | None:
+    """Write a sampler into the options, or give it back if only its indices are known."""
+    if sampler is None:
+        return None
+    if isinstance(sampler, WeightedSampler) or type(sampler).__name__ == "WeightedRandomSampler":
+        # torch's has the same attributes.
+        options["weights"] = np.asarray(sampler.weights, dtype=np.float64).tolist()
+        options["replacement"] = bool(sampler.replacement)
+        options["num_samples"] = sampler.num_samples
+        return None
+    if isinstance(sampler, (Sequence, np.ndarray)):
+        options["indices"] = _indices(sampler, n_obs)
+        return None
+    if isinstance(sampler, Iterable):
+        return cast("Iterable[int]", sampler)
+    raise InvalidTypeError(f"sampler must give indices, but is {sampler!r}")
+
+
+def part(rank: int | None, world_size: int | None) -> tuple[int, int]:
+    """Give rank and world size: what was said, else those of torch's default process group."""
+    if (rank is None) != (world_size is None):
+        raise InvalidInputError("give both rank and world_size, or neither")
+    if rank is not None and world_size is not None:
+        return number("rank", rank), number("world_size", world_size)
+    distributed: Any = sys.modules.get("torch.distributed")
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+def number(name: str, value: Any) -> int:
+    """Check a whole number from 0."""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        checked = int(cast("int", value))
+        if checked >= 0:
+            return checked
+    raise InvalidInputError(f"{name} must be an integer from 0, but is {value!r}")
+
+
+def _indices(sampler: Any, n_obs: int) -> list[int]:
+    indices: NDArray[Any] = np.asarray(sampler)
+    if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
+        raise InvalidInputError("a sampler of indices must be a list or array of integers")
+    indices = np.where(indices < 0, indices + n_obs, indices)
+    if (indices < 0).any():
+        raise InvalidInputError(f"an index of the sampler is out of range: there are {n_obs}")
+    return [int(index) for index in indices]
+
+
+_UNITS = {
+    "": 1,
+    "B": 1,
+    **{f"{unit}iB": 1 << 10 * power for power, unit in enumerate("KMGT", 1)},
+    **{f"{unit}B": 1000**power for power, unit in enumerate("KMGT", 1)},
+}
+
+
+def byte_count(memory: int | str) -> int:
+    """Read a number of bytes, such as ``"2GiB"``."""
+    if not isinstance(memory, str):
+        return number("memory", memory)
+    matched = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", memory.strip())
+    if matched is None or matched[2] not in _UNITS:
+        raise InvalidInputError(
+            f'memory must be bytes, such as 500_000_000, "500MB" or "2GiB", but is {memory!r}'
+        )
+    return int(float(matched[1]) * _UNITS[matched[2]])
