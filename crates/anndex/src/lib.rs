@@ -68,8 +68,9 @@ pub use anndex_core::instance::{
     RunBuilder, RunChoice, TransformBuilder, ULabelBuilder,
 };
 pub use anndex_core::mapped::{
-    Batch, BatchColumn, BatchFormat, EncodeLabels, Encoder, Join, MappedCollection, MappedOptions,
-    ObsValue, Sample, UnknownLabel,
+    Batch, BatchColumn, BatchFormat, Buffers, EncodeLabels, Encoder, Epoch, Join, Loader,
+    LoaderBuilder, LoaderState, MappedCollection, MappedOptions, ObsValue, Sample, Sampler, Shuffle,
+    UnknownLabel,
 };
 pub use anndex_core::record::{
     Artifact, Collection, FeatureSet, Field, Run, Storage, Transform, ULabel, User, Visibility,
