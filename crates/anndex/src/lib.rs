@@ -69,8 +69,8 @@ pub use anndex_core::instance::{
 };
 pub use anndex_core::mapped::{
     Batch, BatchColumn, BatchFormat, Buffers, EncodeLabels, Encoder, Epoch, Join, Loader,
-    LoaderBuilder, LoaderState, MappedCollection, MappedOptions, ObsValue, Sample, Sampler, Shuffle,
-    UnknownLabel,
+    LoaderBuilder, LoaderState, MappedCollection, MappedOptions, ObsValue, Sample, Sampler,
+    Shuffle, UnknownLabel,
 };
 pub use anndex_core::record::{
     Artifact, Collection, FeatureSet, Field, Run, Storage, Transform, ULabel, User, Visibility,

@@ -182,7 +182,7 @@ impl Epoch {
                 }
                 Ok(batch)
             })?;
-            let converted = batch.map(|batch| value::batch(py, batch, Some(&self.buffers)));
+            let converted = batch.map(|batch| value::batch(py, batch, &self.buffers));
             converted.transpose()
         })
     }

@@ -1,9 +1,10 @@
 //! The class behind `anndex.MappedCollection`: what it tells and reads, as Python objects.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anndex_core::Result;
-use anndex_core::mapped::{BatchFormat, Encoder, Join, MappedCollection};
+use anndex_core::mapped::{BatchFormat, Buffers, Encoder, Join, MappedCollection};
 use anndex_core::store::Strings;
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -17,7 +18,10 @@ use crate::value;
 
 /// An opened collection of AnnData files.
 #[pyclass(frozen, module = "anndex._anndex")]
-pub(crate) struct Mapped(Opened);
+pub(crate) struct Mapped {
+    opened: Opened,
+    buffers: Arc<Buffers>,
+}
 
 #[pymethods]
 impl Mapped {
@@ -26,20 +30,23 @@ impl Mapped {
         let options = options
             .into_options()
             .map_err(|error| exception(py, &error))?;
-        Opened::new(py, paths, options).map(Self)
+        Ok(Self {
+            opened: Opened::new(py, paths, options)?,
+            buffers: Arc::default(),
+        })
     }
 
     fn close(&self, py: Python<'_>) {
-        self.0.close(py);
+        self.opened.close(py);
     }
 
     fn shapes(&self, py: Python<'_>) -> PyResult<Vec<(u64, u64)>> {
-        self.0
+        self.opened
             .tell(py, |collection| Ok(collection.original_shapes()))
     }
 
     fn n_vars(&self, py: Python<'_>) -> PyResult<Option<u64>> {
-        self.0.tell(py, |collection| Ok(collection.n_vars()))
+        self.opened.tell(py, |collection| Ok(collection.n_vars()))
     }
 
     fn join(&self, py: Python<'_>) -> PyResult<Option<&'static str>> {
@@ -47,17 +54,17 @@ impl Mapped {
             Join::Inner => "inner",
             Join::Outer => "outer",
         };
-        self.0
+        self.opened
             .tell(py, |collection| Ok(collection.join().map(name)))
     }
 
     fn notices(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        self.0
+        self.opened
             .tell(py, |collection| Ok(collection.notices().to_vec()))
     }
 
     fn encoders<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.0.tell(py, |collection| {
+        self.opened.tell(py, |collection| {
             let encoders = PyDict::new(py);
             for (key, encoder) in collection.encoders() {
                 encoders.set_item(key, encoder_dict(py, encoder)?)?;
@@ -67,7 +74,7 @@ impl Mapped {
     }
 
     fn var_joint<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
-        self.0.tell(py, |collection| {
+        self.opened.tell(py, |collection| {
             let joint = collection.var_joint();
             joint.map(|names| PyList::new(py, names.iter())).transpose()
         })
@@ -75,23 +82,25 @@ impl Mapped {
 
     /// The distinct lists of variables, and which of them each store has.
     fn var_lists<'py>(&self, py: Python<'py>) -> PyResult<(Vec<Bound<'py, PyList>>, Vec<usize>)> {
-        self.0.read_all(py, MappedCollection::var_list, |lists| {
-            let mut distinct: Vec<&Strings> = Vec::new();
-            let mut positions = Vec::with_capacity(lists.len());
-            for names in &lists {
-                // Equal lists are mostly one and the same, which comparing the address finds first.
-                let same = |other: &&Strings| std::ptr::eq(*other, &**names) || **other == **names;
-                positions.push(distinct.iter().position(same).unwrap_or(distinct.len()));
-                if positions.last() == Some(&distinct.len()) {
-                    distinct.push(names);
+        self.opened
+            .read_all(py, MappedCollection::var_list, |lists| {
+                let mut distinct: Vec<&Strings> = Vec::new();
+                let mut positions = Vec::with_capacity(lists.len());
+                for names in &lists {
+                    // Equal lists are mostly one and the same, which comparing the address finds first.
+                    let same =
+                        |other: &&Strings| std::ptr::eq(*other, &**names) || **other == **names;
+                    positions.push(distinct.iter().position(same).unwrap_or(distinct.len()));
+                    if positions.last() == Some(&distinct.len()) {
+                        distinct.push(names);
+                    }
                 }
-            }
-            let lists: PyResult<Vec<_>> = distinct
-                .into_iter()
-                .map(|names| PyList::new(py, names.iter()))
-                .collect();
-            Ok((lists?, positions))
-        })
+                let lists: PyResult<Vec<_>> = distinct
+                    .into_iter()
+                    .map(|names| PyList::new(py, names.iter()))
+                    .collect();
+                Ok((lists?, positions))
+            })
     }
 
     fn var_indices<'py>(
@@ -105,7 +114,7 @@ impl Mapped {
                 position.into()
             }
         };
-        self.0.read(
+        self.opened.read(
             py,
             |collection| {
                 Ok(collection.var_indices().map(|lists| {
@@ -123,7 +132,7 @@ impl Mapped {
 
     /// The row in its store of each observation.
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
-        self.0.read(
+        self.opened.read(
             py,
             |collection| {
                 (0..collection.n_obs())
@@ -135,12 +144,12 @@ impl Mapped {
     }
 
     fn check_vars_sorted(&self, py: Python<'_>, ascending: bool) -> PyResult<bool> {
-        self.0
+        self.opened
             .read_all(py, |collection| collection.check_vars_sorted(ascending), Ok)
     }
 
     fn check_vars_non_aligned(&self, py: Python<'_>, vars: Vec<String>) -> PyResult<Vec<usize>> {
-        self.0.read_all(
+        self.opened.read_all(
             py,
             |collection| collection.check_vars_non_aligned(&vars),
             Ok,
@@ -148,7 +157,7 @@ impl Mapped {
     }
 
     fn sample<'py>(&self, py: Python<'py>, index: u64) -> PyResult<Bound<'py, PyDict>> {
-        self.0.read_all(
+        self.opened.read_all(
             py,
             |collection| collection.get(index),
             |sample| value::sample(py, sample),
@@ -161,7 +170,7 @@ impl Mapped {
         indices: PyReadonlyArray1<'py, i64>,
     ) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let indices = unsigned(&indices);
-        self.0.read_all(
+        self.opened.read_all(
             py,
             |collection| {
                 let samples = indices.iter().map(|&index| collection.get(index));
@@ -180,20 +189,20 @@ impl Mapped {
         indices: PyReadonlyArray1<'py, i64>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let indices = unsigned(&indices);
-        self.0.read_all(
+        self.opened.read_all(
             py,
-            |collection| collection.batch(&indices, BatchFormat::Dense),
-            |batch| value::batch(py, batch, None),
+            |collection| collection.batch_reusing(&indices, BatchFormat::Dense, &self.buffers),
+            |batch| value::batch(py, batch, &self.buffers),
         )
     }
 
     fn loader(&self, py: Python<'_>, options: LoaderArgument) -> PyResult<Loader> {
-        self.0
+        self.opened
             .tell(py, |collection| Loader::new(py, collection, options))
     }
 
     fn merged_labels<'py>(&self, py: Python<'py>, key: String) -> PyResult<Bound<'py, PyAny>> {
-        self.0.read_all(
+        self.opened.read_all(
             py,
             |collection| collection.get_typed_labels(&key),
             |(labels, data_type)| value::label_array(py, labels, data_type),
@@ -201,7 +210,7 @@ impl Mapped {
     }
 
     fn merged_categories<'py>(&self, py: Python<'py>, key: String) -> PyResult<Bound<'py, PyList>> {
-        self.0.read_all(
+        self.opened.read_all(
             py,
             |collection| collection.get_merged_categories(&key),
             |labels| value::labels(py, labels),
@@ -214,7 +223,7 @@ impl Mapped {
         keys: Vec<String>,
         scaler: Option<f64>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        self.0.read_all(
+        self.opened.read_all(
             py,
             |collection| collection.get_label_weights(&keys, scaler),
             |weights| Ok(PyArray1::from_vec(py, weights)),
@@ -227,7 +236,7 @@ impl Mapped {
         keys: Vec<String>,
         scaler: Option<f64>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        self.0.read_all(
+        self.opened.read_all(
             py,
             |collection| collection.get_category_weights(&keys, scaler),
             |weights| {

@@ -9,7 +9,7 @@ use numpy::PyArray1;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::lent::lend;
 
@@ -47,22 +47,22 @@ impl Imported {
 
 /// An array of the same type and shape over the same memory.
 pub(crate) fn array(py: Python<'_>, values: NumericArray) -> Object<'_> {
-    array_of(py, values, None)
+    shaped(py, values, |words| Ok(PyArray1::from_vec(py, words)))
 }
 
 /// The same, whose memory goes to `buffers` once Python lets go of it.
-fn array_of<'py>(
+fn lent_array<'py>(py: Python<'py>, values: NumericArray, buffers: &Arc<Buffers>) -> Object<'py> {
+    shaped(py, values, |words| lend(py, words, buffers))
+}
+
+fn shaped<'py>(
     py: Python<'py>,
     values: NumericArray,
-    buffers: Option<&Arc<Buffers>>,
+    own: impl FnOnce(Vec<u64>) -> PyResult<Bound<'py, PyArray1<u64>>>,
 ) -> Object<'py> {
-    let shape = values.shape().to_vec();
+    let shape = PyTuple::new(py, values.shape())?;
     let data_type = values.data_type().to_string();
-    let words = match buffers {
-        Some(buffers) => lend(py, values.into_words(), buffers)?,
-        None => PyArray1::from_vec(py, values.into_words()),
-    };
-    let shape = pyo3::types::PyTuple::new(py, shape)?;
+    let words = own(values.into_words())?;
     NDARRAY.get(py)?.call1((shape, data_type, words))
 }
 
@@ -115,18 +115,18 @@ pub(crate) fn sample(py: Python<'_>, sample: Sample) -> PyResult<Bound<'_, PyDic
 }
 
 /// A batch as a dict with the keys of samples: arrays whose first axis are the observations, the
-/// parts of sparse matrices, and lists of text. Matrices are lent from `buffers`, if there are any.
+/// parts of sparse matrices, and lists of text. The memory of matrices goes to `buffers` once Python lets go of it.
 pub(crate) fn batch<'py>(
     py: Python<'py>,
     batch: Batch,
-    buffers: Option<&Arc<Buffers>>,
+    buffers: &Arc<Buffers>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
     dict.set_item("_store_idx", PyArray1::from_vec(py, batch.store_index))?;
     for (key, matrix) in batch.matrices {
         match matrix {
             InMemoryMatrix::Dense(values) => {
-                dict.set_item(key, array_of(py, values, buffers)?)?;
+                dict.set_item(key, lent_array(py, values, buffers)?)?;
             }
             InMemoryMatrix::Csr(csr) => dict.set_item(key, sparse(py, csr, buffers)?)?,
         }
@@ -138,12 +138,12 @@ pub(crate) fn batch<'py>(
 }
 
 /// The parts of a sparse matrix by rows: values, columns, row pointers, and its shape.
-fn sparse<'py>(py: Python<'py>, csr: CsrMatrix, buffers: Option<&Arc<Buffers>>) -> Object<'py> {
+fn sparse<'py>(py: Python<'py>, csr: CsrMatrix, buffers: &Arc<Buffers>) -> Object<'py> {
     let shape = (csr.n_rows(), csr.n_columns());
     let (data, indices, indptr) = csr.into_parts();
     let indptr = PyArray1::from_vec(py, indptr);
-    let data = array_of(py, data, buffers)?;
-    let indices = array_of(py, indices, buffers)?;
+    let data = lent_array(py, data, buffers)?;
+    let indices = lent_array(py, indices, buffers)?;
     (data, indices, indptr, shape).into_bound_py_any(py)
 }
 

@@ -1,5 +1,6 @@
 //! Putting rows from several stores into one output, in the order in which they were asked for.
 
+use bytemuck::Zeroable;
 use rayon::prelude::*;
 
 use super::buffer::Buffers;
@@ -41,8 +42,12 @@ pub(super) fn dense(
 ) -> Result<NumericArray> {
     let width: usize = shape.row_shape.iter().product();
     let full = [&[placed.slots.len()], shape.row_shape.as_slice()].concat();
-    let mut out =
-        NumericArray::reusing(shape.data_type.clone(), full, |words| buffers.take(words))?;
+    let mut is_new = false;
+    let mut out = NumericArray::reusing(shape.data_type.clone(), full, |words| {
+        let taken = buffers.take(words);
+        is_new = taken.is_empty();
+        taken
+    })?;
     if width == 0 {
         return Ok(out);
     }
@@ -50,6 +55,10 @@ pub(super) fn dense(
         let values: &mut [T] = bytemuck::cast_slice_mut(out.bytes_mut());
         let write = |(row, &slot): (&mut [T], &Slot)| {
             let (held, number, map) = placed.row(slot);
+            // New memory is all zeros.
+            if !is_new && !held.writes_all(map) {
+                row.fill(T::zeroed());
+            }
             held.write_dense(number, map, row);
         };
         if size_of_val(values) < PARALLEL_BYTES {

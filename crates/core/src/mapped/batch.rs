@@ -74,7 +74,7 @@ impl Batch {
             .map(|(_, column)| column)
     }
 
-    /// Gives the memory of the matrices to the next batches of a loader.
+    /// Gives the memory of the matrices to the next batches.
     pub fn recycle(self, buffers: &Buffers) {
         for (_, matrix) in self.matrices {
             match matrix {
@@ -114,13 +114,26 @@ impl MappedCollection {
     /// asked for lacks a matrix, or their rows differ in length (without a join, in `raw.X` or in
     /// obsm); `Corrupt`, `Unsupported` or `Storage` if rows can't be read.
     pub fn batch(&self, indices: &[u64], format: BatchFormat) -> Result<Batch> {
+        self.batch_reusing(indices, format, &Buffers::new())
+    }
+
+    /// The same in memory of earlier batches, which [`Batch::recycle`] gave to `buffers`.
+    ///
+    /// # Errors
+    /// As [`MappedCollection::batch`].
+    pub fn batch_reusing(
+        &self,
+        indices: &[u64],
+        format: BatchFormat,
+        buffers: &Buffers,
+    ) -> Result<Batch> {
         let selection = Selection::new(self, indices)?;
         let window = Window::read(self, selection, &Allowance::unlimited())?;
         let obs = self.batch_obs(window.selection())?;
         let slots = window.selection().slots();
         Ok(Batch {
             store_index: window.store_index(slots),
-            matrices: window.matrices(self, slots, format, &Buffers::new())?,
+            matrices: window.matrices(self, slots, format, buffers)?,
             obs,
         })
     }

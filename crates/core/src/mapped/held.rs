@@ -94,14 +94,16 @@ impl HeldRows {
         }
     }
 
-    /// Writes every value of a row into `out`, whose columns `map` gives; without one they are the
-    /// stored ones.
+    /// Whether a dense output gets every value of its row from [`HeldRows::write_dense`].
+    pub(super) fn writes_all(&self, map: Option<&VarMap>) -> bool {
+        matches!(self, Self::Dense { .. }) && map.is_none()
+    }
+
+    /// Writes the values of a row into `out`, which is all zeros, to the columns that `map` gives;
+    /// without one they are the stored ones.
     pub(super) fn write_dense<T: Small>(&self, row: usize, map: Option<&VarMap>, out: &mut [T]) {
         match self {
             Self::Dense { width, values } => {
-                if map.is_some() {
-                    out.fill(T::zeroed());
-                }
                 let mut column = 0;
                 for (block, stretch) in values.stretches(row * width..(row + 1) * width) {
                     let length = stretch.len();
@@ -110,7 +112,6 @@ impl HeldRows {
                 }
             }
             Self::Csr { .. } => {
-                out.fill(T::zeroed());
                 self.for_each_stretch(row, |columns, values| match columns {
                     Either::U16(columns) => scatter(columns, u32::from, values, map, out),
                     Either::U32(columns) => scatter(columns, |column| column, values, map, out),
