@@ -364,7 +364,8 @@ fn an_epoch_that_is_dropped_leaves_no_thread() {
             epoch.by_ref().take(taken).filter(Result::is_ok).count(),
             taken
         );
-        assert!(loader_threads() > 0);
+        // Threads that have made a batch have their names.
+        assert!(taken == 0 || loader_threads() > 0);
         let start = Instant::now();
         drop(epoch);
         assert_eq!(loader_threads(), 0);

@@ -10,6 +10,7 @@ mod allowance;
 mod assemble;
 mod batch;
 mod buffer;
+mod chunk_cache;
 mod csc;
 mod encoder;
 mod filter;
@@ -44,6 +45,7 @@ pub use sample::{ObsValue, Sample};
 use crate::anndata::{BackedAnnData, MatrixKey};
 use crate::error::{Error, Result};
 use crate::store::{DataType, Store, StoreFormats, Strings};
+use chunk_cache::ChunkCache;
 use join::VarJoin;
 use options::Keys;
 use source::Source;
@@ -98,10 +100,11 @@ impl MappedCollection {
         let data = data?;
         keys.check_present(&data)?;
         let vars = VarJoin::new(&data, options.join)?;
+        let cache = Arc::new(ChunkCache::new(options.chunk_cache));
         let opened: Result<Vec<_>> = data
             .into_par_iter()
             .enumerate()
-            .map(|(index, data)| Source::open(data, &keys, vars.map(index), options))
+            .map(|(index, data)| Source::open(data, &keys, vars.map(index), options, &cache))
             .collect();
         let mut sources = opened?;
         let encoders = encoder::build(&mut sources, &keys, options)?;

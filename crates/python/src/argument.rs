@@ -56,6 +56,7 @@ pub(crate) struct OptionsArgument {
     cache_categories: bool,
     dtype: Option<String>,
     cache_dir: Option<PathBuf>,
+    chunk_cache: u64,
 }
 
 impl OptionsArgument {
@@ -99,7 +100,8 @@ impl OptionsArgument {
                 }
             })
             .cache_categories(self.cache_categories)
-            .dtype(dtype);
+            .dtype(dtype)
+            .chunk_cache(self.chunk_cache);
         for (column, values) in self.obs_filter {
             options = options.obs_filter(column, values.into_iter().map(label));
         }

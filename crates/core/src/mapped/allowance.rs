@@ -6,24 +6,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bounds one read that many threads work on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Allowance {
     spent: AtomicUsize,
-    limit: Option<usize>,
+    limit: usize,
     cancelled: Arc<AtomicBool>,
 }
 
 impl Allowance {
-    /// No bounds.
-    pub(super) fn unlimited() -> Self {
-        Self::default()
-    }
-
     /// At most `bytes` bytes, and only until `cancelled` is set.
     pub(super) fn new(bytes: usize, cancelled: Arc<AtomicBool>) -> Self {
         Self {
             spent: AtomicUsize::new(0),
-            limit: Some(bytes),
+            limit: bytes,
             cancelled,
         }
     }
@@ -38,7 +33,7 @@ impl Allowance {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Cancelled, "reading was stopped"));
         }
-        if self.limit.is_some_and(|limit| spent > limit) {
+        if spent > self.limit {
             return Err(Error::new(
                 ErrorKind::Cancelled,
                 "the rows take more memory than was set aside for them",
@@ -47,13 +42,8 @@ impl Allowance {
         Ok(())
     }
 
-    /// The bytes taken so far.
-    pub(super) fn spent(&self) -> usize {
-        self.spent.load(Ordering::Relaxed)
-    }
-
     /// Whether more was asked for than there is.
     pub(super) fn is_exhausted(&self) -> bool {
-        self.limit.is_some_and(|limit| self.spent() > limit)
+        self.spent.load(Ordering::Relaxed) > self.limit
     }
 }

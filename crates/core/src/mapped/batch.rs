@@ -1,7 +1,6 @@
 //! Many observations at once, each store's rows read together.
 
 use super::MappedCollection;
-use super::allowance::Allowance;
 use super::buffer::Buffers;
 use super::selection::Selection;
 use super::source::{MISSING_CODE, ObsRows};
@@ -128,7 +127,7 @@ impl MappedCollection {
         buffers: &Buffers,
     ) -> Result<Batch> {
         let selection = Selection::new(self, indices)?;
-        let window = Window::read(self, selection, &Allowance::unlimited())?;
+        let window = Window::read(self, selection, None)?;
         let obs = self.batch_obs(window.selection())?;
         let slots = window.selection().slots();
         Ok(Batch {

@@ -72,6 +72,9 @@ pub struct MappedOptions {
     /// Where matrices that are compressed by columns are kept after their conversion. Default:
     /// a directory of the user's cache (`$XDG_CACHE_HOME/anndex` or `~/.cache/anndex`).
     pub cache_dir: Option<PathBuf>,
+    /// The bytes that decoded chunks may take which single samples and batches come back to;
+    /// loaders have a budget of their own. Default: 256 MiB.
+    pub chunk_cache: u64,
 }
 
 impl Default for MappedOptions {
@@ -89,6 +92,7 @@ impl Default for MappedOptions {
             dtype: None,
             stream: false,
             cache_dir: None,
+            chunk_cache: 256 << 20,
         }
     }
 }
@@ -166,6 +170,12 @@ impl MappedOptions {
     /// Sets [`MappedOptions::stream`].
     pub fn stream(mut self, stream: bool) -> Self {
         self.stream = stream;
+        self
+    }
+
+    /// Sets [`MappedOptions::chunk_cache`].
+    pub fn chunk_cache(mut self, bytes: u64) -> Self {
+        self.chunk_cache = bytes;
         self
     }
 

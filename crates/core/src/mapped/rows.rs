@@ -1,19 +1,19 @@
 //! Reading rows of one stored matrix: row numbers in, packed values out.
 
 mod scratch;
+mod stored;
 mod tasks;
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::allowance::Allowance;
+use super::chunk_cache::ChunkCache;
 use super::held::{HeldRows, Pieces};
 use super::pack::{Columns, Packed};
 use crate::anndata::{Matrix, SparseFormat, SparseMatrix};
 use crate::error::{Error, Result};
-use crate::store::{Array, DataType, NumericArray, Span};
-use tasks::{Task, Tasks};
+use crate::store::{DataType, NumericArray, Span};
+use stored::StoredArray;
 
 /// A matrix opened for reading rows. Nothing but values is fetched per call.
 #[derive(Debug)]
@@ -27,10 +27,10 @@ pub(super) struct MatrixRows {
 
 #[derive(Debug)]
 enum Parts {
-    Dense(Arc<dyn Array>),
+    Dense(StoredArray),
     Csr {
-        data: Arc<dyn Array>,
-        indices: Arc<dyn Array>,
+        data: StoredArray,
+        indices: StoredArray,
         /// 8 bytes per row, so that finding a row costs no read.
         indptr: Vec<u64>,
     },
@@ -38,7 +38,7 @@ enum Parts {
 
 impl MatrixRows {
     /// Opens a dense matrix or one that is compressed by rows.
-    pub(super) fn open(matrix: &Matrix) -> Result<Self> {
+    pub(super) fn open(matrix: &Matrix, cache: Arc<ChunkCache>) -> Result<Self> {
         let shape = matrix.shape();
         let row_shape = shape
             .iter()
@@ -47,8 +47,8 @@ impl MatrixRows {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| Error::unsupported("more than 2^32 - 1 columns"))?;
         let parts = match matrix {
-            Matrix::Dense(dense) => Parts::Dense(dense.array().clone()),
-            Matrix::Sparse(sparse) => Self::open_csr(sparse)?,
+            Matrix::Dense(dense) => Parts::Dense(StoredArray::new(dense.array().clone(), cache)),
+            Matrix::Sparse(sparse) => Self::open_csr(sparse, cache)?,
         };
         Ok(Self {
             path: matrix.path().to_owned(),
@@ -57,13 +57,13 @@ impl MatrixRows {
         })
     }
 
-    fn open_csr(sparse: &SparseMatrix) -> Result<Parts> {
+    fn open_csr(sparse: &SparseMatrix, cache: Arc<ChunkCache>) -> Result<Parts> {
         if sparse.format() != SparseFormat::Csr {
             return Err(Error::unsupported("rows of a matrix compressed by columns"));
         }
         Ok(Parts::Csr {
-            data: sparse.data().clone(),
-            indices: sparse.indices().clone(),
+            data: StoredArray::new(sparse.data().clone(), cache.clone()),
+            indices: StoredArray::new(sparse.indices().clone(), cache),
             indptr: sparse.read_indptr()?,
         })
     }
@@ -76,25 +76,16 @@ impl MatrixRows {
     /// The stored type of the values.
     pub(super) fn data_type(&self) -> &DataType {
         match &self.parts {
-            Parts::Dense(array) | Parts::Csr { data: array, .. } => &array.info().data_type,
+            Parts::Dense(array) | Parts::Csr { data: array, .. } => array.data_type(),
         }
-    }
-
-    /// Extent along axis 0 of what is decoded at once; `None` if the bytes lie there as they are.
-    fn chunk_rows(array: &dyn Array) -> Option<u64> {
-        let info = array.info();
-        let rows = *info.chunk_shape.as_ref()?.first()?;
-        (!info.filters.is_empty()).then_some(rows.max(1))
     }
 
     /// Whether values have to be decoded, so that reading rows together costs less than one by
     /// one.
     pub(super) fn is_encoded(&self) -> bool {
         match &self.parts {
-            Parts::Dense(array) => Self::chunk_rows(&**array).is_some(),
-            Parts::Csr { data, indices, .. } => Self::chunk_rows(&**data)
-                .or(Self::chunk_rows(&**indices))
-                .is_some(),
+            Parts::Dense(array) => array.is_encoded(),
+            Parts::Csr { data, indices, .. } => data.is_encoded() || indices.is_encoded(),
         }
     }
 
@@ -124,7 +115,8 @@ impl MatrixRows {
     }
 
     /// Reads `rows`, which are sorted, distinct and in range, converted to `data_type`. Chunks
-    /// are decoded on all of rayon's threads, each of them once.
+    /// are decoded on rayon's threads, each of them once: whatever fits into `allowance`, or, with
+    /// none, by way of the cache of chunks.
     ///
     /// # Errors
     /// `Corrupt`, `Unsupported` or `Storage` if rows can't be read; `Cancelled` if `allowance`
@@ -133,27 +125,15 @@ impl MatrixRows {
         &self,
         rows: &[u64],
         data_type: &DataType,
-        allowance: &Allowance,
+        allowance: Option<&Allowance>,
     ) -> Result<HeldRows> {
-        let pack = |stored: &DataType, bytes: &[u8]| -> Result<Packed> {
-            let packed = if stored == data_type {
-                Packed::new(data_type, bytes)
-            } else {
-                let count = bytes.len() / stored.fixed_size()?;
-                let values = NumericArray::from_bytes(stored.clone(), [count], bytes)?;
-                Packed::new(data_type, values.cast(data_type)?.bytes())
-            }?;
-            allowance.spend(packed.bytes())?;
-            Ok(packed)
-        };
         match &self.parts {
             Parts::Dense(array) => {
                 let spans = join_spans(rows.iter().map(|&row| Span::new(row, row + 1)));
-                let values =
-                    read_pieces(&**array, &spans, pack).map_err(|error| self.locate(error, ""))?;
+                let values = read_values(array, &spans, data_type, allowance);
                 Ok(HeldRows::Dense {
                     width: self.row_shape.iter().product(),
-                    values,
+                    values: values.map_err(|error| self.locate(error, ""))?,
                 })
             }
             Parts::Csr {
@@ -170,21 +150,16 @@ impl MatrixRows {
                     count += (indptr[row + 1] - indptr[row]) as usize;
                     starts.push(count);
                 }
-                allowance.spend(size_of_val(starts.as_slice()))?;
+                spend(allowance, size_of_val(starts.as_slice()))?;
                 let stretch =
                     |&row: &u64| Span::new(indptr[row as usize], indptr[row as usize + 1]);
                 let spans = join_spans(rows.iter().map(stretch));
-                let pack_columns = |stored: &DataType, bytes: &[u8]| -> Result<Columns> {
-                    let columns = Columns::new(stored, bytes, self.n_columns())?;
-                    allowance.spend(columns.bytes())?;
-                    Ok(columns)
-                };
-                let read_columns = || read_pieces(&**indices, &spans, pack_columns);
-                let read_values = || read_pieces(&**data, &spans, pack);
+                let columns = || read_columns(indices, &spans, self.n_columns(), allowance);
+                let values = || read_values(data, &spans, data_type, allowance);
                 let (columns, values) = if self.is_encoded() {
-                    rayon::join(read_columns, read_values)
+                    rayon::join(columns, values)
                 } else {
-                    (read_columns(), read_values())
+                    (columns(), values())
                 };
                 Ok(HeldRows::Csr {
                     starts,
@@ -200,39 +175,48 @@ impl MatrixRows {
     }
 }
 
-/// Reads `spans` in tasks of whole chunks, and packs what each of them gives.
-fn read_pieces<B: Send + Sync>(
-    array: &dyn Array,
+fn read_values(
+    array: &StoredArray,
     spans: &[Span],
-    pack: impl Fn(&DataType, &[u8]) -> Result<B> + Sync,
-) -> Result<Pieces<B>> {
-    let info = array.info();
-    let row_bytes = info.row_bytes()?;
-    let row_elements = usize::try_from(info.row_elements()?)
-        .map_err(|_| Error::corrupt(format!("the shape {:?} is not possible", info.shape)))?;
-    let tasks = Tasks::new(spans, MatrixRows::chunk_rows(array), row_bytes);
-    let read = |task: &Task| -> Result<(Arc<B>, usize)> {
-        let rows = usize::try_from(task.rows).unwrap_or(usize::MAX);
-        let bytes = rows
-            .checked_mul(row_bytes)
-            .ok_or_else(|| Error::corrupt("a row is larger than memory"))?;
-        scratch::with(bytes, |buffer| {
-            array.read_spans(tasks.spans(task), buffer)?;
-            Ok((
-                Arc::new(pack(&info.data_type, buffer)?),
-                rows * row_elements,
-            ))
-        })
+    data_type: &DataType,
+    allowance: Option<&Allowance>,
+) -> Result<Pieces<Packed>> {
+    let pack = |stored: &DataType, bytes: &[u8]| -> Result<Packed> {
+        let packed = if stored == data_type {
+            Packed::new(data_type, bytes)
+        } else {
+            let count = bytes.len() / stored.fixed_size()?;
+            let values = NumericArray::from_bytes(stored.clone(), [count], bytes)?;
+            Packed::new(data_type, values.cast(data_type)?.bytes())
+        }?;
+        spend(allowance, packed.bytes())?;
+        Ok(packed)
     };
-    let blocks: Vec<_> = match tasks.all() {
-        [one] => vec![read(one)?],
-        all => all.par_iter().map(read).collect::<Result<_>>()?,
-    };
-    let mut pieces = Pieces::new();
-    for (block, length) in blocks {
-        pieces.push(block, 0, length);
+    match allowance {
+        Some(_) => array.read(spans, pack),
+        None => array.read_cached(spans, array.data_type() != data_type, pack),
     }
-    Ok(pieces)
+}
+
+fn read_columns(
+    array: &StoredArray,
+    spans: &[Span],
+    n_columns: usize,
+    allowance: Option<&Allowance>,
+) -> Result<Pieces<Columns>> {
+    let pack = |stored: &DataType, bytes: &[u8]| -> Result<Columns> {
+        let columns = Columns::new(stored, bytes, n_columns)?;
+        spend(allowance, columns.bytes())?;
+        Ok(columns)
+    };
+    match allowance {
+        Some(_) => array.read(spans, pack),
+        None => array.read_cached(spans, false, pack),
+    }
+}
+
+fn spend(allowance: Option<&Allowance>, bytes: usize) -> Result<()> {
+    allowance.map_or(Ok(()), |allowance| allowance.spend(bytes))
 }
 
 /// Joins neighbouring spans and drops empty ones.

@@ -1,7 +1,6 @@
 //! Single observations.
 
 use super::MappedCollection;
-use super::allowance::Allowance;
 use super::assemble::{self, PlacedRows};
 use super::buffer::Buffers;
 use super::selection::Slot;
@@ -69,7 +68,7 @@ impl MappedCollection {
                 continue;
             };
             let data_type = self.dtype.as_ref().unwrap_or_else(|| rows.data_type());
-            let held = rows.read(&[row], data_type, &Allowance::unlimited());
+            let held = rows.read(&[row], data_type, None);
             let held = held.map_err(located)?;
             let shape = MatrixShape {
                 data_type: data_type.clone(),

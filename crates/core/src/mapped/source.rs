@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::chunk_cache::ChunkCache;
 use super::csc;
 use super::encoder::Encoder;
 use super::filter;
@@ -54,6 +55,7 @@ impl Source {
         keys: &Keys,
         var_map: Option<Arc<VarMap>>,
         options: &MappedOptions,
+        cache: &Arc<ChunkCache>,
     ) -> Result<Self> {
         let location = data.store().location().to_owned();
         let open = || -> Result<Self> {
@@ -61,7 +63,7 @@ impl Source {
             let matrices: Result<Vec<_>> = keys
                 .matrices
                 .iter()
-                .map(|key| open_matrix(&data, key, options, &mut notices))
+                .map(|key| open_matrix(&data, key, options, cache, &mut notices))
                 .collect();
             let columns: Result<Vec<_>> = keys
                 .obs
@@ -227,6 +229,7 @@ fn open_matrix(
     data: &BackedAnnData,
     key: &MatrixKey,
     options: &MappedOptions,
+    cache: &Arc<ChunkCache>,
     notices: &mut Vec<String>,
 ) -> Result<Option<MatrixRows>> {
     let Some(matrix) = data.matrix(key)? else {
@@ -243,7 +246,7 @@ fn open_matrix(
         other => other,
     };
     let path = by_rows.path().to_owned();
-    MatrixRows::open(&by_rows)
+    MatrixRows::open(&by_rows, cache.clone())
         .map_err(|error: Error| error.with("node", format!("/{path}")))
         .map(Some)
 }

@@ -41,16 +41,19 @@ pub(super) struct MatrixShape {
 }
 
 impl Window {
-    /// Reads observations in any order, any of them more than once, on rayon's threads.
+    /// Reads observations in any order, any of them more than once, on rayon's threads: as much as
+    /// `allowance` lets it, or, with none, by way of the cache of chunks.
     ///
     /// # Errors
     /// As [`MappedCollection::batch`]; `Cancelled` if `allowance` ran out.
     pub(super) fn read(
         mapped: &MappedCollection,
         selection: Selection,
-        allowance: &Allowance,
+        allowance: Option<&Allowance>,
     ) -> Result<Self> {
-        allowance.spend(selection.bytes())?;
+        if let Some(allowance) = allowance {
+            allowance.spend(selection.bytes())?;
+        }
         let matrices: Result<Vec<_>> = (0..mapped.keys.matrices.len())
             .map(|key| {
                 let sources = selection.groups().iter().map(|group| group.source);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict, TypeGuard, cast
@@ -17,9 +18,11 @@ __all__ = [
     "Keys",
     "Options",
     "absolute_paths",
+    "byte_count",
     "conditions",
     "dtype_name",
     "key_list",
+    "number",
     "unknown_label",
 ]
 
@@ -41,6 +44,7 @@ class Options(TypedDict):
     cache_categories: bool
     dtype: str | None
     cache_dir: str | None
+    chunk_cache: int
 
 
 def absolute_paths(paths: Iterable[AnyPath]) -> list[str]:
@@ -136,3 +140,32 @@ def _listed(name: str, values: Any) -> list[Any]:
         return list(values)
     except TypeError:
         raise InvalidTypeError(f"{name} must be a list, but is {values!r}") from None
+
+
+def number(name: str, value: Any) -> int:
+    """Check a whole number from 0."""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        checked = int(cast("int", value))
+        if checked >= 0:
+            return checked
+    raise InvalidInputError(f"{name} must be an integer from 0, but is {value!r}")
+
+
+_UNITS = {
+    "": 1,
+    "B": 1,
+    **{f"{unit}iB": 1 << 10 * power for power, unit in enumerate("KMGT", 1)},
+    **{f"{unit}B": 1000**power for power, unit in enumerate("KMGT", 1)},
+}
+
+
+def byte_count(memory: int | str) -> int:
+    """Read a number of bytes, such as ``"2GiB"``."""
+    if not isinstance(memory, str):
+        return number("memory", memory)
+    matched = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", memory.strip())
+    if matched is None or matched[2] not in _UNITS:
+        raise InvalidInputError(
+            f'memory must be bytes, such as 500_000_000, "500MB" or "2GiB", but is {memory!r}'
+        )
+    return int(float(matched[1]) * _UNITS[matched[2]])

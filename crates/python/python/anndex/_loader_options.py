@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ from typing import Any, TypedDict, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from anndex._arguments import number
 from anndex.errors import InvalidInputError, InvalidTypeError
 
-__all__ = ["LoaderOptions", "WeightedSampler", "add_sampler", "byte_count", "number", "part"]
+__all__ = ["LoaderOptions", "WeightedSampler", "add_sampler", "part"]
 
 
 class LoaderOptions(TypedDict):
@@ -86,15 +86,6 @@ def part(rank: int | None, world_size: int | None) -> tuple[int, int]:
     return distributed.get_rank(), distributed.get_world_size()
 
 
-def number(name: str, value: Any) -> int:
-    """Check a whole number from 0."""
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
-        checked = int(cast("int", value))
-        if checked >= 0:
-            return checked
-    raise InvalidInputError(f"{name} must be an integer from 0, but is {value!r}")
-
-
 def _indices(sampler: Any, n_obs: int) -> list[int]:
     indices: NDArray[Any] = np.asarray(sampler)
     if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
@@ -103,23 +94,3 @@ def _indices(sampler: Any, n_obs: int) -> list[int]:
     if (indices < 0).any():
         raise InvalidInputError(f"an index of the sampler is out of range: there are {n_obs}")
     return [int(index) for index in indices]
-
-
-_UNITS = {
-    "": 1,
-    "B": 1,
-    **{f"{unit}iB": 1 << 10 * power for power, unit in enumerate("KMGT", 1)},
-    **{f"{unit}B": 1000**power for power, unit in enumerate("KMGT", 1)},
-}
-
-
-def byte_count(memory: int | str) -> int:
-    """Read a number of bytes, such as ``"2GiB"``."""
-    if not isinstance(memory, str):
-        return number("memory", memory)
-    matched = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", memory.strip())
-    if matched is None or matched[2] not in _UNITS:
-        raise InvalidInputError(
-            f'memory must be bytes, such as 500_000_000, "500MB" or "2GiB", but is {memory!r}'
-        )
-    return int(float(matched[1]) * _UNITS[matched[2]])

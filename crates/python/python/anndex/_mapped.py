@@ -64,6 +64,9 @@ class MappedCollection(OpenedFiles, MapStyle):
         No effect: reads share no state between processes. It is here for those who pass it.
     dtype : str or dtype, optional
         Convert layers and obsm to this type. Default: as stored.
+    chunk_cache : int or str, default "256MiB"
+        What decoded chunks may take that samples and batches come back to, in bytes. A `loader` has
+        a budget of its own.
 
     Attributes
     ----------
@@ -128,6 +131,8 @@ class MappedCollection(OpenedFiles, MapStyle):
         cache_categories: bool = True,
         parallel: bool = False,
         dtype: DTypeLike | None = None,
+        *,
+        chunk_cache: int | str = "256MiB",
     ) -> None:
         paths = arguments.absolute_paths(path_list)
         self.path_list = list(path_list)
@@ -158,6 +163,7 @@ class MappedCollection(OpenedFiles, MapStyle):
             "cache_categories": bool(cache_categories),
             "dtype": arguments.dtype_name(dtype),
             "cache_dir": None,
+            "chunk_cache": arguments.byte_count(chunk_cache),
         }
         super().__init__(paths, options)
         self._encoded = frozenset(self.encoders)
@@ -301,11 +307,11 @@ class MappedCollection(OpenedFiles, MapStyle):
             )
         rank, world_size = loader_options.part(rank, world_size)
         options: loader_options.LoaderOptions = {
-            "batch_size": loader_options.number("batch_size", batch_size),
+            "batch_size": arguments.number("batch_size", batch_size),
             "shuffle": "exact" if shuffle is True else shuffle or None,
-            "seed": loader_options.number("seed", seed),
-            "block_size": loader_options.number("block_size", block_size),
-            "window_size": loader_options.number("window_size", window_size),
+            "seed": arguments.number("seed", seed),
+            "block_size": arguments.number("block_size", block_size),
+            "window_size": arguments.number("window_size", window_size),
             "weights": None,
             "replacement": True,
             "num_samples": None,
@@ -314,8 +320,8 @@ class MappedCollection(OpenedFiles, MapStyle):
             "drop_last": bool(drop_last),
             "rank": rank,
             "world_size": world_size,
-            "memory": loader_options.byte_count(memory),
-            "threads": loader_options.number("threads", threads),
+            "memory": arguments.byte_count(memory),
+            "threads": arguments.number("threads", threads),
         }
         unknown = loader_options.add_sampler(options, sampler, self.n_obs)
         return Loader(self, options, to, pin_memory, unknown)

@@ -131,7 +131,7 @@ impl Reader {
         let allowance = Allowance::new(room, self.cancelled.clone());
         let selection = Selection::new(&self.mapped, indices)?;
         let mapped = &self.mapped;
-        let read = || Window::read(mapped, selection, &allowance);
+        let read = || Window::read(mapped, selection, Some(&allowance));
         match self.threads.install(read) {
             Ok(window) => {
                 self.budget.observe(indices.len() as u64, window.bytes());
