@@ -32,7 +32,7 @@ pub(crate) struct Reading {
 
 impl Reading {
     /// The budget that our loader has if none is given, in MiB.
-    pub(crate) const DEFAULT_BUDGET: u32 = 2048;
+    pub(crate) const DEFAULT_BUDGET: u32 = 1024;
 
     const OURS: Self = Self {
         loader: "anndex",
