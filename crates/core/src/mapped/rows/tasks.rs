@@ -34,8 +34,14 @@ impl Tasks {
         let size = rows.saturating_mul(row_bytes)
             / (rayon::current_num_threads() as u64 * TASKS_PER_THREAD).max(1);
         let size = size.clamp(SMALLEST_TASK_BYTES, TASK_BYTES);
-        // What is not encoded may be cut anywhere, so it counts as chunks of one task each.
-        let chunk_rows = chunk_rows.unwrap_or(size / row_bytes).max(1);
+        // What is not encoded may be cut anywhere, so it counts as chunks of one task each. Little of
+        // it is one task, since waking another thread takes longer than copying it.
+        let chunk_rows = match chunk_rows {
+            Some(rows) => rows,
+            None if rows.saturating_mul(row_bytes) <= 2 * SMALLEST_TASK_BYTES => u64::MAX,
+            None => size / row_bytes,
+        };
+        let chunk_rows = chunk_rows.max(1);
         let chunk_bytes = chunk_rows.saturating_mul(row_bytes);
         let mut tasks = Self {
             spans: Vec::with_capacity(spans.len()),
