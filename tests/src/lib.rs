@@ -7,7 +7,8 @@ pub mod generate;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anndex_core::store::StoreFormats;
+use anndex_core::anndata::{AnnData, WriteOptions, write};
+use anndex_core::store::{Compression, StoreFormats};
 
 /// All formats, as the facade registers them.
 pub fn formats() -> StoreFormats {
@@ -58,4 +59,18 @@ fn anndata_files(directory: &Path) -> Vec<PathBuf> {
         directory.display()
     );
     paths
+}
+
+/// Writes an AnnData file in the format of its suffix.
+///
+/// # Panics
+/// If it can't be written.
+pub fn write_file(path: &Path, data: &AnnData, compression: Compression, chunk_elements: u64) {
+    let options = WriteOptions {
+        compression,
+        chunk_elements: Some(chunk_elements),
+    };
+    let mut writer = formats().create(path).expect("the file can be created");
+    write(&mut *writer, data, &options).expect("the file can be written");
+    writer.finish().expect("the file can be finished");
 }

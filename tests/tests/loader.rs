@@ -1,34 +1,21 @@
 //! The loader against batches that are asked for one by one: for all shuffles, samplers, formats,
-//! budgets and numbers of threads; and its end: early, by a damaged file, or in the middle.
+//! budgets and numbers of threads.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use anndex_core::ErrorKind;
-use anndex_core::anndata::{AnnData, CsrMatrix, DataFrame, InMemoryMatrix, WriteOptions, write};
+use anndex_core::anndata::{AnnData, InMemoryMatrix};
 use anndex_core::mapped::{
     Batch, BatchFormat, Join, Loader, LoaderBuilder, MappedCollection, MappedOptions, Sampler,
     Shuffle,
 };
-use anndex_core::store::{Compression, NumericArray};
-use anndex_tests::{formats, generate};
+use anndex_core::store::Compression;
+use anndex_tests::{formats, generate, write_file};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-
-fn write_file(path: &Path, data: &AnnData, compression: Compression, chunk_elements: u64) {
-    let mut writer = formats().create(path).unwrap();
-    let options = WriteOptions {
-        compression,
-        chunk_elements: Some(chunk_elements),
-    };
-    write(&mut *writer, data, &options).unwrap();
-    writer.finish().unwrap();
-}
 
 /// What a loader is made with, but for what must have no influence.
 #[derive(Debug, Clone)]
@@ -275,148 +262,4 @@ proptest! {
     fn an_epoch_is_the_same_however_it_is_read(case in case()) {
         check(&case)?;
     }
-}
-
-/// A file of 400 cells × 500 genes in small gzipped chunks.
-fn compressed(path: &Path) {
-    const GENES: usize = 500;
-    let mut columns = Vec::new();
-    let mut values = Vec::new();
-    let mut pointers = vec![0];
-    for cell in 0..400 {
-        for gene in (cell % 7..GENES).step_by(5) {
-            columns.push(gene as i32);
-            values.push((cell * gene % 90 + 1) as f32);
-        }
-        pointers.push(columns.len() as i64);
-    }
-    let data = NumericArray::from_values([values.len()], &values).unwrap();
-    let csr = CsrMatrix::new(GENES, data, columns, pointers).unwrap();
-    let names =
-        |prefix: &str, n: usize| DataFrame::new((0..n).map(|i| format!("{prefix}{i}")).collect());
-    let data = AnnData {
-        x: Some(InMemoryMatrix::Csr(csr)),
-        obs: names("cell", 400),
-        var: names("gene", GENES),
-        ..AnnData::default()
-    };
-    write_file(path, &data, Compression::Gzip(4), 1_000);
-}
-
-fn open(path: &Path) -> MappedCollection {
-    MappedCollection::open_paths(&formats(), &[path], &MappedOptions::default()).unwrap()
-}
-
-/// The number of the loader's threads in this process.
-fn loader_threads() -> usize {
-    let tasks = fs::read_dir("/proc/self/task").unwrap();
-    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    names.filter(|name| name.starts_with("anndex-")).count()
-}
-
-#[test]
-fn a_damaged_chunk_ends_the_epoch_with_its_place() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("damaged.h5ad");
-    compressed(&path);
-    let mapped = open(&path);
-    // Opening has read everything but values, so what is damaged now is found by the loader.
-    let length = fs::metadata(&path).unwrap().len();
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[length as usize / 8..length as usize * 7 / 8].fill(0xff);
-    fs::write(&path, bytes).unwrap();
-    for shuffle in [Shuffle::None, Shuffle::Exact { seed: 1 }] {
-        let loader = mapped
-            .loader()
-            .batch_size(16)
-            .shuffle(shuffle)
-            .build()
-            .unwrap();
-        let mut epoch = loader.epoch().unwrap();
-        let error = epoch
-            .find_map(Result::err)
-            .expect("the damage must be noticed");
-        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
-        assert_eq!(error.context("path"), Some(path.to_str().unwrap()));
-        let node = error.context("node").unwrap();
-        assert!(["/X/data", "/X/indices"].contains(&node), "{error:?}");
-        assert!(epoch.next().is_none(), "after an error there is nothing");
-        assert_eq!(loader_threads(), 0);
-    }
-}
-
-#[test]
-fn an_epoch_that_is_dropped_leaves_no_thread() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("whole.h5ad");
-    compressed(&path);
-    let mapped = open(&path);
-    let shuffle = Shuffle::Exact { seed: 1 };
-    let loader = mapped
-        .loader()
-        .batch_size(4)
-        .shuffle(shuffle)
-        .build()
-        .unwrap();
-    for taken in [0, 1, 5] {
-        let mut epoch = loader.epoch().unwrap();
-        assert_eq!(
-            epoch.by_ref().take(taken).filter(Result::is_ok).count(),
-            taken
-        );
-        // Threads that have made a batch have their names.
-        assert!(taken == 0 || loader_threads() > 0);
-        let start = Instant::now();
-        drop(epoch);
-        assert_eq!(loader_threads(), 0);
-        assert!(
-            start.elapsed() < Duration::from_secs(20),
-            "it must not read to the end"
-        );
-    }
-    // None of the first pass was had, so the second was over the same epoch.
-    assert_eq!(loader.state().epoch, 1);
-}
-
-#[test]
-fn parameters_that_make_no_sense_are_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("whole.h5ad");
-    compressed(&path);
-    let mapped = open(&path);
-    let weights = |n: usize, weight: f64| Sampler::Weighted {
-        weights: vec![weight; n].into(),
-        replacement: true,
-        num_samples: None,
-        seed: 0,
-    };
-    let wrong = [
-        mapped.loader().batch_size(0),
-        mapped.loader().rank(2, 2),
-        mapped.loader().rank(0, 0),
-        mapped.loader().shuffle(Shuffle::Block {
-            seed: 0,
-            rows: 0,
-            window: 1,
-        }),
-        mapped.loader().sampler(weights(3, 1.0)),
-        mapped.loader().sampler(weights(400, -1.0)),
-        mapped.loader().sampler(weights(400, 0.0)),
-        mapped.loader().sampler(Sampler::Indices([400].into())),
-        mapped
-            .loader()
-            .sampler(weights(400, 1.0))
-            .shuffle(Shuffle::Exact { seed: 0 }),
-    ];
-    for builder in wrong {
-        let error = builder.clone().build().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{builder:?}");
-    }
-    let mut closed = mapped.clone();
-    closed.close();
-    assert!(closed.loader().build().is_err());
-    let one = mapped.loader().batch_size(2).build().unwrap();
-    let other = mapped.loader().batch_size(3).build().unwrap();
-    let error = one.load_state(other.state()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }

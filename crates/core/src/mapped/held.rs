@@ -1,11 +1,13 @@
 //! Rows of a matrix in memory, as they were packed piece by piece, and writing them out.
 
+mod stretch;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::join::VarMap;
 use super::pack::{Columns, Packed, Small};
-use crate::store::NumericArray;
+use stretch::{ColumnStretch, ValueStretch, wide};
 
 /// One long sequence of elements that is held in pieces.
 #[derive(Debug)]
@@ -113,8 +115,10 @@ impl HeldRows {
             }
             Self::Csr { .. } => {
                 self.for_each_stretch(row, |columns, values| match columns {
-                    Either::U16(columns) => scatter(columns, u32::from, values, map, out),
-                    Either::U32(columns) => scatter(columns, |column| column, values, map, out),
+                    ColumnStretch::U16(columns) => scatter(columns, u32::from, values, map, out),
+                    ColumnStretch::U32(columns) => {
+                        scatter(columns, |column| column, values, map, out);
+                    }
                 });
             }
         }
@@ -182,7 +186,7 @@ impl HeldRows {
             Self::Dense { width, values } => {
                 let mut column = 0;
                 for (block, stretch) in values.stretches(row * width..(row + 1) * width) {
-                    Stretch::new(block, stretch).for_each(|value: T| {
+                    ValueStretch::new(block, stretch).for_each(|value: T| {
                         if value != T::zeroed() {
                             visit(column, value);
                         }
@@ -202,7 +206,11 @@ impl HeldRows {
     }
 
     /// Columns and values of a sparse row are packed apart, so their pieces differ.
-    fn for_each_stretch(&self, row: usize, mut visit: impl FnMut(Either<'_>, Stretch<'_>)) {
+    fn for_each_stretch(
+        &self,
+        row: usize,
+        mut visit: impl FnMut(ColumnStretch<'_>, ValueStretch<'_>),
+    ) {
         let Self::Csr {
             starts,
             values,
@@ -222,8 +230,8 @@ impl HeldRows {
                 let length = left.len().min(stretch.len());
                 let middle = left.start + length;
                 visit(
-                    Either::new(block, stretch.start..stretch.start + length),
-                    Stretch::new(packed, left.start..middle),
+                    ColumnStretch::new(block, stretch.start..stretch.start + length),
+                    ValueStretch::new(packed, left.start..middle),
                 );
                 stretch.start += length;
                 if middle < left.end {
@@ -231,99 +239,6 @@ impl HeldRows {
                 }
             }
         }
-    }
-}
-
-/// Columns of either width.
-enum Either<'a> {
-    U16(&'a [u16]),
-    U32(&'a [u32]),
-}
-
-impl<'a> Either<'a> {
-    fn new(block: &'a Columns, range: Range<usize>) -> Self {
-        match block {
-            Columns::U16(columns) => Self::U16(&columns[range]),
-            Columns::U32(columns) => Self::U32(&columns[range]),
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::U16(columns) => columns.len(),
-            Self::U32(columns) => columns.len(),
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = u32> {
-        let (narrow, wide): (&[u16], &[u32]) = match self {
-            Self::U16(columns) => (columns, &[]),
-            Self::U32(columns) => (&[], columns),
-        };
-        narrow
-            .iter()
-            .map(|&c| u32::from(c))
-            .chain(wide.iter().copied())
-    }
-
-    fn widen(&self, out: &mut [i32]) {
-        match self {
-            Self::U16(columns) => copy(columns, out, |column| column.into()),
-            Self::U32(columns) => copy(columns, out, |column| column as i32),
-        }
-    }
-}
-
-/// Values that were packed in any way.
-enum Stretch<'a> {
-    U8(&'a [u8]),
-    U16(&'a [u16]),
-    Wide(&'a NumericArray, Range<usize>),
-}
-
-impl<'a> Stretch<'a> {
-    fn new(block: &'a Packed, range: Range<usize>) -> Self {
-        match block {
-            Packed::U8(values) => Self::U8(&values[range]),
-            Packed::U16(values) => Self::U16(&values[range]),
-            Packed::Wide(values) => Self::Wide(values, range),
-        }
-    }
-
-    fn widen<T: Small>(&self, out: &mut [T]) {
-        match self {
-            Self::U8(values) => copy(values, out, |value| T::of_small(value.into())),
-            Self::U16(values) => copy(values, out, T::of_small),
-            Self::Wide(values, range) => out.copy_from_slice(&wide(values)[range.clone()]),
-        }
-    }
-
-    fn for_each<T: Small>(&self, visit: impl FnMut(T)) {
-        match self {
-            Self::U8(values) => {
-                values
-                    .iter()
-                    .map(|&value| T::of_small(value.into()))
-                    .for_each(visit);
-            }
-            Self::U16(values) => values
-                .iter()
-                .map(|&value| T::of_small(value))
-                .for_each(visit),
-            Self::Wide(values, range) => {
-                wide(values)[range.clone()].iter().copied().for_each(visit);
-            }
-        }
-    }
-}
-
-fn wide<T: Small>(values: &NumericArray) -> &[T] {
-    bytemuck::cast_slice(values.bytes())
-}
-
-fn copy<A: Copy, B>(from: &[A], to: &mut [B], convert: impl Fn(A) -> B) {
-    for (to, &from) in to.iter_mut().zip(from) {
-        *to = convert(from);
     }
 }
 
@@ -336,7 +251,7 @@ fn write_values<T: Small>(
     out: &mut [T],
 ) {
     let length = range.len();
-    let stretch = Stretch::new(block, range);
+    let stretch = ValueStretch::new(block, range);
     match map {
         None => stretch.widen(&mut out[column..column + length]),
         Some(map) => {
@@ -356,12 +271,12 @@ fn write_values<T: Small>(
 fn scatter<C: Copy, T: Small>(
     columns: &[C],
     wide_column: impl Fn(C) -> u32,
-    values: Stretch<'_>,
+    values: ValueStretch<'_>,
     map: Option<&VarMap>,
     out: &mut [T],
 ) {
     match values {
-        Stretch::U8(values) => {
+        ValueStretch::U8(values) => {
             put(
                 columns,
                 wide_column,
@@ -371,8 +286,8 @@ fn scatter<C: Copy, T: Small>(
                 out,
             );
         }
-        Stretch::U16(values) => put(columns, wide_column, values, T::of_small, map, out),
-        Stretch::Wide(values, range) => {
+        ValueStretch::U16(values) => put(columns, wide_column, values, T::of_small, map, out),
+        ValueStretch::Wide(values, range) => {
             put(columns, wide_column, &wide(values)[range], |v| v, map, out);
         }
     }

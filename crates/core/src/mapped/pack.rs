@@ -164,10 +164,10 @@ impl Columns {
             // Negative numbers become very large ones, past any number of columns.
             let columns = match (u32::try_from(n_columns), size_of::<T>()) {
                 (Ok(n), ..=4) if n <= 1 << 16 => {
-                    checked(indices, n, |i| AsPrimitive::<u32>::as_(i), |i| i as u16).map(Self::U16)
+                    checked(indices, n, AsPrimitive::<u32>::as_, |i| i as u16).map(Self::U16)
                 }
                 (Ok(n), ..=4) if n <= 1 << 31 => {
-                    checked(indices, n, |i| AsPrimitive::<u32>::as_(i), |i| i).map(Self::U32)
+                    checked(indices, n, AsPrimitive::<u32>::as_, |i| i).map(Self::U32)
                 }
                 (Ok(n), _) if n <= 1 << 16 => {
                     checked(indices, n.into(), wide_index, |i| i as u16).map(Self::U16)

@@ -68,7 +68,7 @@ impl Value {
             Bytes::File(..) => {
                 // Only a number is shared, which orders nothing else.
                 let more = |kept: usize| (kept < KEPT_FILES).then_some(kept + 1);
-                KEPT.try_update(Ordering::Relaxed, Ordering::Relaxed, more)
+                KEPT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
                     .ok()?;
                 self.is_kept = true;
                 Some(self)

@@ -1,0 +1,99 @@
+//! Neighbouring columns or values of one packed block, whatever they were packed as.
+
+use std::ops::Range;
+
+use crate::mapped::pack::{Columns, Packed, Small};
+use crate::store::NumericArray;
+
+/// Columns of either width.
+pub(super) enum ColumnStretch<'a> {
+    U16(&'a [u16]),
+    U32(&'a [u32]),
+}
+
+impl<'a> ColumnStretch<'a> {
+    pub(super) fn new(block: &'a Columns, range: Range<usize>) -> Self {
+        match block {
+            Columns::U16(columns) => Self::U16(&columns[range]),
+            Columns::U32(columns) => Self::U32(&columns[range]),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::U16(columns) => columns.len(),
+            Self::U32(columns) => columns.len(),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
+        let (narrow, wide): (&[u16], &[u32]) = match self {
+            Self::U16(columns) => (columns, &[]),
+            Self::U32(columns) => (&[], columns),
+        };
+        narrow
+            .iter()
+            .map(|&c| u32::from(c))
+            .chain(wide.iter().copied())
+    }
+
+    pub(super) fn widen(&self, out: &mut [i32]) {
+        match self {
+            Self::U16(columns) => copy(columns, out, |column| column.into()),
+            Self::U32(columns) => copy(columns, out, |column| column as i32),
+        }
+    }
+}
+
+/// Values that were packed in any way.
+pub(super) enum ValueStretch<'a> {
+    U8(&'a [u8]),
+    U16(&'a [u16]),
+    Wide(&'a NumericArray, Range<usize>),
+}
+
+impl<'a> ValueStretch<'a> {
+    pub(super) fn new(block: &'a Packed, range: Range<usize>) -> Self {
+        match block {
+            Packed::U8(values) => Self::U8(&values[range]),
+            Packed::U16(values) => Self::U16(&values[range]),
+            Packed::Wide(values) => Self::Wide(values, range),
+        }
+    }
+
+    pub(super) fn widen<T: Small>(&self, out: &mut [T]) {
+        match self {
+            Self::U8(values) => copy(values, out, |value| T::of_small(value.into())),
+            Self::U16(values) => copy(values, out, T::of_small),
+            Self::Wide(values, range) => out.copy_from_slice(&wide(values)[range.clone()]),
+        }
+    }
+
+    pub(super) fn for_each<T: Small>(&self, visit: impl FnMut(T)) {
+        match self {
+            Self::U8(values) => {
+                values
+                    .iter()
+                    .map(|&value| T::of_small(value.into()))
+                    .for_each(visit);
+            }
+            Self::U16(values) => values
+                .iter()
+                .map(|&value| T::of_small(value))
+                .for_each(visit),
+            Self::Wide(values, range) => {
+                wide(values)[range.clone()].iter().copied().for_each(visit);
+            }
+        }
+    }
+}
+
+pub(super) fn wide<T: Small>(values: &NumericArray) -> &[T] {
+    bytemuck::cast_slice(values.bytes())
+}
+
+fn copy<A: Copy, B>(from: &[A], to: &mut [B], convert: impl Fn(A) -> B) {
+    for (to, &from) in to.iter_mut().zip(from) {
+        *to = convert(from);
+    }
+}
