@@ -49,22 +49,23 @@ struct Options {
 impl MappedCollection {
     /// A loader of this collection's observations, batch by batch.
     ///
-    /// ```no_run
-    /// # fn main() -> anndex_core::Result<()> {
-    /// use anndex_core::mapped::Shuffle;
+    /// ```
+    /// use anndex_core::mapped::{MappedCollection, Shuffle};
     ///
-    /// let loader = mapped
-    ///     .loader()
-    ///     .batch_size(128)
-    ///     .shuffle(Shuffle::Exact { seed: 0 })
-    ///     .build()?;
-    /// for epoch in 0..3 {
-    ///     for batch in loader.epoch()? {
-    ///         let x = batch?.matrix("X");
+    /// fn train(mapped: &MappedCollection) -> anndex_core::Result<()> {
+    ///     let loader = mapped
+    ///         .loader()
+    ///         .batch_size(128)
+    ///         .shuffle(Shuffle::Exact { seed: 0 })
+    ///         .build()?;
+    ///     for _ in 0..3 {
+    ///         for batch in &loader {
+    ///             let batch = batch?;
+    ///             println!("{} cells: {:?}", batch.len(), batch.matrix("X"));
+    ///         }
     ///     }
+    ///     Ok(())
     /// }
-    /// # Ok(())
-    /// # }
     /// ```
     pub fn loader(&self) -> LoaderBuilder {
         LoaderBuilder {
