@@ -53,6 +53,7 @@ impl Epoch {
             budget: Budget::new(&loader.mapped, options.memory)?,
             cancelled: epoch.cancelled.clone(),
             resident: loader.resident.clone(),
+            tries_all: true,
             threads: threads(options.threads)?,
         };
         let assembler = Assembler {

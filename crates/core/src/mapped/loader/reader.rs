@@ -34,6 +34,8 @@ pub(super) struct Reader {
     pub(super) budget: Budget,
     pub(super) cancelled: Arc<AtomicBool>,
     pub(super) resident: Arc<Mutex<Option<Arc<Window>>>>,
+    /// Whether to read all observations at once if they seem to fit: until they did not.
+    pub(super) tries_all: bool,
     pub(super) threads: ThreadPool,
 }
 
@@ -107,15 +109,17 @@ impl Reader {
         if known.is_some() || is_first {
             return Ok(known);
         }
-        let worth = self.budget.is_worth_keeping() && self.plan.is_shuffled();
-        if !worth || !self.budget.fits(n_obs, held) {
+        // An epoch of few of them, such as that of one rank of many, is read for itself.
+        let own = self.plan.n_obs(0..self.plan.n_batches());
+        let worth = self.budget.is_worth_keeping() && self.plan.is_shuffled() && own >= n_obs / 2;
+        if !(worth && self.tries_all && self.budget.fits(n_obs, held)) {
             return Ok(None);
         }
         let all: Vec<u64> = (0..n_obs).collect();
         let room = (self.budget.memory() as usize).saturating_sub(held);
         let read = self.read(&all, room)?;
         let Some(window) = read.map(Arc::new) else {
-            self.budget.outgrown();
+            self.tries_all = false;
             return Ok(None);
         };
         *self.known() = Some(window.clone());
