@@ -126,8 +126,9 @@ impl LoaderBuilder {
         self
     }
 
-    /// The memory that rows read ahead may take, in bytes, beside two batches. More of it means
-    /// less to decode. Default: 1 GiB.
+    /// The memory that rows read ahead may take, in bytes, beside two batches; but one batch is
+    /// read whatever it takes. More of it means less to decode. A collection that fits is kept
+    /// there for as long as the loader lives. Default: 1 GiB.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.options.memory = bytes;
         self

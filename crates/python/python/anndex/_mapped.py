@@ -256,7 +256,7 @@ class MappedCollection(OpenedFiles, MapStyle):
         threads: int = 0,
         pin_memory: bool | None = None,
     ) -> Loader:
-        """Iterate batches that native threads read ahead, several times as fast as a ``DataLoader``.
+        """Iterate batches that native threads read ahead.
 
         Parameters
         ----------
@@ -278,8 +278,8 @@ class MappedCollection(OpenedFiles, MapStyle):
             Which part of each epoch this process takes. Default: those of torch's default process
             group if there is one, else everything.
         memory : int or str, default "1GiB"
-            What is read ahead takes at most this, in bytes, beside two batches. More of it means
-            less to decode.
+            What is read ahead takes at most this, in bytes, beside two batches; but one batch is
+            read whatever it takes. More of it means less to decode.
         to : {"torch", "numpy"}, default "torch"
             What arrays are given as; sparse matrices as sparse CSR tensors, or SciPy's.
         block_size, window_size : int
