@@ -163,7 +163,7 @@ impl MappedCollection {
     }
 
     /// The type of a matrix in all batches.
-    fn batch_data_type(&self, key: usize) -> Result<DataType> {
+    pub(super) fn batch_data_type(&self, key: usize) -> Result<DataType> {
         if let Some(dtype) = &self.dtype {
             return Ok(dtype.clone());
         }

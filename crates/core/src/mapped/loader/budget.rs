@@ -24,13 +24,13 @@ impl Budget {
     pub(super) fn new(mapped: &MappedCollection, memory: u64) -> Result<Self> {
         let mut bytes = 0f64;
         let mut encoded = false;
-        for (key, _) in mapped.keys.matrices.iter().enumerate() {
+        for key in 0..mapped.keys.matrices.len() {
+            let data_type = mapped.batch_data_type(key)?;
             for source in mapped.sources.iter() {
                 let Some(rows) = source.matrix(key) else {
                     continue;
                 };
-                let data_type = mapped.dtype.as_ref().unwrap_or_else(|| rows.data_type());
-                let element = rows.element_bytes(data_type)? as f64;
+                let element = rows.element_bytes(&data_type)? as f64;
                 bytes += rows.mean_elements() * source.n_obs() as f64 * element;
                 encoded |= rows.is_encoded();
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::scratch;
-use super::tasks::{Task, Tasks};
+use super::tasks::{Task, Tasks, cut};
 use crate::error::{Error, Result};
 use crate::mapped::chunk_cache::{Block, ChunkCache, Key};
 use crate::mapped::held::Pieces;
@@ -84,7 +84,7 @@ impl StoredArray {
             return self.read(spans, pack);
         };
         let row_elements = self.row_elements()?;
-        let parts = cut(spans, chunk_rows);
+        let parts: Vec<Span> = cut(spans, chunk_rows).collect();
         let mut chunks: Vec<u64> = parts.iter().map(|part| part.start / chunk_rows).collect();
         chunks.dedup();
         let read = |&chunk: &u64| {
@@ -137,18 +137,4 @@ impl StoredArray {
             pack(self.data_type(), buffer)
         })
     }
-}
-
-/// Cuts spans, which are sorted and apart, where chunks end.
-fn cut(spans: &[Span], chunk_rows: u64) -> Vec<Span> {
-    let mut parts = Vec::with_capacity(spans.len());
-    for &span in spans {
-        let mut start = span.start;
-        while start < span.end {
-            let next = (start / chunk_rows + 1).saturating_mul(chunk_rows);
-            parts.push(Span::new(start, next.min(span.end)));
-            start = next.min(span.end);
-        }
-    }
-    parts
 }

@@ -53,22 +53,17 @@ impl Tasks {
         };
         let mut last_chunk = None;
         let mut open_bytes = 0u64;
-        for &span in spans {
-            let mut start = span.start;
-            while start < span.end {
-                let chunk = start / chunk_rows;
-                let end = span.end.min((chunk + 1).saturating_mul(chunk_rows));
-                if last_chunk != Some(chunk) {
-                    if open_bytes >= size {
-                        tasks.close(&mut open);
-                        open_bytes = 0;
-                    }
-                    open_bytes = open_bytes.saturating_add(chunk_bytes);
-                    last_chunk = Some(chunk);
+        for part in cut(spans, chunk_rows) {
+            let chunk = Some(part.start / chunk_rows);
+            if last_chunk != chunk {
+                if open_bytes >= size {
+                    tasks.close(&mut open);
+                    open_bytes = 0;
                 }
-                tasks.add(&mut open, Span::new(start, end));
-                start = end;
+                open_bytes = open_bytes.saturating_add(chunk_bytes);
+                last_chunk = chunk;
             }
+            tasks.add(&mut open, part);
         }
         tasks.close(&mut open);
         tasks
@@ -103,6 +98,19 @@ impl Tasks {
     pub(super) fn spans(&self, task: &Task) -> &[Span] {
         &self.spans[task.spans.clone()]
     }
+}
+
+/// Cuts spans, which are sorted and apart, where chunks end.
+pub(super) fn cut(spans: &[Span], chunk_rows: u64) -> impl Iterator<Item = Span> {
+    spans.iter().flat_map(move |span| {
+        let mut start = span.start;
+        std::iter::from_fn(move || {
+            let next = (start / chunk_rows + 1).saturating_mul(chunk_rows);
+            let part = Span::new(start, next.min(span.end));
+            start = part.end;
+            (!part.is_empty()).then_some(part)
+        })
+    })
 }
 
 #[cfg(test)]
