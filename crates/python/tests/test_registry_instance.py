@@ -160,7 +160,6 @@ def _use_in_child(queue: multiprocessing.Queue[str], uid: str) -> None:
         queue.put(f"{type(error).__name__}: {error}")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_forked_process_uses_the_registry(directory: Path) -> None:
     ln.init(storage="cells", user="ada")
     artifact = ln.Artifact(h5ad(directory / "a.h5ad")).save()
@@ -181,7 +180,6 @@ def test_a_forked_process_uses_the_registry(directory: Path) -> None:
     assert ln.ULabel.get(name="made by the child").run == run
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_fork_in_the_middle_of_a_call_is_told(directory: Path) -> None:
     """A thread waits in the registry when the process is forked: the child gets an error."""
     ln.init(storage="cells").close()
