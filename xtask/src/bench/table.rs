@@ -7,7 +7,7 @@ use super::machine::Machine;
 use super::measurement::{Measurements, Outcome};
 use crate::Result;
 
-/// What a process may need besides its budget and what it imports, in MiB.
+/// What a process may need besides its budget, in MiB: all that it imports, too.
 const BESIDES_BUDGET: u64 = 300;
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -123,12 +123,10 @@ impl Row {
         Some(against.ratio? >= against.at_least?)
     }
 
-    /// The most that our process may have at its peak, in bytes.
-    ///
-    /// What is imported comes on top, because torch alone has more than half a gigabyte.
+    /// The most that our process may have at its peak, in bytes. What torch takes once it is
+    /// imported counts, and stands in a column of its own.
     fn allowed_memory(&self) -> Option<u64> {
-        let besides = (u64::from(self.budget?) + BESIDES_BUDGET) * MEBIBYTE;
-        Some(self.ours.as_ref()?.imports + besides)
+        Some((u64::from(self.budget?) + BESIDES_BUDGET) * MEBIBYTE)
     }
 
     /// Whether our process stays within what it may have, and below the peer's if its budget is
