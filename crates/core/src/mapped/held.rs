@@ -324,7 +324,7 @@ fn put<C: Copy, V: Copy, T>(
     }
 }
 
-fn sort_by_column<T: Copy>(columns: &mut [i32], values: &mut [T]) {
+pub(super) fn sort_by_column<T: Copy>(columns: &mut [i32], values: &mut [T]) {
     if columns.is_sorted() {
         return;
     }

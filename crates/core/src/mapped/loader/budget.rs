@@ -1,12 +1,15 @@
 //! How many observations fit into memory.
 
+use super::Options;
 use crate::error::Result;
 use crate::mapped::MappedCollection;
 
 /// Rows that need no decoding cost the same whether read together or not, so a window of them is
 /// no larger than what a processor's cache keeps.
 const UNENCODED_WINDOW_BYTES: u64 = 8 << 20;
-/// The same for rows that come in the order of storage, where few chunks are in two windows.
+/// So many observations of which nothing is held are found together.
+const UNHELD_WINDOW_ROWS: u64 = 16 << 10;
+/// The same as [`UNENCODED_WINDOW_BYTES`] for rows that come in the order of storage, where few chunks are in two windows.
 const ORDERED_WINDOW_BYTES: u64 = 128 << 20;
 /// Windows are planned with this much room to spare, in percent.
 const MARGIN: f64 = 1.05;
@@ -18,18 +21,25 @@ pub(super) struct Budget {
     /// Bytes of an observation, at first at most, then as it was seen.
     row_bytes: f64,
     encoded: bool,
+    /// Whether nothing is held: all rows are read when they are put into a batch.
+    unheld: bool,
 }
 
 impl Budget {
-    pub(super) fn new(mapped: &MappedCollection, memory: u64) -> Result<Self> {
+    pub(super) fn new(mapped: &MappedCollection, options: &Options) -> Result<Self> {
         let mut bytes = 0f64;
         let mut encoded = false;
+        let mut unheld = true;
         for key in 0..mapped.keys.matrices.len() {
             let data_type = mapped.batch_data_type(key)?;
-            for source in mapped.sources.iter() {
+            for (index, source) in mapped.sources.iter().enumerate() {
                 let Some(rows) = source.matrix(key) else {
                     continue;
                 };
+                if mapped.is_direct(key, index, &data_type, options.format) {
+                    continue;
+                }
+                unheld = false;
                 let element = rows.element_bytes(&data_type)? as f64;
                 bytes += rows.mean_elements() * source.n_obs() as f64 * element;
                 encoded |= rows.is_encoded();
@@ -38,9 +48,10 @@ impl Budget {
         // What finding a row takes: its number, its slot, and where it begins.
         let overhead = 24.0;
         Ok(Self {
-            memory,
+            memory: options.memory,
             row_bytes: bytes / (mapped.n_obs().max(1)) as f64 + overhead,
             encoded,
+            unheld,
         })
     }
 
@@ -74,7 +85,12 @@ impl Budget {
         };
         let share = self.share().min(most) as f64;
         // The cast saturates.
-        ((share / (self.row_bytes * MARGIN)) as u64).max(1)
+        let rows = ((share / (self.row_bytes * MARGIN)) as u64).max(1);
+        if self.unheld {
+            rows.min(UNHELD_WINDOW_ROWS)
+        } else {
+            rows
+        }
     }
 
     /// Learns what observations really took.

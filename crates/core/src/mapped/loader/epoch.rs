@@ -50,7 +50,8 @@ impl Epoch {
         let reader = Reader {
             mapped: loader.mapped.clone(),
             plan: plan.clone(),
-            budget: Budget::new(&loader.mapped, options.memory)?,
+            format: options.format,
+            budget: Budget::new(&loader.mapped, options)?,
             cancelled: epoch.cancelled.clone(),
             resident: loader.resident.clone(),
             tries_all: true,

@@ -10,10 +10,10 @@ use rayon::ThreadPool;
 use super::budget::Budget;
 use super::plan::Plan;
 use crate::error::Result;
-use crate::mapped::MappedCollection;
 use crate::mapped::allowance::Allowance;
 use crate::mapped::selection::Selection;
 use crate::mapped::window::Window;
+use crate::mapped::{BatchFormat, MappedCollection};
 
 /// Batches of an epoch whose rows are in memory.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub(super) struct Ready {
 pub(super) struct Reader {
     pub(super) mapped: MappedCollection,
     pub(super) plan: Arc<Plan>,
+    pub(super) format: BatchFormat,
     pub(super) budget: Budget,
     pub(super) cancelled: Arc<AtomicBool>,
     pub(super) resident: Arc<Mutex<Option<Arc<Window>>>>,
@@ -134,8 +135,8 @@ impl Reader {
     fn read(&mut self, indices: &[u64], room: usize) -> Result<Option<Window>> {
         let allowance = Allowance::new(room, self.cancelled.clone());
         let selection = Selection::new(&self.mapped, indices)?;
-        let mapped = &self.mapped;
-        let read = || Window::read(mapped, selection, Some(&allowance));
+        let (mapped, format) = (&self.mapped, self.format);
+        let read = || Window::read(mapped, selection, format, Some(&allowance));
         match self.threads.install(read) {
             Ok(window) => {
                 self.budget.observe(indices.len() as u64, window.bytes());
