@@ -224,6 +224,22 @@ impl MappedCollection {
         self.direct(key, &none, data_type, format).is_some()
     }
 
+    /// What an observation's row of a matrix takes in a batch, in bytes: on average, or at most
+    /// where the values are not counted.
+    pub(super) fn output_bytes(&self, key: usize, format: BatchFormat) -> Result<f64> {
+        let size = self.batch_data_type(key)?.fixed_size()? as f64;
+        if format_of(&self.keys.matrices[key], format) == BatchFormat::Dense {
+            let width: usize = self.any_row_shape(key).iter().product();
+            return Ok(width as f64 * size);
+        }
+        let elements = self.sources.iter().map(|source| {
+            let rows = source.matrix(key);
+            rows.map_or(0.0, |rows| rows.mean_elements() * source.n_obs() as f64)
+        });
+        let elements = elements.sum::<f64>() / self.n_obs().max(1) as f64;
+        Ok(elements * (size + size_of::<i32>() as f64))
+    }
+
     /// The type of a matrix in all batches.
     pub(super) fn batch_data_type(&self, key: usize) -> Result<DataType> {
         if let Some(dtype) = &self.dtype {

@@ -14,10 +14,19 @@ const ORDERED_WINDOW_BYTES: u64 = 128 << 20;
 /// Windows are planned with this much room to spare, in percent.
 const MARGIN: f64 = 1.05;
 
+/// Batches that wait take no more than this, beside the one that always may, so that they are
+/// still in the processor's cache when they are taken.
+const WAITING_BYTES: u64 = 16 << 20;
+/// Nor do they take more than this part of the memory.
+const WAITING_PART: u64 = 8;
+
 /// The bytes of a loader, and what an observation takes of them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Budget {
+    /// What windows may take.
     memory: u64,
+    /// Batches that wait, made or in the making, beside the one that is asked for.
+    batches_ahead: usize,
     /// Bytes of an observation, at first at most, then as it was seen.
     row_bytes: f64,
     encoded: bool,
@@ -28,10 +37,13 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new(mapped: &MappedCollection, options: &Options) -> Result<Self> {
         let mut bytes = 0f64;
+        let mut batch_bytes = 0f64;
         let mut encoded = false;
         let mut unheld = true;
+        let n_obs = mapped.n_obs().max(1) as f64;
         for key in 0..mapped.keys.matrices.len() {
             let data_type = mapped.batch_data_type(key)?;
+            batch_bytes += mapped.output_bytes(key, options.format)? * options.batch_size as f64;
             for (index, source) in mapped.sources.iter().enumerate() {
                 let Some(rows) = source.matrix(key) else {
                     continue;
@@ -47,12 +59,23 @@ impl Budget {
         }
         // What finding a row takes: its number, its slot, and where it begins.
         let overhead = 24.0;
+        let room = WAITING_BYTES.min(options.memory / WAITING_PART) as f64;
+        let most = super::epoch::thread_count(options.threads) as u64 + 1;
+        let batches_ahead = ((room / batch_bytes.max(1.0)) as u64).clamp(1, most);
+        let waiting = (batches_ahead as f64 * batch_bytes) as u64;
         Ok(Self {
-            memory: options.memory,
-            row_bytes: bytes / (mapped.n_obs().max(1)) as f64 + overhead,
+            memory: options.memory.saturating_sub(waiting),
+            batches_ahead: batches_ahead as usize,
+            row_bytes: bytes / n_obs + overhead,
             encoded,
             unheld,
         })
+    }
+
+    /// How many batches may wait, made or in the making, beside the one that is asked for: at
+    /// least one.
+    pub(super) fn batches_ahead(&self) -> usize {
+        self.batches_ahead
     }
 
     /// Whether all of `n_obs` observations fit beside `held` bytes.
