@@ -43,15 +43,15 @@ pub(super) struct MatrixShape {
 
 impl Window {
     /// Reads observations in any order, any of them more than once, on rayon's threads: as much as
-    /// `allowance` lets it, or, with none, by way of the cache of chunks. What a batch of `format`
-    /// takes straight from storage is left there.
+    /// `allowance` lets it, or, with none, by way of the cache of chunks. What batches of the format
+    /// `direct` take straight from storage is left there.
     ///
     /// # Errors
     /// As [`MappedCollection::batch`]; `Cancelled` if `allowance` ran out.
     pub(super) fn read(
         mapped: &MappedCollection,
         selection: Selection,
-        format: BatchFormat,
+        direct: Option<BatchFormat>,
         allowance: Option<&Allowance>,
     ) -> Result<Self> {
         if let Some(allowance) = allowance {
@@ -69,10 +69,10 @@ impl Window {
                         let rows = source
                             .matrix(key)
                             .ok_or_else(|| mapped.lacks(key, group.source))?;
-                        if mapped
-                            .direct(key, group, &shape.data_type, format)
-                            .is_some()
-                        {
+                        let is_direct = direct.is_some_and(|format| {
+                            mapped.is_direct(key, group.source, &shape.data_type, format)
+                        });
+                        if is_direct {
                             return Ok(None);
                         }
                         rows.read(&group.rows, &shape.data_type, allowance)

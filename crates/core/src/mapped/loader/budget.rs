@@ -2,7 +2,7 @@
 
 use super::Options;
 use crate::error::Result;
-use crate::mapped::MappedCollection;
+use crate::mapped::{BatchFormat, MappedCollection};
 
 /// Rows that need no decoding cost the same whether read together or not, so a window of them is
 /// no larger than what a processor's cache keeps.
@@ -11,6 +11,8 @@ const UNENCODED_WINDOW_BYTES: u64 = 8 << 20;
 const UNHELD_WINDOW_ROWS: u64 = 16 << 10;
 /// The same as [`UNENCODED_WINDOW_BYTES`] for rows that come in the order of storage, where few chunks are in two windows.
 const ORDERED_WINDOW_BYTES: u64 = 128 << 20;
+/// What finding a row takes: its number, its slot, and where it begins.
+const PLACE_BYTES: f64 = 24.0;
 /// Windows are planned with this much room to spare, in percent.
 const MARGIN: f64 = 1.05;
 
@@ -30,8 +32,11 @@ pub(super) struct Budget {
     /// Bytes of an observation, at first at most, then as it was seen.
     row_bytes: f64,
     encoded: bool,
-    /// Whether nothing is held: all rows are read when they are put into a batch.
+    /// Whether windows hold nothing: all rows are read when they are put into a batch.
     unheld: bool,
+    /// Whether reading such rows takes most of the time: a sparse batch is no larger than what is
+    /// stored, a dense one takes much longer to write.
+    reading_bound: bool,
 }
 
 impl Budget {
@@ -48,17 +53,12 @@ impl Budget {
                 let Some(rows) = source.matrix(key) else {
                     continue;
                 };
-                if mapped.is_direct(key, index, &data_type, options.format) {
-                    continue;
-                }
-                unheld = false;
+                unheld &= mapped.is_direct(key, index, &data_type, options.format);
                 let element = rows.element_bytes(&data_type)? as f64;
                 bytes += rows.mean_elements() * source.n_obs() as f64 * element;
                 encoded |= rows.is_encoded();
             }
         }
-        // What finding a row takes: its number, its slot, and where it begins.
-        let overhead = 24.0;
         let room = WAITING_BYTES.min(options.memory / WAITING_PART) as f64;
         let most = super::epoch::thread_count(options.threads) as u64 + 1;
         let batches_ahead = ((room / batch_bytes.max(1.0)) as u64).clamp(1, most);
@@ -66,9 +66,10 @@ impl Budget {
         Ok(Self {
             memory: options.memory.saturating_sub(waiting),
             batches_ahead: batches_ahead as usize,
-            row_bytes: bytes / n_obs + overhead,
+            row_bytes: bytes / n_obs + PLACE_BYTES,
             encoded,
             unheld,
+            reading_bound: options.format == BatchFormat::Csr,
         })
     }
 
@@ -84,9 +85,24 @@ impl Budget {
         n_obs as f64 * self.row_bytes * MARGIN <= free as f64
     }
 
-    /// Whether to keep what fits: decoding it again is what takes time.
+    /// Whether to keep what fits: reading it again is what takes time.
     pub(super) fn is_worth_keeping(&self) -> bool {
+        self.encoded || self.keeps_stored()
+    }
+
+    /// Whether values have to be decoded.
+    pub(super) fn is_encoded(&self) -> bool {
         self.encoded
+    }
+
+    /// Whether windows hold nothing but where rows are.
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.unheld
+    }
+
+    /// Whether to keep even what batches could take straight from storage.
+    pub(super) fn keeps_stored(&self) -> bool {
+        self.unheld && self.reading_bound
     }
 
     /// The bytes of all that is read ahead.
@@ -107,8 +123,13 @@ impl Budget {
             (true, true) => u64::MAX,
         };
         let share = self.share().min(most) as f64;
+        let row_bytes = if self.unheld {
+            PLACE_BYTES
+        } else {
+            self.row_bytes
+        };
         // The cast saturates.
-        let rows = ((share / (self.row_bytes * MARGIN)) as u64).max(1);
+        let rows = ((share / (row_bytes * MARGIN)) as u64).max(1);
         if self.unheld {
             rows.min(UNHELD_WINDOW_ROWS)
         } else {
