@@ -37,7 +37,10 @@ pub(super) struct Bytes {
     pub(super) lowest: Vec<u8>,
     /// The position of each that is larger than 255, sorted, with its value: the few genes that
     /// make up most of a cell.
-    pub(super) larger: Vec<(u32, u16)>,
+    larger: Vec<(u32, u16)>,
+    /// How many of them stand before each stretch of [`STRETCH`] values, and at the end. Looking
+    /// for a position among all of them would wait for memory at every step.
+    larger_before: Vec<u32>,
 }
 
 /// Column indices, all of them in range.
@@ -140,7 +143,11 @@ impl Packed {
     /// The number of bytes held.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::U8(values) => values.lowest.len() + size_of_val(values.larger.as_slice()),
+            Self::U8(values) => {
+                values.lowest.len()
+                    + size_of_val(values.larger.as_slice())
+                    + size_of_val(values.larger_before.as_slice())
+            }
             Self::U16(values) => size_of_val(values.as_slice()),
             Self::Wide(values) => values.bytes().len(),
         }
@@ -152,8 +159,10 @@ impl Bytes {
     fn new<T: Small>(values: &[T]) -> Option<Self> {
         let mut lowest = Vec::with_capacity(values.len());
         let mut larger = Vec::new();
+        let mut larger_before = Vec::with_capacity(values.len() / STRETCH + 2);
         let most = values.len() / LARGER_PART;
         for (number, segment) in values.chunks(STRETCH).enumerate() {
+            larger_before.push(larger.len() as u32);
             // Twice over what is in the cache, so that both loops are vectorised.
             let fits = |all, &value: &T| all & T::of_small(value.to_small() & 0xff).is(value);
             if !segment.iter().fold(true, fits) {
@@ -172,16 +181,30 @@ impl Bytes {
             }
             lowest.extend(segment.iter().map(|value| value.to_small() as u8));
         }
-        Some(Self { lowest, larger })
+        larger_before.push(larger.len() as u32);
+        Some(Self {
+            lowest,
+            larger,
+            larger_before,
+        })
     }
 
     /// The larger values at positions in `range`.
     pub(super) fn larger_in(&self, range: &Range<usize>) -> &[(u32, u16)] {
-        let first = |position: usize| {
-            let before = |entry: &(u32, u16)| (entry.0 as usize) < position;
-            self.larger.partition_point(before)
+        let before = |position: usize| {
+            let stretch = position / STRETCH;
+            let (first, next) = match self.larger_before.get(stretch..stretch + 2) {
+                Some(&[first, next]) => (first as usize, next as usize),
+                _ => (self.larger.len(), self.larger.len()),
+            };
+            let is_before = |entry: &&(u32, u16)| (entry.0 as usize) < position;
+            first
+                + self.larger[first..next]
+                    .iter()
+                    .take_while(is_before)
+                    .count()
         };
-        &self.larger[first(range.start)..first(range.end)]
+        &self.larger[before(range.start)..before(range.end)]
     }
 }
 
