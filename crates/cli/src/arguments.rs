@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
     artifact::ArtifactCommand, collection::CollectionCommand, init::Init, inspect::Inspect,
-    map::Map,
+    map::Map, prepare::Prepare,
 };
 use crate::demo::Demo;
 
@@ -72,5 +72,6 @@ pub(crate) enum Command {
     Collection(CollectionCommand),
     Inspect(Inspect),
     Map(Map),
+    Prepare(Prepare),
     Demo(Demo),
 }

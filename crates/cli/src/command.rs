@@ -7,6 +7,7 @@ pub(crate) mod epoch;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod map;
+pub(crate) mod prepare;
 
 use anndex::Result;
 use chrono::{DateTime, Utc};

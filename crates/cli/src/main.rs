@@ -52,6 +52,7 @@ async fn run(arguments: Arguments) -> anndex::Result<()> {
         Command::Collection(collection) => command::collection::run(&session, collection).await,
         Command::Inspect(inspect) => command::inspect::run(&session, &inspect),
         Command::Map(map) => command::map::run(&session, map).await,
+        Command::Prepare(prepare) => command::prepare::run(&session, prepare).await,
         Command::Demo(demo) => demo::run(&session, demo).await,
     }
 }

@@ -43,6 +43,7 @@ mod known;
 mod lineage;
 mod mapped;
 mod place;
+mod prepare;
 mod query_set;
 mod retry;
 mod versioned;
@@ -56,6 +57,7 @@ pub use creation::{RunBuilder, TransformBuilder, ULabelBuilder};
 pub use handle::Handle;
 pub use lineage::RunChoice;
 pub use mapped::MappedBuilder;
+pub use prepare::{PrepareBuilder, PreparedCollection};
 pub use query_set::{IdLike, QuerySet};
 
 use self::retry::{blocking, retry};

@@ -187,7 +187,8 @@ fn print(session: &Session, collections: &[Handle<Collection>], none: &str) -> R
     }
 }
 
-fn with_artifacts(
+/// A collection's record with those of its artifacts.
+pub(super) fn with_artifacts(
     collection: &Handle<Collection>,
     artifacts: &[Handle<Artifact>],
 ) -> Result<Value> {

@@ -210,7 +210,7 @@ pub(super) fn numeric_type(column: &Column) -> Option<&DataType> {
 }
 
 /// A column of labels that come from several stores, in the given type if they are numbers.
-fn values_column(labels: &[Label], numeric: Option<DataType>) -> Result<Column> {
+pub(super) fn values_column(labels: &[Label], numeric: Option<DataType>) -> Result<Column> {
     let has_text = labels.iter().any(|label| matches!(label, Label::String(_)));
     let missing: Vec<bool> = labels.iter().map(Label::is_missing).collect();
     let missing = missing.contains(&true).then_some(missing);
