@@ -55,7 +55,7 @@ impl Environments {
     /// A script of `xtask/python/bench`, ready to run in the environment that it is for.
     pub(crate) fn script(&self, name: &str) -> Command {
         let environment = match name {
-            "run_annbatch" | "generate" => &self.annbatch,
+            "run_annbatch" | "generate" | "generate_growth" => &self.annbatch,
             _ => &self.lamindb,
         };
         let mut command = environment.command();
