@@ -72,12 +72,7 @@ async fn open(url: &PostgresUrl, options: &PostgresOptions) -> Result<PostgresBa
         // restarted.
         .test_before_acquire(true)
         .connect_lazy_with(connect);
-    PostgresBackend::new(
-        pool.clone().into(),
-        pool.into(),
-        Postgres::new(url.clone()),
-    )
-    .await
+    PostgresBackend::new(pool.clone().into(), pool.into(), Postgres::new(url.clone())).await
 }
 
 fn connection(url: &PostgresUrl, options: &PostgresOptions) -> PgConnectOptions {
@@ -93,7 +88,9 @@ fn connection(url: &PostgresUrl, options: &PostgresOptions) -> PgConnectOptions 
         ("idle_in_transaction_session_timeout", IDLE_TRANSACTION),
     ];
     // What the URL says of them counts.
-    let missing = timeouts.into_iter().filter(|(name, _)| !given.contains(name));
+    let missing = timeouts
+        .into_iter()
+        .filter(|(name, _)| !given.contains(name));
     name.options(missing.map(|(name, timeout)| {
         let (shortest, longest) = TIMEOUTS;
         (name, timeout.clamp(shortest, longest).as_millis())

@@ -58,6 +58,12 @@ const UNREACHABLE: Class = (
     "the server can't be reached; check the host and the port, and that the server runs",
 );
 
+const INSECURE: Class = (
+    ErrorKind::Backend,
+    "there is no encrypted connection to the server that is as safe as `sslmode` in the URL \
+     demands; check `sslmode` and `sslrootcert`, and that the server has TLS",
+);
+
 fn classify(error: &SqlxError) -> Class {
     match error {
         SqlxError::PoolTimedOut => (
@@ -77,11 +83,7 @@ fn classify(error: &SqlxError) -> Class {
             ErrorKind::InvalidInput,
             "a setting in the URL of the database is wrong",
         ),
-        SqlxError::Tls(_) => (
-            ErrorKind::Backend,
-            "there is no encrypted connection to the server that is as safe as `sslmode` in the \
-             URL demands; check `sslmode` and `sslrootcert`, and that the server has TLS",
-        ),
+        SqlxError::Tls(_) => INSECURE,
         SqlxError::Io(error) => classify_io(error),
         SqlxError::Protocol(_) | SqlxError::WorkerCrashed => BROKEN,
         error => match error.as_database_error().and_then(|error| error.code()) {
@@ -97,6 +99,8 @@ fn classify_io(error: &io::Error) -> Class {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::UnexpectedEof => BROKEN,
+        // What rustls says of certificates comes this way.
+        io::ErrorKind::InvalidData => INSECURE,
         _ => UNREACHABLE,
     }
 }

@@ -136,9 +136,7 @@ impl<D: Driver> SqlBackend<D> {
         let mut races = 0;
         loop {
             match self.try_transact(changes).await {
-                Err(Failure::Database(error))
-                    if races < RACES && self.driver.lost_race(&error) =>
-                {
+                Err(Failure::Database(error)) if races < RACES && self.driver.lost_race(&error) => {
                     races += 1;
                 }
                 done => return done,

@@ -34,10 +34,7 @@ impl MigratorTrait for Migrator {
 
 /// Makes the migrations that are missing, all in one transaction. A database that is up to date
 /// is only read.
-pub(crate) async fn migrate(
-    connection: &DatabaseConnection,
-    driver: &impl Driver,
-) -> Outcome<()> {
+pub(crate) async fn migrate(connection: &DatabaseConnection, driver: &impl Driver) -> Outcome<()> {
     if is_current(connection).await? {
         return Ok(());
     }

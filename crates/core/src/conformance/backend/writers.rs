@@ -1,16 +1,13 @@
-//! Many writers: tasks, connections and processes.
+//! Many writers: tasks, and backends that were opened one by one on the same database.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anndex_backend_sqlite::SqliteBackend;
-use anndex_core::ErrorKind;
-use anndex_core::backend::{Backend, ChangeSet, Filter, Query};
-use anndex_core::record::{Field, Kind, LinkKind, ULabel};
-
-use crate::{create, insert, user};
+use super::samples::user;
+use super::{count, insert};
+use crate::backend::{Backend, ChangeSet, Filter, LinkQuery, Query};
+use crate::error::ErrorKind;
+use crate::record::{Field, Kind, LinkKind, ULabel};
 
 /// Takes a handle if nobody has it, as the domain takes the next version.
 fn claim(handle: &str, by: &str) -> ChangeSet {
@@ -22,14 +19,15 @@ fn claim(handle: &str, by: &str) -> ChangeSet {
     changes
 }
 
-/// Claims handles; the number of those that it got.
-async fn claim_all(backend: &SqliteBackend, count: usize, by: &str) -> usize {
+/// Claims the handles `contested 0` to `contested <count - 1>`; the number of those that it got.
+///
+/// # Panics
+/// If the backend fails.
+pub async fn claim_all(backend: &dyn Backend, count: usize, by: &str) -> usize {
     let mut won = 0;
     for number in 0..count {
-        match backend
-            .apply(&claim(&format!("contested {number}"), by))
-            .await
-        {
+        let claim = claim(&format!("contested {number}"), by);
+        match backend.apply(&claim).await {
             Ok(_) => won += 1,
             Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}"),
         }
@@ -37,62 +35,54 @@ async fn claim_all(backend: &SqliteBackend, count: usize, by: &str) -> usize {
     won
 }
 
-async fn insert_all(backend: &SqliteBackend, count: usize, by: &str) {
+/// Inserts users of whom nobody else knows.
+///
+/// # Panics
+/// If one of them is refused.
+pub async fn insert_all(backend: &dyn Backend, count: usize, by: &str) {
     for number in 0..count {
-        let changes = insert(user(&format!("{by} {number}")));
-        backend.apply(&changes).await.unwrap();
+        insert(backend, user(&format!("{by} {number}"))).await;
     }
 }
 
-async fn users(backend: &SqliteBackend) -> usize {
-    let count = backend.count(&Query::new(Kind::User)).await.unwrap();
-    usize::try_from(count).unwrap()
+async fn users(backend: &dyn Backend) -> usize {
+    let users = count(backend, &Query::new(Kind::User)).await;
+    usize::try_from(users).unwrap_or(usize::MAX)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_conflicting_changes_exactly_one_wins() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("a.sqlite");
+pub(super) async fn of_conflicting_changes_exactly_one_wins(backends: Vec<Arc<dyn Backend>>) {
     let mut tasks = Vec::new();
-    for number in 0..4 {
-        let backend = create(&path).await;
+    for (number, backend) in backends.iter().cloned().enumerate() {
         tasks.push(tokio::spawn(async move {
-            claim_all(&backend, 25, &number.to_string()).await
+            claim_all(backend.as_ref(), 25, &number.to_string()).await
         }));
     }
     let mut won = 0;
     for task in tasks {
-        won += task.await.unwrap();
+        won += task.await.unwrap_or_else(|e| panic!("a writer: {e}"));
     }
     assert_eq!(won, 25);
-    assert_eq!(users(&create(&path).await).await, 25);
+    assert_eq!(users(backends[0].as_ref()).await, 25);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_write_of_many_tasks_is_lost() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("a.sqlite");
-    // Two tasks on each of two backends: they queue in the process, and lock the file.
-    let backends = [Arc::new(create(&path).await), Arc::new(create(&path).await)];
+/// Two tasks on each backend: they also queue for what one backend has once only.
+pub(super) async fn no_write_of_many_tasks_is_lost(backends: Vec<Arc<dyn Backend>>) {
     let mut tasks = Vec::new();
     for number in 0..4 {
-        let backend = Arc::clone(&backends[number % 2]);
+        let backend = Arc::clone(&backends[number % backends.len()]);
         tasks.push(tokio::spawn(async move {
-            insert_all(&backend, 50, &format!("task {number}")).await;
+            insert_all(backend.as_ref(), 50, &format!("task {number}")).await;
         }));
     }
     for task in tasks {
-        task.await.unwrap();
+        task.await.unwrap_or_else(|e| panic!("a writer: {e}"));
     }
     for backend in &backends {
-        assert_eq!(users(backend).await, 200);
+        assert_eq!(users(backend.as_ref()).await, 200);
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_dropped_operation_leaves_all_or_nothing() {
-    let directory = tempfile::tempdir().unwrap();
-    let backend = create(&directory.path().join("a.sqlite")).await;
+pub(super) async fn a_dropped_operation_leaves_all_or_nothing(backend: &dyn Backend) {
     for number in 0..60 {
         let mut changes = ChangeSet::new();
         let label = |end: &str| ULabel {
@@ -105,61 +95,18 @@ async fn a_dropped_operation_leaves_all_or_nothing() {
         );
         changes.link(LinkKind::ULabelParent, child, parent);
         let apply = backend.apply(&changes);
-        let _ = tokio::time::timeout(Duration::from_micros(number * 20), apply).await;
+        // Both outcomes are fine; half of one is not.
+        let _ = tokio::time::timeout(Duration::from_micros(number * 50), apply).await;
     }
     // Comes after a commit that was on its way when its operation was dropped.
-    backend.apply(&insert(user("after"))).await.unwrap();
-    let labels = backend.select(&Query::new(Kind::ULabel)).await.unwrap();
-    let links = anndex_core::backend::LinkQuery {
+    insert(backend, user("after")).await;
+    let labels = count(backend, &Query::new(Kind::ULabel)).await;
+    let links = LinkQuery {
         kind: LinkKind::ULabelParent,
         sources: None,
         targets: None,
     };
-    assert_eq!(labels.len(), 2 * backend.links(&links).await.unwrap().len());
-}
-
-/// Names the database to the processes that [`processes_write_at_once`] starts.
-const CHILD: &str = "ANNDEX_TEST_DATABASE";
-
-#[tokio::test]
-async fn processes_write_at_once() {
-    if let Ok(path) = std::env::var(CHILD) {
-        return child(Path::new(&path)).await;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("a.sqlite");
-    // They also make the file, and its schema, at once.
-    let start = |_| {
-        Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "concurrency::processes_write_at_once",
-                "--nocapture",
-            ])
-            .env(CHILD, &path)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap()
-    };
-    let children: Vec<_> = (0..3).map(start).collect();
-    let mut won = 0;
-    for child in children {
-        let output = child.wait_with_output().unwrap();
-        let output_text = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{output_text}");
-        let words: Vec<_> = output_text.split_whitespace().collect();
-        let after = words.iter().position(|word| *word == "won").unwrap() + 1;
-        won += words[after].parse::<usize>().unwrap();
-    }
-    assert_eq!(won, 25);
-    let backend = create(&path).await;
-    assert_eq!(users(&backend).await, 3 * 50 + 25);
-}
-
-async fn child(path: &Path) {
-    let backend = create(path).await;
-    let name = std::process::id().to_string();
-    let won = claim_all(&backend, 25, &name).await;
-    insert_all(&backend, 50, &name).await;
-    println!(" won {won} ");
+    let links = backend.links(&links).await;
+    let links = links.unwrap_or_else(|e| panic!("links: {e:#}")).len();
+    assert_eq!(labels, 2 * links as u64);
 }
