@@ -14,9 +14,10 @@ use sea_orm::{
 use crate::failure::{Failure, Outcome};
 use crate::{apply, migration, row, select};
 
-/// How often a change set is made again after it lost a race, before that is an error. Mostly the
-/// second time does; writers that want the same also have the pauses of core between them.
-const RACES: u32 = 10;
+/// How often a change set is made again after it lost a race, before that is an error. Those with
+/// preconditions learn the second time that one does not hold; others lose at most as often as
+/// there are writers before them, if they are unlucky more.
+const RACES: u32 = 50;
 
 /// What differs between databases that speak SQL.
 #[async_trait]

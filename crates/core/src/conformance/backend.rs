@@ -93,6 +93,7 @@ where
 {
     writers::of_conflicting_changes_exactly_one_wins(make(4).await).await;
     writers::no_write_of_many_tasks_is_lost(make(2).await).await;
+    writers::of_changes_to_one_record_all_are_made(make(3).await).await;
     for backend in make(1).await {
         writers::a_dropped_operation_leaves_all_or_nothing(backend.as_ref()).await;
     }

@@ -4,22 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::samples::user;
-use super::{count, insert};
+use super::{apply, count, insert, select};
 use crate::backend::{Backend, ChangeSet, Filter, LinkQuery, Query};
 use crate::error::ErrorKind;
 use crate::record::{Field, Kind, LinkKind, ULabel};
 
-/// Takes a handle if nobody has it, as the domain takes the next version.
-fn claim(handle: &str, by: &str) -> ChangeSet {
+/// Makes a label with a name that no label has, as the domain takes the next version: nothing but
+/// the precondition keeps two from having it.
+fn claim(name: &str, by: &str) -> ChangeSet {
     let mut changes = ChangeSet::new();
-    changes.require_none(Kind::User, Filter::eq(Field::Handle, handle));
-    let mut claimed = user(handle);
-    claimed.uid = format!("{handle}-{by}");
-    changes.insert(claimed);
+    changes.require_none(Kind::ULabel, Filter::eq(Field::Name, name));
+    changes.insert(ULabel {
+        uid: format!("{name}-{by}"),
+        name: name.to_owned(),
+        ..ULabel::default()
+    });
     changes
 }
 
-/// Claims the handles `contested 0` to `contested <count - 1>`; the number of those that it got.
+/// Claims the names `contested 0` to `contested <count - 1>`; the number of those that it got.
 ///
 /// # Panics
 /// If the backend fails.
@@ -62,7 +65,8 @@ pub(super) async fn of_conflicting_changes_exactly_one_wins(backends: Vec<Arc<dy
         won += task.await.unwrap_or_else(|e| panic!("a writer: {e}"));
     }
     assert_eq!(won, 25);
-    assert_eq!(users(backends[0].as_ref()).await, 25);
+    let labels = count(backends[0].as_ref(), &Query::new(Kind::ULabel)).await;
+    assert_eq!(labels, 25);
 }
 
 /// Two tasks on each backend: they also queue for what one backend has once only.
@@ -80,6 +84,39 @@ pub(super) async fn no_write_of_many_tasks_is_lost(backends: Vec<Arc<dyn Backend
     for backend in &backends {
         assert_eq!(users(backend.as_ref()).await, 200);
     }
+}
+
+/// Changes without preconditions have nothing to conflict about: each is made, one after another.
+pub(super) async fn of_changes_to_one_record_all_are_made(backends: Vec<Arc<dyn Backend>>) {
+    const EACH: usize = 40;
+    let label = ULabel {
+        uid: "label".to_owned(),
+        ..ULabel::default()
+    };
+    let label = insert(backends[0].as_ref(), label).await;
+    let mut tasks = Vec::new();
+    for (number, backend) in backends.iter().cloned().enumerate() {
+        tasks.push(tokio::spawn(async move {
+            for round in 0..EACH {
+                let name = format!("{number}-{round}");
+                let mut changes = ChangeSet::new();
+                changes.insert(user(&name));
+                changes.update(Kind::ULabel, label, vec![(Field::Name, name.into())]);
+                apply(backend.as_ref(), &changes).await;
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap_or_else(|e| panic!("a writer: {e}"));
+    }
+    let backend = backends[0].as_ref();
+    assert_eq!(users(backend).await, backends.len() * EACH);
+    let last = select(backend, &Query::new(Kind::ULabel)).await;
+    let last = last[0].get(Field::Name);
+    let ends: Vec<_> = (0..backends.len())
+        .map(|number| Some(format!("{number}-{}", EACH - 1).into()))
+        .collect();
+    assert!(ends.contains(&last), "{last:?}");
 }
 
 pub(super) async fn a_dropped_operation_leaves_all_or_nothing(backend: &dyn Backend) {
