@@ -1,12 +1,14 @@
 //! Developer tooling, run as `cargo xtask`: one command per thing that must be repeatable.
 //!
-//! It uses the tools that are there (cargo, git, Python) and needs no crate of the project, so
-//! that it builds in seconds and works while the project itself does not compile.
+//! It uses the tools that are there (cargo, git, Python, PostgreSQL) and needs no crate of the
+//! project but the one that starts servers, so that it builds in seconds and works while the
+//! project itself does not compile.
 
 mod bench;
 mod fixtures;
 mod lint;
 mod package;
+mod postgres;
 mod python;
 mod refusals;
 mod runner;
@@ -37,6 +39,8 @@ enum Command {
     Lint,
     /// Write tests/fixtures anew with pinned versions of Python anndata, and their goldens.
     Fixtures,
+    /// Run a PostgreSQL server for tests until Ctrl-C, and print its URL.
+    Postgres,
     /// Build the Python package, check its types and run its tests: the last part of `test`.
     Python,
     /// Write the wheel of the Python package to target/dist, and import it with every Python here.
@@ -51,7 +55,11 @@ fn main() -> ExitCode {
         Command::Test => runner::run(&workspace),
         Command::Lint => lint::run(&workspace),
         Command::Fixtures => fixtures::run(&workspace),
-        Command::Python => package::test(&workspace, &mut Default::default()),
+        Command::Postgres => postgres::run(),
+        Command::Python => {
+            let server = postgres::TestServer::start()?;
+            package::test(&workspace, &server, &mut Default::default())
+        }
         Command::Dist => package::dist(&workspace),
         Command::Bench(options) => bench::run(&workspace, &options),
     });

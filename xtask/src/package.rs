@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::postgres::TestServer;
 use crate::python::{Environment, Installed};
 use crate::step::Tally;
 use crate::workspace::Workspace;
@@ -43,7 +44,7 @@ fn sources(workspace: &Workspace) -> PathBuf {
 }
 
 /// Builds the wheel, installs it beside what it is compared with, and runs its tests and types.
-pub(crate) fn test(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+pub(crate) fn test(workspace: &Workspace, server: &TestServer, tally: &mut Tally) -> Result<()> {
     let package = Package::prepare(workspace)?;
     // As debug as the tests of the crates, so that nothing is compiled a second time. Such a
     // wheel fits this machine only.
@@ -67,7 +68,7 @@ pub(crate) fn test(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
         .args(["-m", "pytest", "-p", "no:cacheprovider"])
         .env("HOME", &home)
         .env_remove("XDG_CACHE_HOME");
-    step::run_tests("Python package: tests", &mut command, tally)
+    step::run_tests("Python package: tests", server.tell(&mut command), tally)
 }
 
 /// Writes the wheel for users to `target/dist`: one for all versions of Python from 3.10 on.

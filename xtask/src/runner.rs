@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::postgres::TestServer;
 use crate::step::Tally;
 use crate::workspace::Workspace;
 use crate::{Result, lint, package, step};
@@ -30,10 +31,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 fn steps(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     // Before all that takes long.
     package::interpreter(workspace)?;
+    let server = TestServer::start()?;
     lint::run(workspace)?;
     documentation(workspace)?;
     each_crate_alone(workspace)?;
-    tests(workspace, tally)?;
+    tests(workspace, &server, tally)?;
     // Without `--bench` each is run once, which is what keeps them working.
     step::run(
         "benchmarks of inner loops, once each",
@@ -50,7 +52,7 @@ fn steps(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
             .arg("--no-fail-fast"),
         tally,
     )?;
-    package::test(workspace, tally)
+    package::test(workspace, &server, tally)
 }
 
 /// With all features, like clippy before it, so that no dependency is checked a second time.
@@ -86,7 +88,7 @@ fn each_crate_alone(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-fn tests(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+fn tests(workspace: &Workspace, server: &TestServer, tally: &mut Tally) -> Result<()> {
     if std::env::var_os(REAL_FILES).is_none() {
         println!("\nnote: {REAL_FILES} is not set, so tests of real files have none to read");
     }
@@ -103,5 +105,5 @@ fn tests(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
         command.args(["test", "--lib", "--bins", "--tests", "--examples"]);
     }
     command.args(["--workspace", "--all-features", "--no-fail-fast"]);
-    step::run_tests("tests", &mut command, tally)
+    step::run_tests("tests", server.tell(&mut command), tally)
 }

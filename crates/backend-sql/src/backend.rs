@@ -6,10 +6,18 @@ use anndex_core::backend::{Applied, Backend, Capabilities, ChangeSet, LinkQuery,
 use anndex_core::record::{Link, Record};
 use anndex_core::{Error, Result};
 use async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionOptions,
+    TransactionTrait,
+};
 
 use crate::failure::{Failure, Outcome};
 use crate::{apply, migration, row, select};
+
+/// How often a change set is made again after it lost a race, before that is an error. Those with
+/// preconditions learn the second time that one does not hold; others lose at most as often as
+/// there are writers before them, if they are unlucky more.
+const RACES: u32 = 50;
 
 /// What differs between databases that speak SQL.
 #[async_trait]
@@ -21,6 +29,28 @@ pub trait Driver: Debug + Send + Sync + 'static {
     /// same result as one after the other, or one of them must fail with an error that
     /// [`Driver::error`] calls a conflict.
     fn write(&self) -> TransactionOptions;
+
+    /// How a transaction that changes the schema begins.
+    fn migrate(&self) -> TransactionOptions {
+        self.write()
+    }
+
+    /// What comes first in a transaction that changes the schema, so that of several processes
+    /// only one does: nothing where such a transaction is alone from its beginning.
+    ///
+    /// # Errors
+    /// When the database fails.
+    async fn lock_schema(&self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+        let _ = transaction;
+        Ok(())
+    }
+
+    /// Whether a transaction failed for nothing but what others did at the same time. Then the
+    /// same change set is made again, as if it came later.
+    fn lost_race(&self, error: &DbErr) -> bool {
+        let _ = error;
+        false
+    }
 
     /// Puts an error of the database into words; broken unique and foreign keys don't come here.
     fn error(&self, error: DbErr) -> Error;
@@ -61,7 +91,7 @@ impl<D: Driver> SqlBackend<D> {
             write,
             driver,
         };
-        match migration::migrate(&backend.write, backend.driver.write()).await {
+        match migration::migrate(&backend.write, &backend.driver).await {
             Ok(()) => Ok(backend),
             Err(failure) => {
                 let error = backend.error("open the database", failure);
@@ -104,6 +134,18 @@ impl<D: Driver> SqlBackend<D> {
     }
 
     async fn transact(&self, changes: &ChangeSet) -> Outcome<Applied> {
+        let mut races = 0;
+        loop {
+            match self.try_transact(changes).await {
+                Err(Failure::Database(error)) if races < RACES && self.driver.lost_race(&error) => {
+                    races += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_transact(&self, changes: &ChangeSet) -> Outcome<Applied> {
         let transaction = self.write.begin_with_options(self.driver.write()).await?;
         match apply::apply(&transaction, changes).await {
             Ok(applied) => {

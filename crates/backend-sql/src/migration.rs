@@ -11,9 +11,10 @@ use std::collections::BTreeSet;
 
 use anndex_core::{Error, ErrorKind};
 use sea_orm::sea_query::{IntoIden, Query};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DynIden, TransactionOptions, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DynIden, TransactionTrait};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
 
+use crate::backend::Driver;
 use crate::failure::Outcome;
 
 /// The table that lists the migrations which a database has.
@@ -33,15 +34,13 @@ impl MigratorTrait for Migrator {
 
 /// Makes the migrations that are missing, all in one transaction. A database that is up to date
 /// is only read.
-pub(crate) async fn migrate(
-    connection: &DatabaseConnection,
-    options: TransactionOptions,
-) -> Outcome<()> {
+pub(crate) async fn migrate(connection: &DatabaseConnection, driver: &impl Driver) -> Outcome<()> {
     if is_current(connection).await? {
         return Ok(());
     }
-    let transaction = connection.begin_with_options(options).await?;
+    let transaction = connection.begin_with_options(driver.migrate()).await?;
     let migrated = async {
+        driver.lock_schema(&transaction).await?;
         // Another process may have been faster, also with a newer version.
         if !is_current(&transaction).await? {
             Migrator::up(&transaction, None).await?;

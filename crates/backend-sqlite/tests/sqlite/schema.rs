@@ -1,11 +1,19 @@
-//! The tables, which migrations write down once more, beside the field tables of core.
+//! The tables, as SQLite describes them.
 
 use anndex_core::backend::Backend;
-use anndex_core::record::{Field, Kind, LinkKind, OnDelete, ValueType};
+use anndex_core::conformance::tables::{
+    Column, ColumnType, Reference, check_link_table, check_record_table, tables,
+};
+use anndex_core::record::{Kind, LinkKind};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sea_orm::sqlx::{ConnectOptions, query_as, query_scalar};
 
 use crate::create;
+
+const COLUMNS: &str = "\
+    SELECT info.name, info.type, NOT info.\"notnull\", keys.\"table\", keys.on_delete \
+    FROM pragma_table_info(?1) AS info \
+    LEFT JOIN pragma_foreign_key_list(?1) AS keys ON keys.\"from\" = info.name";
 
 #[tokio::test]
 async fn the_tables_are_what_core_declares() {
@@ -15,95 +23,45 @@ async fn the_tables_are_what_core_declares() {
     let connect = SqliteConnectOptions::new().filename(&path);
     let mut connection = connect.connect().await.unwrap();
     for kind in Kind::ALL {
-        check_record_table(&mut connection, kind).await;
+        check_record_table(kind, &columns(&mut connection, kind.as_str()).await);
     }
     for link in LinkKind::ALL {
-        check_link_table(&mut connection, link).await;
+        check_link_table(link, &columns(&mut connection, link.as_str()).await);
     }
-    let tables: i64 = query_scalar(
+    let found: i64 = query_scalar(
         "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
     )
     .fetch_one(&mut connection)
     .await
     .unwrap();
-    let declared = Kind::ALL.len() + LinkKind::ALL.len();
-    assert_eq!(usize::try_from(tables).unwrap(), declared + 1);
+    assert_eq!(usize::try_from(found).unwrap(), tables().len() + 1);
 }
 
-async fn check_record_table(connection: &mut SqliteConnection, kind: Kind) {
-    let columns: Vec<(String, String, bool)> =
-        query_as("SELECT name, type, \"notnull\" FROM pragma_table_info(?)")
-            .bind(kind.as_str())
-            .fetch_all(&mut *connection)
-            .await
-            .unwrap();
-    let keys: Vec<(String, String)> =
-        query_as("SELECT \"from\", \"table\" FROM pragma_foreign_key_list(?)")
-            .bind(kind.as_str())
-            .fetch_all(&mut *connection)
-            .await
-            .unwrap();
-    let unique = unique_columns(connection, kind.as_str()).await;
-    for info in kind.fields() {
-        let name = info.field.name();
-        let column = columns.iter().find(|column| column.0 == name);
-        let (_, column_type, not_null) =
-            column.unwrap_or_else(|| panic!("{kind} has no column {name}"));
-        let expected = match info.value_type {
-            ValueType::Boolean => "boolean",
-            ValueType::Integer | ValueType::Time => "integer",
-            ValueType::Text | ValueType::Json => "text",
-        };
-        assert_eq!(column_type.to_lowercase(), expected, "{kind}.{name}");
-        let id = info.field == Field::Id;
-        assert_eq!(*not_null, id || !info.nullable, "{kind}.{name}");
-        assert_eq!(
-            id || unique.contains(&name.to_owned()),
-            info.unique,
-            "{kind}.{name}"
-        );
-        let key = keys
-            .iter()
-            .find(|key| key.0 == name)
-            .map(|key| key.1.as_str());
-        assert_eq!(key, info.references.map(Kind::as_str), "{kind}.{name}");
-    }
-    assert_eq!(columns.len(), kind.fields().len(), "{kind}: {columns:?}");
-}
-
-async fn check_link_table(connection: &mut SqliteConnection, link: LinkKind) {
-    let columns: Vec<String> = query_scalar("SELECT name FROM pragma_table_info(?)")
-        .bind(link.as_str())
-        .fetch_all(&mut *connection)
+async fn columns(connection: &mut SqliteConnection, table: &str) -> Vec<Column> {
+    type Row = (String, String, bool, Option<String>, Option<String>);
+    let unique = unique_columns(connection, table).await;
+    let rows: Vec<Row> = query_as(COLUMNS)
+        .bind(table)
+        .fetch_all(connection)
         .await
         .unwrap();
-    let mut expected = vec!["source_id", "target_id"];
-    expected.extend(link.is_ordered().then_some("position"));
-    expected.extend(link.has_slot().then_some("slot"));
-    assert_eq!(columns, expected, "{link:?}");
-    let keys: Vec<(String, String, String)> = query_as(
-        "SELECT \"from\", \"table\", on_delete FROM pragma_foreign_key_list(?) ORDER BY \"from\"",
-    )
-    .bind(link.as_str())
-    .fetch_all(&mut *connection)
-    .await
-    .unwrap();
-    let on_delete = match link.on_delete_target() {
-        OnDelete::Cascade => "CASCADE",
-        OnDelete::Protect => "NO ACTION",
+    let column = |(name, type_name, nullable, references, on_delete): Row| Column {
+        column_type: match type_name.to_lowercase().as_str() {
+            "boolean" => ColumnType::Boolean,
+            "integer" => ColumnType::Integer,
+            "text" => ColumnType::Text,
+            other => panic!("{table}.{name} is {other}"),
+        },
+        nullable,
+        // The primary key of a record has no index of its own.
+        unique: name == "id" || unique.contains(&name),
+        references: references.map(|table| Reference {
+            table,
+            cascades: on_delete.as_deref() == Some("CASCADE"),
+        }),
+        name,
     };
-    let key = |column: &str, kind: Kind, action: &str| {
-        (
-            column.to_owned(),
-            kind.as_str().to_owned(),
-            action.to_owned(),
-        )
-    };
-    let expected = [
-        key("source_id", link.source(), "CASCADE"),
-        key("target_id", link.target(), on_delete),
-    ];
-    assert_eq!(keys, expected, "{link:?}");
+    rows.into_iter().map(column).collect()
 }
 
 /// The columns that are alone in a unique index.

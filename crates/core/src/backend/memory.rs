@@ -120,4 +120,10 @@ mod tests {
         let make = || async { Arc::new(MemoryBackend::new()) as Arc<dyn Backend> };
         crate::conformance::backend::run(make).await;
     }
+
+    #[tokio::test]
+    async fn keeps_any_input() {
+        let make = || async { Arc::new(MemoryBackend::new()) as Arc<dyn Backend> };
+        crate::conformance::backend::run_input(make).await;
+    }
 }

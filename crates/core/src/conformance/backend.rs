@@ -1,12 +1,20 @@
 //! The contract of [`Backend`], tried from outside: what is inserted comes back, every filter
 //! means what it says, change sets happen as a whole, and two writers do not lose anything.
+//!
+//! Every backend runs [`run`], [`run_input`] and [`run_random`]; one that several processes may
+//! open runs [`run_writers`], too.
 
 mod atomicity;
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod compare;
 mod concurrency;
 mod filters;
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod input;
 mod links;
 mod records;
 mod samples;
+pub mod writers;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -44,6 +52,53 @@ where
     closed(make().await.as_ref()).await;
 }
 
+/// Tries values that are long, odd or hostile, and queries that are large. As [`run`] otherwise.
+///
+/// # Panics
+/// If the backend breaks the contract.
+pub async fn run_input<M, F>(make: M)
+where
+    M: Fn() -> F,
+    F: Future<Output = Arc<dyn Backend>>,
+{
+    input::every_field_keeps_any_text(make().await.as_ref()).await;
+    input::long_text_is_kept_where_it_is_allowed_and_refused_elsewhere(make().await.as_ref()).await;
+    input::extreme_numbers_and_times_come_back(make().await.as_ref()).await;
+    input::queries_may_be_large(make().await.as_ref()).await;
+    input::updates_that_a_record_refuses_change_nothing(make().await.as_ref()).await;
+}
+
+/// Makes random changes and asks random queries, and compares with the backend in memory. As
+/// [`run`] otherwise.
+///
+/// # Panics
+/// If the two differ.
+pub async fn run_random<M, F>(make: M)
+where
+    M: Fn() -> F,
+    F: Future<Output = Arc<dyn Backend>>,
+{
+    compare::random_changes_and_queries(&make).await;
+}
+
+/// Has several backends on one database write at once. `make` opens as many as it is asked for on
+/// a new database each time it is called.
+///
+/// # Panics
+/// If a change is lost, or made in part.
+pub async fn run_writers<M, F>(make: M)
+where
+    M: Fn(usize) -> F,
+    F: Future<Output = Vec<Arc<dyn Backend>>>,
+{
+    writers::of_conflicting_changes_exactly_one_wins(make(4).await).await;
+    writers::no_write_of_many_tasks_is_lost(make(2).await).await;
+    writers::of_changes_to_one_record_all_are_made(make(3).await).await;
+    for backend in make(1).await {
+        writers::a_dropped_operation_leaves_all_or_nothing(backend.as_ref()).await;
+    }
+}
+
 async fn closed(backend: &dyn Backend) {
     backend
         .close()
@@ -61,10 +116,15 @@ async fn apply(backend: &dyn Backend, changes: &ChangeSet) -> Applied {
         .unwrap_or_else(|e| panic!("apply: {e:#}"))
 }
 
-async fn insert(backend: &dyn Backend, record: impl Into<Record>) -> Id {
+/// A change set that inserts a record.
+fn change(record: impl Into<Record>) -> ChangeSet {
     let mut changes = ChangeSet::new();
     changes.insert(record);
-    apply(backend, &changes).await.inserted[0]
+    changes
+}
+
+async fn insert(backend: &dyn Backend, record: impl Into<Record>) -> Id {
+    apply(backend, &change(record)).await.inserted[0]
 }
 
 async fn select(backend: &dyn Backend, query: &Query) -> Vec<Record> {

@@ -33,6 +33,29 @@ pub(super) fn time(microseconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_700_000_000) + TimeDelta::microseconds(microseconds)
 }
 
+/// A user with a uid of their own.
+pub(super) fn user(handle: &str) -> User {
+    User {
+        uid: format!("uid-{handle}"),
+        handle: handle.to_owned(),
+        ..User::default()
+    }
+}
+
+/// A record with nothing in it.
+pub(super) fn empty(kind: Kind) -> Record {
+    match kind {
+        Kind::User => User::default().into(),
+        Kind::Storage => Storage::default().into(),
+        Kind::Transform => Transform::default().into(),
+        Kind::Run => Run::default().into(),
+        Kind::Artifact => Artifact::default().into(),
+        Kind::Collection => Collection::default().into(),
+        Kind::ULabel => ULabel::default().into(),
+        Kind::FeatureSet => FeatureSet::default().into(),
+    }
+}
+
 /// The ids of one record of each kind, for others to refer to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct World {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use anndex_core::backend::{Comparison, Filter, OrderBy, Query, Relation, TextMatch};
-use anndex_core::record::{Field, FieldInfo, Kind, LinkKind, Record, Value, ValueType};
 use chrono::DateTime;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::empty;
+use super::super::samples::empty;
+use crate::backend::{Comparison, Filter, OrderBy, Query, Relation, TextMatch};
+use crate::record::{Field, FieldInfo, Kind, LinkKind, Record, Value, ValueType};
 
 const TEXTS: &[&str] = &[
     "",

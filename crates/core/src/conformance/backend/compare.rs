@@ -1,30 +1,32 @@
-//! Random changes and queries, on SQLite and on the memory backend, which is the reference.
+//! Random changes and queries, on a backend and on that in memory, which is the reference.
 //!
 //! Ids may differ between the two, so everything is named by uid here.
 
 mod random;
 
 use std::collections::BTreeMap;
-
-use anndex_backend_sqlite::connect_in_memory;
-use anndex_core::backend::memory::MemoryBackend;
-use anndex_core::backend::{
-    Backend, ChangeSet, Filter, LinkQuery, NewRecord, Order, OrderBy, Query, Target,
-};
-use anndex_core::record::{Field, FieldInfo, Id, Kind, LinkKind, Record, Value};
+use std::future::Future;
+use std::sync::Arc;
 
 use random::{Random, Step};
 
+use crate::backend::memory::MemoryBackend;
+use crate::backend::{
+    Backend, ChangeSet, Filter, LinkQuery, NewRecord, Order, OrderBy, Query, Target,
+};
+use crate::error::ErrorKind;
+use crate::record::{Field, FieldInfo, Id, Kind, Link, LinkKind, Record, Value};
+
 /// A backend with the ids that it gave.
 struct World {
-    backend: Box<dyn Backend>,
+    backend: Arc<dyn Backend>,
     ids: BTreeMap<(Kind, String), Id>,
 }
 
 impl World {
-    fn new(backend: impl Backend + 'static) -> Self {
+    fn new(backend: Arc<dyn Backend>) -> Self {
         Self {
-            backend: Box::new(backend),
+            backend,
             ids: BTreeMap::new(),
         }
     }
@@ -43,7 +45,7 @@ impl World {
     }
 
     /// Makes the changes; what went wrong, if it did.
-    async fn apply(&mut self, steps: &[Step]) -> Option<anndex_core::ErrorKind> {
+    async fn apply(&mut self, steps: &[Step]) -> Option<ErrorKind> {
         let mut changes = ChangeSet::new();
         let mut new: BTreeMap<(Kind, String), NewRecord> = BTreeMap::new();
         let target = |new: &BTreeMap<_, NewRecord>, kind: Kind, uid: &str| match new
@@ -195,7 +197,7 @@ impl World {
             targets: None,
         };
         let links = self.backend.links(&query).await.unwrap();
-        let named = |link: anndex_core::record::Link| {
+        let named = |link: Link| {
             (
                 self.uid(kind.source(), link.source),
                 self.uid(kind.target(), link.target),
@@ -207,15 +209,18 @@ impl World {
     }
 }
 
-#[tokio::test]
-async fn random_changes_and_queries_give_what_memory_gives() {
+pub(super) async fn random_changes_and_queries<M, F>(make: &M)
+where
+    M: Fn() -> F,
+    F: Future<Output = Arc<dyn Backend>>,
+{
     let mut succeeded = 0;
     let mut found = 0;
     let mut linked = 0;
     for seed in 0..10 {
         let mut random = Random::new(seed);
-        let mut memory = World::new(MemoryBackend::new());
-        let mut sqlite = World::new(connect_in_memory().await.unwrap());
+        let mut memory = World::new(Arc::new(MemoryBackend::new()));
+        let mut other = World::new(make().await);
         for round in 0..250 {
             // Records to begin with; later most sets fail, which is a test of undoing them.
             let steps: Vec<_> = match round {
@@ -224,7 +229,7 @@ async fn random_changes_and_queries_give_what_memory_gives() {
             };
             let expected = memory.apply(&steps).await;
             let place = format!("seed {seed}, round {round}, {steps:#?}");
-            assert_eq!(sqlite.apply(&steps).await, expected, "{place}");
+            assert_eq!(other.apply(&steps).await, expected, "{place}");
             random.know(memory.ids.keys());
             succeeded += usize::from(expected.is_none());
             if round % 5 > 0 {
@@ -232,13 +237,13 @@ async fn random_changes_and_queries_give_what_memory_gives() {
             }
             for kind in LinkKind::ALL {
                 let expected = memory.links(kind).await;
-                assert_eq!(sqlite.links(kind).await, expected, "{place}");
+                assert_eq!(other.links(kind).await, expected, "{place}");
                 linked += expected.len();
             }
             for _ in 0..10 {
                 let query = random.query();
                 let expected = memory.select(&query).await;
-                assert_eq!(sqlite.select(&query).await, expected, "{query:#?}");
+                assert_eq!(other.select(&query).await, expected, "{query:#?}");
                 found += expected.len();
             }
         }

@@ -1,15 +1,15 @@
 //! Values that are long, odd or hostile.
 
-use anndex_backend_sqlite::connect_in_memory;
-use anndex_core::ErrorKind;
-use anndex_core::backend::{Backend, ChangeSet, Filter, LinkQuery, OrderBy, Query};
-use anndex_core::record::{
+use chrono::DateTime;
+
+use super::change;
+use super::samples::{empty, user};
+use crate::backend::{Backend, ChangeSet, Filter, LinkQuery, OrderBy, Query};
+use crate::error::ErrorKind;
+use crate::record::{
     Feature, FeatureSet, Field, Id, Kind, LinkKind, Record, RecordData, ULabel, Value, ValueType,
     Visibility,
 };
-use chrono::DateTime;
-
-use crate::{empty, insert, user};
 
 const HOSTILE: &[&str] = &[
     "",
@@ -46,14 +46,12 @@ fn fill(record: &mut Record, text: &str) {
     }
 }
 
-#[tokio::test]
-async fn every_field_of_every_kind_keeps_any_text() {
-    let backend = connect_in_memory().await.unwrap();
+pub(super) async fn every_field_keeps_any_text(backend: &dyn Backend) {
     for text in HOSTILE {
         for kind in Kind::ALL {
             let mut record = empty(kind);
             fill(&mut record, text);
-            let applied = backend.apply(&insert(record.clone())).await.unwrap();
+            let applied = backend.apply(&change(record.clone())).await.unwrap();
             record
                 .set(Field::Id, Value::Integer(applied.inserted[0]))
                 .unwrap();
@@ -89,15 +87,15 @@ async fn every_field_of_every_kind_keeps_any_text() {
     assert_eq!(usize::try_from(count).unwrap(), HOSTILE.len());
 }
 
-#[tokio::test]
-async fn long_text_is_kept_where_it_is_allowed_and_refused_elsewhere() {
-    let backend = connect_in_memory().await.unwrap();
+pub(super) async fn long_text_is_kept_where_it_is_allowed_and_refused_elsewhere(
+    backend: &dyn Backend,
+) {
     let mut label = ULabel {
         uid: "label".to_owned(),
         description: Some("ü".repeat(10_000)),
         ..ULabel::default()
     };
-    backend.apply(&insert(label.clone())).await.unwrap();
+    backend.apply(&change(label.clone())).await.unwrap();
     let found = backend.select(&Query::new(Kind::ULabel)).await.unwrap();
     assert_eq!(
         found[0].get(Field::Description),
@@ -106,14 +104,12 @@ async fn long_text_is_kept_where_it_is_allowed_and_refused_elsewhere() {
     label.name = "n".repeat(10_000);
     for text in ["n".repeat(10_000), "a\0b".to_owned()] {
         label.name = text;
-        let error = backend.apply(&insert(label.clone())).await.unwrap_err();
+        let error = backend.apply(&change(label.clone())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}");
     }
 }
 
-#[tokio::test]
-async fn extreme_numbers_and_times_come_back() {
-    let backend = connect_in_memory().await.unwrap();
+pub(super) async fn extreme_numbers_and_times_come_back(backend: &dyn Backend) {
     let mut feature_set = FeatureSet {
         members: vec![Feature {
             name: "é\"\\\u{1}".to_owned(),
@@ -131,7 +127,7 @@ async fn extreme_numbers_and_times_come_back() {
         feature_set.hash = format!("{number}");
         feature_set.n = n;
         feature_set.created_at = times[number];
-        let applied = backend.apply(&insert(feature_set.clone())).await.unwrap();
+        let applied = backend.apply(&change(feature_set.clone())).await.unwrap();
         let query = Query::new(Kind::FeatureSet).filter(Filter::eq(Field::N, n));
         let found = FeatureSet::from_record(backend.select(&query).await.unwrap().remove(0));
         let expected = FeatureSet {
@@ -146,9 +142,7 @@ async fn extreme_numbers_and_times_come_back() {
     assert_eq!(order, ["0", "2", "1"]);
 }
 
-#[tokio::test]
-async fn queries_may_be_large() {
-    let backend = connect_in_memory().await.unwrap();
+pub(super) async fn queries_may_be_large(backend: &dyn Backend) {
     let mut changes = ChangeSet::new();
     for number in 0..3_000 {
         changes.insert(user(&format!("{number}")));
@@ -202,15 +196,13 @@ async fn queries_may_be_large() {
     assert_eq!(window(Some(u64::MAX), u64::MAX).await, 0);
 }
 
-#[tokio::test]
-async fn updates_that_a_record_refuses_change_nothing() {
-    let backend = connect_in_memory().await.unwrap();
+pub(super) async fn updates_that_a_record_refuses_change_nothing(backend: &dyn Backend) {
     let label = ULabel {
         uid: "label".to_owned(),
         visibility: Visibility::Hidden,
         ..ULabel::default()
     };
-    let id = backend.apply(&insert(label)).await.unwrap().inserted[0];
+    let id = backend.apply(&change(label)).await.unwrap().inserted[0];
     let mut changes = ChangeSet::new();
     changes.insert(user("ada"));
     changes.update(

@@ -1,0 +1,34 @@
+//! PostgreSQL for tests: a server in a temporary directory, and databases on it.
+//!
+//! A crate of its own, without dependencies, because both need it: `cargo xtask`, which starts the
+//! server that all tests share, and the tests, each of which makes itself a database there.
+
+mod account;
+mod database;
+mod programs;
+mod server;
+
+pub use database::{Database, URL_VARIABLE};
+pub use server::Server;
+
+use std::process::Command;
+
+/// What went wrong, in words for people; nothing here is handled by kind.
+pub type Result<T, E = String> = std::result::Result<T, E>;
+
+/// Runs a command and returns what it printed.
+fn output(command: &mut Command) -> Result<String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .output()
+        .map_err(|e| format!("can't run {program}: {e}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(format!(
+        "{program} failed ({}): {}",
+        output.status,
+        String::from_utf8_lossy(&said).trim()
+    ))
+}
