@@ -47,8 +47,14 @@ fn a_check_says_by_its_exit_code_whether_all_is_well() {
     let output = workplace.call(&["check"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(6));
-    assert!(text.contains("c.h5ad") && text.contains("2 problems left"), "{text}");
-    assert!(output.stderr.is_empty(), "what is found is a result and no error");
+    assert!(
+        text.contains("c.h5ad") && text.contains("2 problems left"),
+        "{text}"
+    );
+    assert!(
+        output.stderr.is_empty(),
+        "what is found is a result and no error"
+    );
 }
 
 #[test]
@@ -59,16 +65,42 @@ fn of_many_files_those_that_fail_are_named() {
     fs::write(workplace.path("cut.h5ad"), &whole[..whole.len() / 2]).unwrap();
     fs::write(workplace.path("good.csv"), "a,b\n").unwrap();
     fs::create_dir(workplace.path("empty.zarr")).unwrap();
-    let files = ["artifact", "add", "cut.h5ad", "good.csv", "empty.zarr", "a.h5ad", "--json"];
+    let files = [
+        "artifact",
+        "add",
+        "cut.h5ad",
+        "good.csv",
+        "empty.zarr",
+        "a.h5ad",
+        "--json",
+    ];
     let output = workplace.call(&files);
     assert_eq!(output.status.code(), Some(5));
     let added: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let keys: Vec<_> = added.as_array().unwrap().iter().map(|a| a["key"].clone()).collect();
+    let keys: Vec<_> = added
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| a["key"].clone())
+        .collect();
     assert_eq!(keys, ["good.csv", "a.h5ad"]);
-    assert_eq!((&added[0]["is_new"], &added[1]["is_new"]), (&true.into(), &false.into()));
+    assert_eq!(
+        (&added[0]["is_new"], &added[1]["is_new"]),
+        (&true.into(), &false.into())
+    );
     let error: Value = serde_json::from_slice(&output.stderr).unwrap();
     let message = error["error"]["message"].as_str().unwrap();
     assert!(message.starts_with("2 of 4 files"), "{message}");
-    assert!(message.contains("cut.h5ad") && message.contains("empty.zarr"), "{message}");
-    assert_eq!(workplace.json(&["artifact", "list"]).as_array().unwrap().len(), 4);
+    assert!(
+        message.contains("cut.h5ad") && message.contains("empty.zarr"),
+        "{message}"
+    );
+    assert_eq!(
+        workplace
+            .json(&["artifact", "list"])
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
 }
