@@ -64,8 +64,9 @@ mod options;
 pub use anndex_core::backend::Filter;
 pub use anndex_core::error::{Error, ErrorKind, Result};
 pub use anndex_core::instance::{
-    ArtifactBuilder, CollectionBuilder, Handle, IdLike, Instance, MappedBuilder, PrepareBuilder,
-    PreparedCollection, QuerySet, RunBuilder, RunChoice, TransformBuilder, ULabelBuilder,
+    ArtifactBuilder, CheckBuilder, CheckReport, CollectionBuilder, Finding, Handle, IdLike,
+    Instance, MappedBuilder, PrepareBuilder, PreparedCollection, Problem, QuerySet, RunBuilder,
+    RunChoice, TransformBuilder, ULabelBuilder,
 };
 pub use anndex_core::mapped::{
     Batch, BatchColumn, BatchFormat, Buffers, EncodeLabels, Encoder, Epoch, Join, Loader,

@@ -34,6 +34,7 @@
 //! ```
 
 mod artifact;
+mod check;
 mod collection;
 mod creation;
 mod data;
@@ -52,6 +53,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use artifact::ArtifactBuilder;
+pub use check::{CheckBuilder, CheckReport, Finding, Problem};
 pub use collection::CollectionBuilder;
 pub use creation::{RunBuilder, TransformBuilder, ULabelBuilder};
 pub use handle::Handle;
