@@ -17,6 +17,7 @@ mod loader;
 mod mapped;
 mod notice;
 mod opened;
+mod prepare;
 mod process;
 mod query;
 mod record;
@@ -35,5 +36,6 @@ fn _anndex(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<instance::Instance>()?;
     module.add_class::<record::Record>()?;
     module.add_function(wrap_pyfunction!(field::fields, module)?)?;
+    module.add_function(wrap_pyfunction!(prepare::prepare, module)?)?;
     module.add_function(wrap_pyfunction!(connection::close_unused, module)?)
 }

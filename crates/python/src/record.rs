@@ -59,6 +59,11 @@ impl Record {
         }
     }
 
+    /// What it was read with.
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
     pub(crate) fn record(&self) -> &record::Record {
         &self.record
     }

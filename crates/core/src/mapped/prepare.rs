@@ -117,7 +117,7 @@ impl Preparation {
         let mut notices = mapped.notices().to_vec();
         if !left_out.is_empty() {
             notices.push(format!(
-                "columns of var on which the files do not agree are left out: {}",
+                "columns of var that are not the same in all files were left out: {}",
                 left_out.join(", ")
             ));
         }

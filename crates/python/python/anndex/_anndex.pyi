@@ -1,6 +1,6 @@
 """The native module; what is in `anndex` is to be used."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, final
 
@@ -60,6 +60,24 @@ class NewCollection(TypedDict):
     reference_type: str | None
     meta: Record | None
     is_new_version_of: Record | None
+    run: bool | Record | None
+
+class Preparing(TypedDict):
+    directory: str
+    shuffle: str | None
+    seed: int
+    block_size: int
+    window_size: int
+    layers_keys: list[str]
+    obsm_keys: list[str]
+    obs_keys: list[str] | None
+    join: str | None
+    dtype: str | None
+    rows_per_file: int
+    memory: int
+    threads: int
+    name: str | None
+    description: str | None
     run: bool | Record | None
 
 class NewTransform(TypedDict):
@@ -138,6 +156,9 @@ class Record:
     def feature_slots(self) -> list[tuple[str, Record]]: ...
 
 def fields(kind: str) -> list[str]: ...
+def prepare(
+    collection: Record, new: Preparing, progress: Callable[[int, int], object] | None
+) -> tuple[Record, list[str]]: ...
 def close_unused() -> None: ...
 
 @final

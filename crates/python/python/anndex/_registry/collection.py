@@ -13,9 +13,10 @@ from anndex import _anndex as native
 from anndex._arguments import AnyPath, Keys
 from anndex._mapped import MappedCollection
 from anndex._registry.artifact import Artifact, artifact_of
-from anndex._registry.data import Data, run_argument
+from anndex._registry.data import run_argument
 from anndex._registry.field import Field
 from anndex._registry.in_memory import is_anndata, is_data_frame
+from anndex._registry.preparable import Preparable
 from anndex._registry.query_set import QuerySet
 from anndex._warning import warn
 from anndex.errors import InvalidInputError, InvalidTypeError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Collection"]
 
 
-class Collection(Data):
+class Collection(Preparable):
     """An ordered, versioned list of artifacts.
 
     Parameters
