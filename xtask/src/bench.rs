@@ -9,13 +9,14 @@ mod data;
 mod environments;
 mod machine;
 mod measurement;
+mod registry;
 mod results;
 mod table;
 
 use std::fs;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use self::cases::Case;
 use self::data::Data;
@@ -29,6 +30,8 @@ use crate::{Result, step};
 /// What `cargo xtask bench` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// Use smaller files, fewer cases and one short round: under 3 minutes once everything is made.
     #[arg(long)]
     quick: bool,
@@ -44,6 +47,13 @@ pub(crate) struct Options {
     /// Measure this wheel of the Python package instead of building one.
     #[arg(long, value_name = "FILE")]
     wheel: Option<PathBuf>,
+}
+
+/// What can be measured instead of the comparison.
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// Measure the registry with 100,000 artifacts, beside lamindb with fewer.
+    Registry(registry::Options),
 }
 
 impl Options {
@@ -86,6 +96,9 @@ impl Options {
 
 /// Prepares what is missing, measures, and prints the table.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    if let Some(Part::Registry(registry)) = &options.part {
+        return registry::run(workspace, registry);
+    }
     let cases = options.cases()?;
     let effort = options.effort();
     if options.json {
