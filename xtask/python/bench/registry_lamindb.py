@@ -85,7 +85,9 @@ def main():
         root = Path(directory) / "storage"
         # Settings are kept in the home directory, and what belongs to an instance in this one.
         os.environ["HOME"] = directory
-        os.chdir(directory)
+        work = Path(directory) / "work"
+        work.mkdir()
+        os.chdir(work)
         import lamindb_setup
 
         lamindb_setup.init(storage=str(root))
