@@ -11,6 +11,7 @@ mod growth;
 mod machine;
 mod markdown;
 mod measurement;
+mod registry;
 mod results;
 mod table;
 
@@ -46,6 +47,8 @@ pub(crate) struct Options {
 enum Part {
     /// Measure how opening, memory and speed change with the size of a collection.
     Growth(growth::Options),
+    /// Measure the registry with 100,000 artifacts, beside lamindb with fewer.
+    Registry(registry::Options),
 }
 
 /// What all measurements take.
@@ -116,8 +119,10 @@ impl Options {
 
 /// Prepares what is missing, measures, and prints the table.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    if let Some(Part::Growth(growth)) = &options.part {
-        return growth::run(workspace, growth);
+    match &options.part {
+        Some(Part::Growth(growth)) => return growth::run(workspace, growth),
+        Some(Part::Registry(registry)) => return registry::run(workspace, registry),
+        None => {}
     }
     let shared = &options.shared;
     let cases = options.cases()?;

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use anndex::registry::uid;
 use anndex::{
-    Artifact, Collection, ErrorKind, Handle, Instance, InstanceOptions, Problem, connect, init_with,
+    Artifact, Collection, ErrorKind, Finding, Handle, Instance, InstanceOptions, Problem, connect,
+    init_with,
 };
 
 /// The instance that the killed process works in.
@@ -29,6 +30,9 @@ const DEFAULT_CRASHES: u32 = 40;
 
 /// The kills are spread over this time after the process began to work, which is some of its turns.
 const SPREAD: Duration = Duration::from_millis(250);
+
+/// Before so many kills a repair is made while the process works.
+const REPAIR_EVERY: u32 = 4;
 
 /// A deep check of all that came together is made after so many kills.
 const DEEP_EVERY: u32 = 10;
@@ -104,11 +108,14 @@ fn survive(name: &str, location: &Path, options: InstanceOptions) {
     for crash in 1..=crashes {
         // Evenly spread whatever their number is, and each time the same.
         let point = (f64::from(crash) * 0.618_033_988_749_895).fract();
+        let delay = SPREAD.mul_f64(point);
+        let is_repaired = crash % REPAIR_EVERY == 0;
         reported.read(&killed_after(
             name,
             location,
             files.path(),
-            SPREAD.mul_f64(point),
+            delay,
+            is_repaired,
         ));
         let is_deep = crash % DEEP_EVERY == 0 || crash == crashes;
         for problem in block_on(verify(location, &reported, is_deep)) {
@@ -128,8 +135,15 @@ fn survive(name: &str, location: &Path, options: InstanceOptions) {
     );
 }
 
-/// What the process printed until it was killed, some time after it began to work.
-fn killed_after(name: &str, location: &Path, files: &Path, time: Duration) -> String {
+/// What the process printed until it was killed, some time after it began to work. A repair may go
+/// on beside it before.
+fn killed_after(
+    name: &str,
+    location: &Path,
+    files: &Path,
+    time: Duration,
+    is_repaired: bool,
+) -> String {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
         .env(LOCATION, location)
@@ -147,6 +161,16 @@ fn killed_after(name: &str, location: &Path, files: &Path, time: Duration) -> St
         );
     }
     std::thread::sleep(time);
+    if is_repaired {
+        // What it must not remove is what the process is saving, as is seen afterwards.
+        block_on(async {
+            let db = connect(location).await.unwrap();
+            let report = db.check().repair(true).run().await.unwrap();
+            let lost = |finding: &Finding| finding.problem == Problem::Changed;
+            assert!(!report.findings.iter().any(lost), "{report:?}");
+            db.close().await.unwrap();
+        });
+    }
     child.kill().unwrap();
     assert!(
         !child.wait().unwrap().success(),

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use anndex::{Handle, IdLike, InstanceOptions, RunChoice, connect_with, discover, init_with};
 use anndex_core::record::{self, Run, Transform, ULabel};
 use anndex_core::{Error, Result};
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 
+use crate::check::{Report, report};
 use crate::connection::{Connection, check_fork};
 use crate::error::exception;
 use crate::field::kind;
@@ -39,6 +41,15 @@ pub(crate) fn run_choice(
     }
 }
 
+/// Hands on to a builder what is given.
+macro_rules! given {
+    ($builder:ident, $argument:ident: $($name:ident),*) => {
+        $(if let Some(value) = $argument.$name {
+            $builder = $builder.$name(value);
+        })*
+    };
+}
+
 /// What an artifact is made with.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
@@ -49,6 +60,21 @@ struct ArtifactArgument {
     version: Option<String>,
     is_new_version_of: Option<Py<Record>>,
     run: Option<RunArgument>,
+}
+
+impl ArtifactArgument {
+    fn builder(
+        self,
+        db: &anndex::Instance,
+        connection: &Arc<Connection>,
+    ) -> Result<anndex::ArtifactBuilder> {
+        let mut artifact = db.artifact(self.path);
+        given!(artifact, self: key, description, version);
+        if let Some(old) = self.is_new_version_of {
+            artifact = artifact.is_new_version_of(&old.get().handle(db, connection)?);
+        }
+        Ok(artifact.run(run_choice(self.run, db, connection)?))
+    }
 }
 
 /// What a collection is made with.
@@ -101,15 +127,6 @@ struct ULabelArgument {
     reference_type: Option<String>,
     is_type: bool,
     parents: Vec<Py<Record>>,
-}
-
-/// Hands on to a builder what is given.
-macro_rules! given {
-    ($builder:ident, $argument:ident: $($name:ident),*) => {
-        $(if let Some(value) = $argument.$name {
-            $builder = $builder.$name(value);
-        })*
-    };
 }
 
 fn handles<R: anndex::Registry>(
@@ -228,15 +245,36 @@ impl Instance {
     fn add_artifact(&self, py: Python<'_>, new: ArtifactArgument) -> PyResult<Record> {
         let connection = &self.0;
         let saved = connection.call(py, |db| async move {
-            let mut artifact = db.artifact(new.path);
-            given!(artifact, new: key, description, version);
-            if let Some(old) = new.is_new_version_of {
-                artifact = artifact.is_new_version_of(&old.get().handle(&db, connection)?);
-            }
-            artifact = artifact.run(run_choice(new.run, &db, connection)?);
-            artifact.save().await
+            new.builder(&db, connection)?.save().await
         })?;
         Ok(self.record(saved))
+    }
+
+    /// Makes many artifacts; what fails has an exception in its place.
+    fn add_artifacts<'py>(
+        &self,
+        py: Python<'py>,
+        new: Vec<ArtifactArgument>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let connection = &self.0;
+        let saved = connection.call(py, |db| async move {
+            let new = new.into_iter();
+            let builders = new.map(|one| one.builder(&db, connection));
+            let builders = builders.collect::<Result<Vec<_>>>()?;
+            Ok(db.save_artifacts(builders).await)
+        })?;
+        let saved = saved.into_iter().map(|one| match one {
+            Ok(artifact) => self.record(artifact).into_bound_py_any(py),
+            Err(error) => exception(py, &error).into_bound_py_any(py),
+        });
+        saved.collect()
+    }
+
+    /// Compares storage with the registry; see `crate::check`.
+    fn check(&self, py: Python<'_>, deep: bool, repair: bool) -> PyResult<Report> {
+        let call =
+            |db: anndex::Instance| async move { db.check().deep(deep).repair(repair).run().await };
+        Ok(report(self.0.call(py, call)?))
     }
 
     fn add_collection(&self, py: Python<'_>, new: CollectionArgument) -> PyResult<Record> {

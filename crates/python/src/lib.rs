@@ -8,6 +8,7 @@
 //! importing this.
 
 mod argument;
+mod check;
 mod connection;
 mod error;
 mod field;

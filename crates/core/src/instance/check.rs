@@ -168,6 +168,21 @@ impl CheckBuilder {
                 }
             }
         }
+        self.still_so(findings).await
+    }
+
+    /// Without the artifacts that were deleted or changed while they were looked at.
+    async fn still_so(
+        &self,
+        mut findings: Vec<(Artifact, Finding)>,
+    ) -> Result<Vec<(Artifact, Finding)>> {
+        if !findings.is_empty() {
+            let ids = findings.iter().filter_map(|(artifact, _)| artifact.id);
+            let query = Query::new(Artifact::KIND).filter(Filter::is_in(Field::Id, ids));
+            let now = self.db.select::<Artifact>(&query).await?.into_iter();
+            let now: HashMap<_, _> = now.map(|artifact| (artifact.id, artifact)).collect();
+            findings.retain(|(then, _)| now.get(&then.id) == Some(then));
+        }
         Ok(findings)
     }
 }
