@@ -154,9 +154,9 @@ fn table(ours: &Value, lamindb: &Value) -> String {
     let version = lamindb["version"].as_str().unwrap_or_default();
     let mut rows = vec![[
         "task".to_owned(),
-        format!("anndex, {} artifacts", count(ours)),
+        format!("anndex, {} artifacts", rounded(count(ours))),
         "target".to_owned(),
-        format!("lamindb {version}, {} artifacts", count(lamindb)),
+        format!("lamindb {version}, {} artifacts", rounded(count(lamindb))),
     ]];
     for (name, words, target) in TASKS {
         let measured = |document: &Value| match document["seconds"][name].as_f64() {
