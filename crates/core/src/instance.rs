@@ -45,6 +45,7 @@ mod mapped;
 mod place;
 mod query_set;
 mod retry;
+mod transfer;
 mod versioned;
 
 use std::path::{Path, PathBuf};
