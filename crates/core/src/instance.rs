@@ -47,6 +47,7 @@ mod place;
 mod prepare;
 mod query_set;
 mod retry;
+mod transfer;
 mod versioned;
 
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anndex::{Data, Handle, IsVersioned, Registry};
+use anndex::{Data, Handle, InstanceOptions, IsVersioned, Registry, connect_with};
 use anndex_core::record::{self, Artifact, Collection, Feature, RecordData};
 use anndex_core::{Error, Result};
 use pyo3::prelude::*;
@@ -216,6 +216,19 @@ impl Record {
                 let handle: Handle<R> = self.own(&db)?;
                 handle.track_input(is_run_input).await
             })
+        })
+    }
+
+    /// Copies a dataset, with all that it stands on, into the instance at another location.
+    fn save_using(&self, py: Python<'_>, location: PathBuf) -> PyResult<()> {
+        self.connection.call(py, |db| async move {
+            let options = InstanceOptions::new().user_handle(db.user().handle.clone());
+            let using = connect_with(&location, options).await?;
+            let copied = some_kinds!("copy", self.record.kind(), R in [Artifact Collection] => {
+                self.own::<R>(&db)?.save_using(&using).await.map(drop)
+            });
+            let closed = using.close().await;
+            copied.and(closed)
         })
     }
 

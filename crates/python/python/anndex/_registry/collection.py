@@ -252,7 +252,7 @@ class Collection(Preparable):
         """
         return self._loaded()
 
-    def save(self, using: str | None = None) -> Self:
+    def save(self, using: AnyPath | None = None) -> Self:
         """Save the collection and underlying artifacts to database and storage.
 
         If the same content in the same order is registered already and not in the trash, this
@@ -260,8 +260,9 @@ class Collection(Preparable):
 
         Parameters
         ----------
-        using : str, optional
-            Another instance to save to, which this build can't do.
+        using : path-like, optional
+            The directory of another instance, into which the collection is then copied; see
+            `Artifact.save`.
 
         Returns
         -------
