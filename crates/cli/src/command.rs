@@ -4,9 +4,11 @@ pub(crate) mod artifact;
 pub(crate) mod collection;
 mod delete;
 pub(crate) mod epoch;
+mod features;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod map;
+mod search;
 
 use anndex::Result;
 use chrono::{DateTime, Utc};

@@ -38,6 +38,7 @@ mod collection;
 mod creation;
 mod data;
 mod delete;
+mod features;
 mod handle;
 mod known;
 mod lineage;
