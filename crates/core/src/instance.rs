@@ -39,6 +39,7 @@ mod collection;
 mod creation;
 mod data;
 mod delete;
+mod features;
 mod handle;
 mod known;
 mod lineage;

@@ -223,6 +223,24 @@ impl Instance {
         Ok(found.into_iter().map(|one| self.record(one)).collect())
     }
 
+    /// The records of a query in which a text occurs, the best first.
+    fn search(
+        &self,
+        py: Python<'_>,
+        kind_name: &str,
+        query: QueryArgument,
+        text: String,
+    ) -> PyResult<Vec<Record>> {
+        let kind = kind(kind_name).map_err(|error| exception(py, &error))?;
+        let found = self.0.call(py, |db| async move {
+            each_kind!(kind, R => {
+                let found = query.into_set::<R>(&db)?.search(&text).await?;
+                Ok(found.into_iter().map(record::Record::from).collect::<Vec<_>>())
+            })
+        })?;
+        Ok(found.into_iter().map(|one| self.record(one)).collect())
+    }
+
     fn count(&self, py: Python<'_>, kind_name: &str, query: QueryArgument) -> PyResult<u64> {
         let kind = kind(kind_name).map_err(|error| exception(py, &error))?;
         self.0.call(py, |db| async move {

@@ -277,6 +277,16 @@ impl Record {
         })
     }
 
+    /// Reads the features of a dataset from its files, and keeps them.
+    fn compute_features(&self, py: Python<'_>) -> PyResult<()> {
+        self.connection.call(py, |db| async move {
+            some_kinds!("feature", self.record.kind(), R in [Artifact Collection] => {
+                let handle: Handle<R> = self.own(&db)?;
+                handle.compute_features().await.map(|_| ())
+            })
+        })
+    }
+
     /// The feature sets of a dataset, each with its slot.
     fn feature_slots(&self, py: Python<'_>) -> PyResult<Vec<(String, Self)>> {
         let slots = self.connection.call(py, |db| async move {

@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::delete::{self, Delete, Restore};
+use super::features::{self, Features};
+use super::search::Search;
 use super::{date, or_dash};
 use crate::lookup::find;
 use crate::output::Style;
@@ -19,7 +21,9 @@ use crate::{progress, quantity};
 pub(crate) enum ArtifactCommand {
     Add(Add),
     List(List),
+    Search(Search),
     Show(Show),
+    Features(Features),
     /// Move artifacts to the trash, or remove them permanently
     ///
     /// Removing permanently also removes the copy that the instance made; a file that was
@@ -94,7 +98,16 @@ pub(crate) async fn run(session: &Session, command: ArtifactCommand) -> Result<(
     let done = match command {
         ArtifactCommand::Add(arguments) => add(session, &db, arguments).await,
         ArtifactCommand::List(arguments) => list(session, &db, &arguments).await,
+        ArtifactCommand::Search(arguments) => {
+            let found = db
+                .artifacts()
+                .limit(arguments.limit)
+                .search(&arguments.text)
+                .await;
+            found.and_then(|found| print(session, &found, "none matches"))
+        }
         ArtifactCommand::Show(arguments) => show(session, &db, &arguments).await,
+        ArtifactCommand::Features(arguments) => features(session, &db, &arguments).await,
         ArtifactCommand::Delete(arguments) => {
             delete::run(session, db.artifacts(), &arguments).await
         }
@@ -267,6 +280,11 @@ fn print(session: &Session, artifacts: &[Handle<Artifact>], none: &str) -> Resul
     }
 }
 
+async fn features(session: &Session, db: &Instance, arguments: &Features) -> Result<()> {
+    let artifact = find(db.artifacts(), &arguments.dataset).await?;
+    features::print(session, &artifact.compute_features().await?)
+}
+
 async fn show(session: &Session, db: &Instance, arguments: &Show) -> Result<()> {
     let artifact = find(db.artifacts(), &arguments.artifact).await?;
     // A file that is gone is worth knowing, but no reason not to show the record.
@@ -281,6 +299,8 @@ async fn show(session: &Session, db: &Instance, arguments: &Show) -> Result<()> 
         if let Some(fields) = document.as_object_mut() {
             fields.insert("path".to_owned(), json!(path));
             fields.insert("problem".to_owned(), json!(problem));
+            let sets = artifact.feature_sets().await?;
+            fields.insert("feature_sets".to_owned(), features::document(&sets)?);
             let uids: Vec<_> = collections.iter().map(|c| c.uid.as_str()).collect();
             fields.insert("collections".to_owned(), json!(uids));
         }
