@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anndex::{Handle, IdLike, InstanceOptions, RunChoice, connect_with, discover, init_with};
-use anndex_core::record::{self, Run, Transform, ULabel};
+use anndex::{Handle, IdLike, InstanceOptions, connect_with, discover, init_with};
+use anndex_core::record::{self, Transform, ULabel};
 use anndex_core::{Error, Result};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -13,6 +13,10 @@ use crate::check::{Report, report};
 use crate::connection::{Connection, check_fork};
 use crate::error::exception;
 use crate::field::kind;
+use crate::new_record::{
+    ArtifactArgument, CollectionArgument, NewRunArgument, TransformArgument, ULabelArgument, given,
+    handles, run_choice,
+};
 use crate::query::QueryArgument;
 use crate::record::{Record, each_kind};
 use crate::runtime::block_on;
@@ -20,125 +24,6 @@ use crate::runtime::block_on;
 /// An instance.
 #[pyclass(frozen, module = "anndex._anndex")]
 pub(crate) struct Instance(Arc<Connection>);
-
-/// The run that something belongs to: a run, or whether it is the current one.
-#[derive(FromPyObject)]
-pub(crate) enum RunArgument {
-    Flag(bool),
-    Run(Py<Record>),
-}
-
-/// Without an argument it is the current run, if there is one.
-pub(crate) fn run_choice(
-    argument: Option<RunArgument>,
-    db: &anndex::Instance,
-    location: &Arc<Connection>,
-) -> Result<RunChoice> {
-    match argument {
-        None => Ok(RunChoice::Current),
-        Some(RunArgument::Flag(flag)) => Ok(flag.into()),
-        Some(RunArgument::Run(run)) => Ok((&run.get().handle::<Run>(db, location)?).into()),
-    }
-}
-
-/// Hands on to a builder what is given.
-macro_rules! given {
-    ($builder:ident, $argument:ident: $($name:ident),*) => {
-        $(if let Some(value) = $argument.$name {
-            $builder = $builder.$name(value);
-        })*
-    };
-}
-
-/// What an artifact is made with.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-struct ArtifactArgument {
-    path: PathBuf,
-    key: Option<String>,
-    description: Option<String>,
-    version: Option<String>,
-    is_new_version_of: Option<Py<Record>>,
-    run: Option<RunArgument>,
-}
-
-impl ArtifactArgument {
-    fn builder(
-        self,
-        db: &anndex::Instance,
-        connection: &Arc<Connection>,
-    ) -> Result<anndex::ArtifactBuilder> {
-        let mut artifact = db.artifact(self.path);
-        given!(artifact, self: key, description, version);
-        if let Some(old) = self.is_new_version_of {
-            artifact = artifact.is_new_version_of(&old.get().handle(db, connection)?);
-        }
-        Ok(artifact.run(run_choice(self.run, db, connection)?))
-    }
-}
-
-/// What a collection is made with.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-struct CollectionArgument {
-    artifacts: Vec<Py<Record>>,
-    name: Option<String>,
-    description: Option<String>,
-    version: Option<String>,
-    reference: Option<String>,
-    reference_type: Option<String>,
-    meta: Option<Py<Record>>,
-    is_new_version_of: Option<Py<Record>>,
-    run: Option<RunArgument>,
-}
-
-/// What a transform is made with.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-struct TransformArgument {
-    name: String,
-    key: Option<String>,
-    r#type: Option<String>,
-    description: Option<String>,
-    source_code: Option<String>,
-    reference: Option<String>,
-    reference_type: Option<String>,
-    version: Option<String>,
-    is_new_version_of: Option<Py<Record>>,
-}
-
-/// What a run is made with.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-struct NewRunArgument {
-    transform: Py<Record>,
-    name: Option<String>,
-    reference: Option<String>,
-    reference_type: Option<String>,
-}
-
-/// What a label is made with.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-struct ULabelArgument {
-    name: String,
-    description: Option<String>,
-    reference: Option<String>,
-    reference_type: Option<String>,
-    is_type: bool,
-    parents: Vec<Py<Record>>,
-}
-
-fn handles<R: anndex::Registry>(
-    records: &[Py<Record>],
-    db: &anndex::Instance,
-    connection: &Arc<Connection>,
-) -> Result<Vec<Handle<R>>> {
-    let records = records.iter();
-    records
-        .map(|one| one.get().handle(db, connection))
-        .collect()
-}
 
 impl Instance {
     fn record(&self, record: impl Into<record::Record>) -> Record {

@@ -16,6 +16,7 @@ mod instance;
 mod lent;
 mod loader;
 mod mapped;
+mod new_record;
 mod notice;
 mod opened;
 mod prepare;

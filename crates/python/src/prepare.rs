@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 
 use crate::argument::{dtype, join, shuffle};
 use crate::error::exception;
-use crate::instance::{RunArgument, run_choice};
+use crate::new_record::{RunArgument, run_choice};
 use crate::record::Record;
 
 /// How often the interpreter is asked for signals, and told how far it is.

@@ -11,7 +11,8 @@ use pyo3::prelude::*;
 use crate::connection::Connection;
 use crate::error::exception;
 use crate::field::{ValueArgument, field, to_python};
-use crate::instance::{RunArgument, check_same, run_choice};
+use crate::instance::check_same;
+use crate::new_record::{RunArgument, run_choice};
 
 /// A saved record. It never changes; what changes a record gives a new one.
 #[pyclass(frozen, module = "anndex._anndex")]
