@@ -1,19 +1,27 @@
 //! What a prepared collection is to be like.
 //!
 //! The defaults were chosen by reading 120,000 cells × 20,000 genes with 2,100 counts per cell on two
-//! cores, from one prepared file (thousand cells per second; blocks of 256 rows, CSR batches of
-//! 4,096, nothing kept between windows; the last column is one `get`):
+//! cores, from one prepared file, in thousand cells per second: blocks of 256 rows in CSR batches of
+//! 4,096, by our loader (256 MiB) and by annbatch; exact order (256 MiB); and one `get` in µs.
 //!
-//! | codec, elements of a chunk | MB | our blocks | annbatch's blocks | exact order, 256 MiB | µs |
+//! | codec, elements of a chunk | MB | our blocks | annbatch's | exact order | `get` |
 //! | --- | --- | --- | --- | --- | --- |
 //! | none, 65,536 | 1,966 | 274 | 223 | 194 | 8 |
-//! | Blosc LZ4, 16,384 | 607 | 142 | 150 | 58 | 82 |
-//! | Blosc LZ4, 65,536 | 602 | 131 | 118 | 41 | 170 |
-//! | Blosc LZ4, 131,072 | 562 | 146 | 158 | 51 | 205 |
-//! | Blosc LZ4, 262,144 | 562 | 147 | 111 | 52 | 345 |
-//! | zstd 3, 65,536 | 546 | 54 | 73 | 14 | 290 |
+//! | Blosc LZ4 level 1, 65,536 | 612 | 148 | – | 58 | 211 |
+//! | level 5, 16,384 | 607 | 142 | 150 | 58 | 82 |
+//! | level 5, 32,768 | 604 | 139 | 119 | 46 | 120 |
+//! | level 5, 65,536 | 602 | 131 | 118 | 41 | 170 |
+//! | level 5, 131,072 | 562 | 146 | 158 | 51 | 205 |
+//! | level 5, 262,144 | 562 | 147 | 111 | 52 | 345 |
+//! | level 9, 65,536 | 600 | 138 | – | 41 | 168 |
+//! | zstd level 1, 65,536 | 572 | 58 | – | 15 | 313 |
+//! | zstd level 3, 65,536 | 546 | 54 | 73 | 14 | 290 |
+//! | zstd level 3, 131,072 | 501 | 54 | – | 15 | 499 |
 //!
-//! The level of LZ4 hardly matters to reading (1, 5 and 9 are within what repetition gives).
+//! Each number is the best of three epochs (`get`: the mean of 2,000) of one run, which was not
+//! repeated. It tells codecs apart, by factors of 2 and more, but not levels of LZ4 or neighbouring
+//! sizes of chunks, whose numbers go up and down. Among those 131,072 is the smallest that takes
+//! 562 MB, and about what annbatch writes itself.
 
 use std::collections::BTreeMap;
 
