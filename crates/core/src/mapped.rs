@@ -98,7 +98,16 @@ impl MappedCollection {
         if stores.is_empty() {
             return Err(Error::invalid_input("there are no AnnData stores to map"));
         }
-        let data: Result<Vec<_>> = stores.into_par_iter().map(BackedAnnData::open).collect();
+        // After each step, lest thousands of files keep at once what a few need: memory that is
+        // given back in the end lies between what stays, and is not had back by the system.
+        let data: Result<Vec<_>> = stores
+            .into_par_iter()
+            .map(|store| {
+                let data = BackedAnnData::open(store)?;
+                data.store().release();
+                Ok(data)
+            })
+            .collect();
         let data = data?;
         keys.check_present(&data)?;
         let vars = VarJoin::new(&data, options.join)?;

@@ -127,6 +127,10 @@ pub trait Store: Send + Sync + Debug {
     /// type or filter that can't be decoded is no error here but on reading, so that such arrays
     /// can be listed.
     fn array(&self, path: &str) -> Result<Arc<dyn Array>>;
+
+    /// Lets go of what is kept only so that reading structure is fast. To be called when a store
+    /// stays open for its elements alone, as thousands may in one collection; it works as before.
+    fn release(&self) {}
 }
 
 /// An opened array. All reads take `&self`, may run on many threads at once and share no lock.

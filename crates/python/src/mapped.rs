@@ -1,5 +1,6 @@
 //! The class behind `anndex.MappedCollection`: what it tells and reads, as Python objects.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -86,14 +87,17 @@ impl Mapped {
             .read_all(py, MappedCollection::var_list, |lists| {
                 let mut distinct: Vec<&Strings> = Vec::new();
                 let mut positions = Vec::with_capacity(lists.len());
+                // Equal lists are mostly one and the same, which comparing the address finds first.
+                let mut known: HashMap<*const Strings, usize> = HashMap::new();
+                let mut equal: HashMap<&Strings, usize> = HashMap::new();
                 for names in &lists {
-                    // Equal lists are mostly one and the same, which comparing the address finds first.
-                    let same =
-                        |other: &&Strings| std::ptr::eq(*other, &**names) || **other == **names;
-                    positions.push(distinct.iter().position(same).unwrap_or(distinct.len()));
-                    if positions.last() == Some(&distinct.len()) {
-                        distinct.push(names);
-                    }
+                    let position = *known.entry(Arc::as_ptr(names)).or_insert_with(|| {
+                        *equal.entry(names).or_insert_with(|| {
+                            distinct.push(names);
+                            distinct.len() - 1
+                        })
+                    });
+                    positions.push(position);
                 }
                 let lists: PyResult<Vec<_>> = distinct
                     .into_iter()

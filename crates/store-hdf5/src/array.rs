@@ -10,12 +10,12 @@ use hdf5_reader::{Dataset, Hdf5File};
 use crate::data_type::{ElementType, Encoding};
 use crate::raw_array::RawArray;
 use crate::source::Source;
-use crate::strings::{Heaps, fixed_text};
+use crate::strings::{HeapSource, Heaps, fixed_text};
 
 /// A dataset, or one field of a compound dataset.
 pub(crate) struct Hdf5Array {
     raw: Arc<RawArray>,
-    heaps: Heaps,
+    heaps: HeapSource,
     location: Arc<str>,
     /// The path from the root, and `[field]` for a field.
     node: String,
@@ -30,7 +30,7 @@ impl Hdf5Array {
         file: &Hdf5File,
         dataset: &Dataset,
         source: Source,
-        heaps: Heaps,
+        heaps: HeapSource,
         node: String,
     ) -> Result<Self> {
         let location = source.location().into();
@@ -41,7 +41,7 @@ impl Hdf5Array {
 
     fn new(
         raw: Arc<RawArray>,
-        heaps: Heaps,
+        heaps: HeapSource,
         location: Arc<str>,
         node: String,
         element: ElementType,
@@ -123,10 +123,10 @@ impl Hdf5Array {
         Ok(())
     }
 
-    fn text(&self, stored: &[u8], strings: &mut Strings) -> Result<()> {
+    fn text(&self, heaps: &Heaps, stored: &[u8], strings: &mut Strings) -> Result<()> {
         match self.element.encoding {
             Encoding::FixedString(padding) => strings.push(fixed_text(stored, padding)?),
-            Encoding::VariableString(padding) => strings.push(&self.heaps.text(stored, padding)?),
+            Encoding::VariableString(padding) => strings.push(&heaps.text(stored, padding)?),
             _ => return Err(Error::invalid_input("the elements are no strings")),
         }
         Ok(())
@@ -153,6 +153,7 @@ impl Array for Hdf5Array {
                     self.info.data_type
                 )));
             }
+            let heaps = self.heaps.open()?;
             let mut strings = Strings::new();
             let value_size = self.element.value_size;
             self.read_elements(spans, |element| {
@@ -162,7 +163,7 @@ impl Array for Hdf5Array {
                 }
                 element
                     .chunks_exact(value_size)
-                    .try_for_each(|value| self.text(value, &mut strings))
+                    .try_for_each(|value| self.text(&heaps, value, &mut strings))
             })?;
             Ok(strings)
         };

@@ -1,27 +1,37 @@
 //! The bytes of one file: for the elements as they are, and for `hdf5-reader` through its trait.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anndex_core::storage::ReadAt;
 use anndex_core::{Error, Result};
 use hdf5_reader::error::Error as Hdf5Error;
-use hdf5_reader::{Storage, StorageBuffer};
+use hdf5_reader::{BlockCacheStorage, Storage, StorageBuffer};
+
+/// Metadata come in many tiny reads that lie close together: blocks of 16 KiB, 4 MiB a file.
+const METADATA_BLOCK_BYTES: usize = 16 << 10;
+const METADATA_BLOCKS: usize = 256;
 
 /// Bytes addressed as HDF5 does: relative to the superblock, which follows a user block.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Source {
-    bytes: Arc<dyn ReadAt>,
+    metadata: Arc<MetadataCache>,
     base: u64,
     location: Arc<str>,
 }
 
 impl Source {
-    pub(crate) fn new(bytes: Arc<dyn ReadAt>, base: u64, location: Arc<str>) -> Self {
+    pub(crate) fn new(metadata: Arc<MetadataCache>, base: u64, location: Arc<str>) -> Self {
         Self {
-            bytes,
+            metadata,
             base,
             location,
         }
+    }
+
+    /// Lets go of what was kept to read structure faster.
+    pub(crate) fn release(&self) {
+        *self.metadata.kept() = None;
     }
 
     /// The path or URL, for messages.
@@ -31,7 +41,7 @@ impl Source {
 
     /// The number of addressable bytes.
     pub(crate) fn len(&self) -> u64 {
-        self.bytes.len().saturating_sub(self.base)
+        self.metadata.bytes.len().saturating_sub(self.base)
     }
 
     /// Whether `address..address + len` lies in the file.
@@ -55,9 +65,18 @@ impl Source {
                 out.len()
             )));
         }
-        self.bytes
+        self.metadata
+            .bytes
             .read_exact_at(self.base + address, out)
             .map_err(|e| Error::io(&self.location, e))
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("location", &self.location)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,5 +100,42 @@ impl Storage for MetadataStorage {
         let mut bytes = vec![0; len];
         self.0.read_exact_at(offset, &mut bytes)?;
         Ok(StorageBuffer::from_vec(bytes))
+    }
+}
+
+/// The bytes of a file, with what was read of its structure in blocks that are kept until
+/// [`Source::release`].
+pub(crate) struct MetadataCache {
+    bytes: Arc<dyn ReadAt>,
+    /// Made when something is read: even without blocks it takes kilobytes.
+    kept: Mutex<Option<Arc<BlockCacheStorage>>>,
+}
+
+impl MetadataCache {
+    pub(crate) fn new(bytes: Arc<dyn ReadAt>) -> Self {
+        let kept = Mutex::default();
+        Self { bytes, kept }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Arc<BlockCacheStorage>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn blocks(&self) -> Arc<BlockCacheStorage> {
+        let made = || {
+            let storage = Arc::new(MetadataStorage(self.bytes.clone()));
+            BlockCacheStorage::new(storage, METADATA_BLOCK_BYTES, METADATA_BLOCKS).into()
+        };
+        self.kept().get_or_insert_with(made).clone()
+    }
+}
+
+impl Storage for MetadataCache {
+    fn len(&self) -> u64 {
+        self.bytes.len()
+    }
+
+    fn read_range(&self, offset: u64, len: usize) -> hdf5_reader::error::Result<StorageBuffer> {
+        self.blocks().read_range(offset, len)
     }
 }

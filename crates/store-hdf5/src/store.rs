@@ -4,28 +4,25 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anndex_core::storage::{LocalFile, ReadAt};
 use anndex_core::store::{Array, Attributes, NodeKind, Store, check_path};
 use anndex_core::{Error, Result};
 use hdf5_reader::group::Group;
-use hdf5_reader::{BlockCacheStorage, Dataset, ExternalLinkResolver, Hdf5File, OpenOptions};
+use hdf5_reader::{Dataset, ExternalLinkResolver, Hdf5File, OpenOptions};
 
 use crate::array::Hdf5Array;
 use crate::attribute::AttributeDecoder;
 use crate::error::{from_hdf5, is_absent};
 use crate::filter;
-use crate::source::{MetadataStorage, Source};
-use crate::strings::Heaps;
+use crate::source::{MetadataCache, Source};
+use crate::strings::{HeapSource, Heaps};
 
 /// The largest chunk that is decoded, in bytes. Writers make chunks of some MiB at most.
 pub(crate) const LARGEST_CHUNK_BYTES: usize = 256 << 20;
 /// The largest object header that is read; real ones have some KiB.
 const LARGEST_HEADER_BYTES: usize = 16 << 20;
-/// Metadata come in many tiny reads that lie close together: blocks of 16 KiB, 4 MiB a file.
-const METADATA_BLOCK_BYTES: usize = 16 << 10;
-const METADATA_BLOCKS: usize = 256;
 
 /// An HDF5 file opened for reading.
 ///
@@ -34,7 +31,9 @@ const METADATA_BLOCKS: usize = 256;
 pub struct Hdf5Store {
     file: Hdf5File,
     source: Source,
-    heaps: Heaps,
+    heaps: HeapSource,
+    /// Those heaps, for attributes; opened when one is read.
+    attribute_heaps: Mutex<Option<Heaps>>,
     /// The path of each object by its address; made when the first reference is met.
     paths: OnceLock<HashMap<u64, String>>,
 }
@@ -65,19 +64,18 @@ impl Hdf5Store {
     }
 
     fn parse(bytes: Arc<dyn ReadAt>, location: &str) -> Result<Self> {
-        let cached = BlockCacheStorage::new(
-            Arc::new(MetadataStorage(bytes.clone())),
-            METADATA_BLOCK_BYTES,
-            METADATA_BLOCKS,
-        );
+        let metadata = Arc::new(MetadataCache::new(bytes.clone()));
         let options = OpenOptions::default()
             .with_max_chunk_bytes(LARGEST_CHUNK_BYTES)
             .with_max_read_bytes(LARGEST_CHUNK_BYTES)
+            // Chunks are read here, so its cache of them stays empty, and need not have room.
+            .with_chunk_cache_bytes(0)
+            .with_chunk_cache_slots(1)
             .with_max_object_header_bytes(LARGEST_HEADER_BYTES)
             .with_filter_registry(filter::registry())
             .with_external_link_resolver(Arc::new(NoteExternalLinks));
         let file =
-            Hdf5File::from_storage_with_options(Arc::new(cached), options).map_err(from_hdf5)?;
+            Hdf5File::from_storage_with_options(metadata.clone(), options).map_err(from_hdf5)?;
         let superblock = file.superblock();
         if superblock.eof_address != u64::MAX && bytes.len() < superblock.eof_address {
             return Err(Error::corrupt(format!(
@@ -86,12 +84,14 @@ impl Hdf5Store {
                 bytes.len()
             )));
         }
-        let source = Source::new(bytes, superblock.base_address, location.into());
-        let heaps = Heaps::new(&file)?;
+        let heaps = HeapSource::new(bytes);
+        let source = Source::new(metadata, superblock.base_address, location.into());
+        source.release();
         Ok(Self {
             file,
             source,
             heaps,
+            attribute_heaps: Mutex::default(),
             paths: OnceLock::new(),
         })
     }
@@ -168,6 +168,20 @@ impl Hdf5Store {
         Ok(paths)
     }
 
+    fn attribute_heaps(&self) -> Result<Heaps> {
+        if let Some(heaps) = &*self.kept_heaps() {
+            return Ok(heaps.clone());
+        }
+        let heaps = self.heaps.open()?;
+        *self.kept_heaps() = Some(heaps.clone());
+        Ok(heaps)
+    }
+
+    fn kept_heaps(&self) -> MutexGuard<'_, Option<Heaps>> {
+        let kept = self.attribute_heaps.lock();
+        kept.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn decode_attributes(&self, node: &Node) -> Result<Attributes> {
         let raw = match node {
             Node::Group(group) => group.raw_attributes(),
@@ -176,7 +190,7 @@ impl Hdf5Store {
         .map_err(from_hdf5)?;
         let decoder = AttributeDecoder {
             offset_size: self.file.superblock().offset_size,
-            heaps: &self.heaps,
+            heaps: &self.attribute_heaps()?,
             path_of: &|address| self.path_of(address),
         };
         raw.iter()
@@ -249,6 +263,11 @@ impl Store for Hdf5Store {
         };
         let array = open().map_err(|e| self.context(e, path))?;
         Ok(Arc::new(array))
+    }
+
+    fn release(&self) {
+        self.source.release();
+        *self.kept_heaps() = None;
     }
 }
 

@@ -1,21 +1,41 @@
 //! Text of fixed length, and text in global heaps.
 
+use std::sync::Arc;
+
+use anndex_core::storage::ReadAt;
 use anndex_core::{Error, Result};
-use hdf5_reader::Hdf5File;
 use hdf5_reader::StringPadding;
 use hdf5_reader::group::Group;
+use hdf5_reader::{Hdf5File, OpenOptions};
 
 use crate::error::from_hdf5;
+use crate::source::MetadataStorage;
+
+/// Where the global heaps of a file are.
+#[derive(Clone)]
+pub(crate) struct HeapSource(Arc<dyn ReadAt>);
+
+impl HeapSource {
+    pub(crate) fn new(bytes: Arc<dyn ReadAt>) -> Self {
+        Self(bytes)
+    }
+
+    /// Opens the heaps, apart from the file's structure: what `hdf5-reader` keeps of them lives as
+    /// long as what they were opened with, and would take megabytes per file for names that are
+    /// read once.
+    pub(crate) fn open(&self) -> Result<Heaps> {
+        let storage = Arc::new(MetadataStorage(self.0.clone()));
+        let options = OpenOptions::default().with_chunk_cache_slots(1);
+        let file = Hdf5File::from_storage_with_options(storage, options).map_err(from_hdf5)?;
+        file.root_group().map(Heaps).map_err(from_hdf5)
+    }
+}
 
 /// The global heaps of a file, which hold variable-length values.
 #[derive(Clone)]
 pub(crate) struct Heaps(Group);
 
 impl Heaps {
-    pub(crate) fn new(file: &Hdf5File) -> Result<Self> {
-        file.root_group().map(Self).map_err(from_hdf5)
-    }
-
     /// The bytes behind a stored reference to values of `value_size` bytes each.
     pub(crate) fn resolve(&self, reference: &[u8], value_size: usize) -> Result<Vec<u8>> {
         self.0

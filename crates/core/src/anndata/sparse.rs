@@ -149,8 +149,8 @@ impl SparseMatrix {
         let node = |error: Error| error.with("node", format!("/{}/indptr", self.path));
         let stored = read_all(&*self.indptr).map_err(node)?;
         // Unsigned values past the range of int64 wrap below 0 and fail as decreasing.
-        let values = stored.cast(&DataType::Int64)?;
-        let values = values.as_slice::<i64>().unwrap_or_default();
+        let wide = stored.cast(&DataType::Int64)?;
+        let values = wide.as_slice::<i64>().unwrap_or_default();
         let monotone = values.windows(2).all(|pair| pair[0] <= pair[1]);
         let last = values.last().copied().unwrap_or_default();
         if values.first() != Some(&0) || !monotone {
@@ -164,6 +164,7 @@ impl SparseMatrix {
                 self.n_stored()
             ))));
         }
-        Ok(values.iter().map(|&value| value as u64).collect())
+        // None is below 0, so the same words are the unsigned numbers, of which a copy would be large.
+        Ok(wide.into_words())
     }
 }

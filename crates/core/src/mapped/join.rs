@@ -1,7 +1,7 @@
 //! Joining variables: which column of a store becomes which column of a sample.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -80,35 +80,34 @@ impl VarJoin {
                 maps: Vec::new(),
             });
         };
-        let lists: Result<Vec<_>> = stores.par_iter().map(|data| data.var().index()).collect();
-        let lists = share(lists?);
-        let Some(first) = lists.first().cloned() else {
+        let panels = Panels::read(stores)?;
+        let Some(first) = panels.distinct.first() else {
             return Err(Error::invalid_input("there are no variables to join"));
         };
-        if lists.iter().all(|names| **names == *first) {
+        if panels.distinct.len() == 1 {
             return Ok(Self {
                 join: None,
-                joint: Some(first),
-                lists: Some(lists),
+                joint: Some(first.clone()),
+                lists: Some(panels.of_stores(&panels.distinct)),
                 maps: Vec::new(),
             });
         }
-        check_unique(stores, &lists)?;
+        panels.check_unique(stores)?;
         let joint = match join {
-            Join::Inner => inner(&lists),
-            Join::Outer => outer(&lists),
+            Join::Inner => inner(&panels.distinct),
+            Join::Outer => outer(&panels.distinct),
         };
         if join == Join::Inner && joint.is_empty() {
             return Err(Error::invalid_input(
                 "the stores share no variables; use an outer join, or none",
             ));
         }
-        let maps = maps(&lists, &joint)?;
+        let maps = maps(&panels.distinct, &joint)?;
         Ok(Self {
             join: Some(join),
             joint: Some(Arc::new(joint)),
-            lists: Some(lists),
-            maps,
+            lists: Some(panels.of_stores(&panels.distinct)),
+            maps: panels.of_stores(&maps),
         })
     }
 
@@ -147,37 +146,69 @@ impl VarJoin {
     }
 }
 
-/// Keeps equal lists once.
-fn share(lists: Vec<Strings>) -> Vec<Arc<Strings>> {
-    let mut kept: HashMap<Strings, Arc<Strings>> = HashMap::new();
-    lists
-        .into_iter()
-        .map(|names| {
-            kept.entry(names)
-                .or_insert_with_key(|names| Arc::new(names.clone()))
-                .clone()
-        })
-        .collect()
+/// The lists of variables of all stores.
+struct Panels {
+    /// Each list once, in the order of the first stores that have them.
+    distinct: Vec<Arc<Strings>>,
+    /// Which of them each store has.
+    numbers: Vec<usize>,
 }
 
-fn check_unique(stores: &[BackedAnnData], lists: &[Arc<Strings>]) -> Result<()> {
-    let mut checked: Vec<&Arc<Strings>> = Vec::new();
-    for (data, names) in stores.iter().zip(lists) {
-        if checked.iter().any(|other| Arc::ptr_eq(other, names)) {
-            continue;
-        }
-        let mut seen = HashSet::with_capacity(names.len());
-        if let Some(name) = names.iter().find(|name| !seen.insert(*name)) {
-            return Err(Error::invalid_input(format!(
+impl Panels {
+    /// Reads the lists of all stores. At no time are there more copies of one than threads: those
+    /// of ten thousand files would take gigabytes.
+    fn read(stores: &[BackedAnnData]) -> Result<Self> {
+        let kept: Mutex<HashSet<Arc<Strings>>> = Mutex::default();
+        let lists: Result<Vec<Arc<Strings>>> = stores
+            .par_iter()
+            .map(|data| {
+                let names = Arc::new(data.var().index()?);
+                data.store().release();
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(kept.get(&names).cloned().unwrap_or_else(|| {
+                    kept.insert(names.clone());
+                    names
+                }))
+            })
+            .collect();
+        let mut distinct = Vec::new();
+        let mut known = HashMap::new();
+        let numbers = lists?.into_iter().map(|names| {
+            *known.entry(Arc::as_ptr(&names)).or_insert_with(|| {
+                distinct.push(names);
+                distinct.len() - 1
+            })
+        });
+        let numbers = numbers.collect();
+        Ok(Self { distinct, numbers })
+    }
+
+    /// What belongs to each list, for each store.
+    fn of_stores<T: Clone>(&self, of_lists: &[T]) -> Vec<T> {
+        let numbers = self.numbers.iter();
+        numbers.map(|&number| of_lists[number].clone()).collect()
+    }
+
+    fn check_unique(&self, stores: &[BackedAnnData]) -> Result<()> {
+        for (number, names) in self.distinct.iter().enumerate() {
+            let mut seen = HashSet::with_capacity(names.len());
+            let Some(name) = names.iter().find(|name| !seen.insert(*name)) else {
+                continue;
+            };
+            let error = Error::invalid_input(format!(
                 "the variable `{name}` occurs more than once, so variables can't be joined; make \
                  the names unique, or use no join"
-            ))
-            .with("path", data.store().location())
-            .with("node", format!("/{}", data.var().path())));
+            ));
+            let first = self.numbers.iter().position(|&other| other == number);
+            return Err(match first.and_then(|first| stores.get(first)) {
+                Some(data) => error
+                    .with("path", data.store().location())
+                    .with("node", format!("/{}", data.var().path())),
+                None => error,
+            });
         }
-        checked.push(names);
+        Ok(())
     }
-    Ok(())
 }
 
 /// `pandas.Index.intersection`, one after the other: the order of the first list.
@@ -192,26 +223,23 @@ fn inner(lists: &[Arc<Strings>]) -> Strings {
         .collect()
 }
 
-/// `pandas.Index.union`, one after the other: sorted by code points, but for a union with an
-/// empty or an equal list, which keeps the order.
+/// `pandas.Index.union` of distinct lists, one after the other: sorted by code points, but for a
+/// union with an empty list, which keeps the order.
 fn outer(lists: &[Arc<Strings>]) -> Strings {
-    lists.iter().skip(1).fold(
-        lists.first().map(|s| (**s).clone()).unwrap_or_default(),
-        |a, b| {
-            if b.is_empty() || a == **b {
-                return a;
-            }
-            if a.is_empty() {
-                return (**b).clone();
-            }
-            let mut names: Vec<&str> = a.iter().chain(b.iter()).collect();
+    let mut filled = lists.iter().filter(|names| !names.is_empty());
+    match (filled.next(), filled.next()) {
+        (None, _) => Strings::new(),
+        (Some(only), None) => (**only).clone(),
+        _ => {
+            let all: HashSet<&str> = lists.iter().flat_map(|names| names.iter()).collect();
+            let mut names: Vec<&str> = all.into_iter().collect();
             names.sort_unstable();
-            names.dedup();
             names.into_iter().collect()
-        },
-    )
+        }
+    }
 }
 
+/// The map of each list.
 fn maps(lists: &[Arc<Strings>], joint: &Strings) -> Result<Vec<Arc<VarMap>>> {
     if u32::try_from(joint.len()).is_err() {
         return Err(Error::unsupported("more than 2^32 - 1 joined variables"));
@@ -221,18 +249,10 @@ fn maps(lists: &[Arc<Strings>], joint: &Strings) -> Result<Vec<Arc<VarMap>>> {
         .enumerate()
         .map(|(position, name)| (name, position as u32))
         .collect();
-    let mut built: Vec<(&Arc<Strings>, Arc<VarMap>)> = Vec::new();
-    Ok(lists
-        .iter()
-        .map(|names| {
-            if let Some((_, map)) = built.iter().find(|(other, _)| Arc::ptr_eq(other, names)) {
-                return map.clone();
-            }
-            let position = |name| positions.get(name).copied().unwrap_or(ABSENT);
-            let to_joint = names.iter().map(position).collect();
-            let map = Arc::new(VarMap::new(to_joint, joint.len()));
-            built.push((names, map.clone()));
-            map
-        })
-        .collect())
+    let position = |name| positions.get(name).copied().unwrap_or(ABSENT);
+    let maps = lists.iter().map(|names| {
+        let to_joint = names.iter().map(position).collect();
+        Arc::new(VarMap::new(to_joint, joint.len()))
+    });
+    Ok(maps.collect())
 }

@@ -79,7 +79,10 @@ impl Source {
                 data,
             })
         };
-        open().map_err(|error| error.operation("map").with("path", location))
+        let opened = open().map_err(|error| error.operation("map").with("path", location))?;
+        // From here on values are read, and little else.
+        opened.data.store().release();
+        Ok(opened)
     }
 
     pub(super) fn location(&self) -> &str {
