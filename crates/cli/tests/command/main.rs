@@ -6,5 +6,6 @@ mod demo;
 mod errors;
 mod fixtures;
 mod main_job;
+mod postgres;
 mod records;
 mod support;
