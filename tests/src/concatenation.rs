@@ -94,15 +94,19 @@ impl<'a> Concatenation<'a> {
             }
             _ => values,
         };
+        let was_float = data_type.is_float();
         let data_type = dtype.cloned().unwrap_or(data_type);
-        // Only 0 and 1 are left of a number that becomes a boolean.
-        let values = match data_type {
-            DataType::Bool => values
-                .iter()
-                .map(|&v| f64::from(u8::from(v != 0.0)))
-                .collect(),
-            _ => values,
+        // Only 0 and 1 are left of a number that becomes a boolean, the lowest byte of an integer
+        // that becomes one, and the largest value of a float that is larger.
+        let converted: fn(f64) -> f64 = match (&data_type, was_float) {
+            (DataType::Bool, _) => |value| f64::from(u8::from(value != 0.0)),
+            (DataType::Int8, true) => |value| f64::from(value as i8),
+            (DataType::UInt8, true) => |value| f64::from(value as u8),
+            (DataType::Int8, false) => |value| f64::from(value as i64 as i8),
+            (DataType::UInt8, false) => |value| f64::from(value as i64 as u8),
+            _ => |value| value,
         };
+        let values = values.into_iter().map(converted).collect();
         Some((data_type, values))
     }
 

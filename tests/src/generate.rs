@@ -65,8 +65,10 @@ fn names(prefix: &str, count: usize) -> DataFrame {
 }
 
 fn matrix(n_rows: usize, n_columns: usize) -> impl Strategy<Value = InMemoryMatrix> {
-    // Three of four values are zero, as in real counts.
-    let value = prop_oneof![3 => Just(0u8), 1 => 1u8..=100];
+    // Three of four values are zero, and few are large, as in real counts.
+    // The lowest byte is never negative, so that no cast makes a negative number of it.
+    let large = (1u16..=3, 0u16..=100).prop_map(|(high, low)| high << 8 | low);
+    let value = prop_oneof![30 => Just(0u16), 9 => 1u16..=100, 1 => large];
     (
         vec(value, n_rows * n_columns),
         select(DataType::NUMERIC.to_vec()),
@@ -75,7 +77,7 @@ fn matrix(n_rows: usize, n_columns: usize) -> impl Strategy<Value = InMemoryMatr
         .prop_map(move |(values, data_type, sparse)| {
             let dense = NumericArray::from_values([n_rows, n_columns], &values)
                 .and_then(|values| values.cast(&data_type))
-                .expect("small numbers fit every type");
+                .expect("integers become every type");
             if sparse {
                 InMemoryMatrix::Csr(sparsify(&dense))
             } else {

@@ -201,6 +201,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
             (&hdf5, 2, 3_000),
             (&hdf5, 8, 1 << 20),
             (&plain, 2, 5_000),
+            (&plain, 2, 1 << 30),
             (&zarr, 2, 1 << 30),
         ] {
             let builder = case.builder(mapped, rank).threads(threads).memory(memory);

@@ -45,7 +45,8 @@ enum Command {
     Python,
     /// Write the wheel of the Python package to target/dist, and import it with every Python here.
     Dist,
-    /// Compare the loaders with those that people use today, on the same files.
+    /// Compare the loaders with those that people use today, on the same files, or measure growth
+    /// or the registry.
     Bench(bench::Options),
 }
 

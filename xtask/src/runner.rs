@@ -36,6 +36,14 @@ fn steps(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     documentation(workspace)?;
     each_crate_alone(workspace)?;
     tests(workspace, &server, tally)?;
+    // Without `--bench` each is run once, which is what keeps them working.
+    step::run(
+        "benchmarks of inner loops, once each",
+        workspace
+            .cargo()
+            .args(["test", "--workspace", "--all-features"])
+            .args(["--bench", "inner_loops"]),
+    )?;
     step::run_tests(
         "documentation tests",
         workspace

@@ -68,13 +68,14 @@ mod url;
 pub use anndex_core::backend::Filter;
 pub use anndex_core::error::{Error, ErrorKind, Result};
 pub use anndex_core::instance::{
-    ArtifactBuilder, CollectionBuilder, Handle, IdLike, Instance, MappedBuilder, QuerySet,
-    RunBuilder, RunChoice, TransformBuilder, ULabelBuilder,
+    ArtifactBuilder, CheckBuilder, CheckReport, CollectionBuilder, Finding, Handle, IdLike,
+    Instance, MappedBuilder, PrepareBuilder, PreparedCollection, Problem, QuerySet, RunBuilder,
+    RunChoice, TransformBuilder, ULabelBuilder,
 };
 pub use anndex_core::mapped::{
     Batch, BatchColumn, BatchFormat, Buffers, EncodeLabels, Encoder, Epoch, Join, Loader,
-    LoaderBuilder, LoaderState, MappedCollection, MappedOptions, ObsValue, Sample, Sampler,
-    Shuffle, UnknownLabel,
+    LoaderBuilder, LoaderState, MappedCollection, MappedOptions, ObsValue, PrepareOptions,
+    PrepareProgress, Prepared, Sample, Sampler, Shuffle, UnknownLabel,
 };
 pub use anndex_core::record::{
     Artifact, Collection, FeatureSet, Field, Run, Storage, Transform, ULabel, User, Visibility,

@@ -4,8 +4,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    artifact::ArtifactCommand, collection::CollectionCommand, init::Init, inspect::Inspect,
-    map::Map,
+    artifact::ArtifactCommand, check::Check, collection::CollectionCommand, init::Init,
+    inspect::Inspect, map::Map, prepare::Prepare,
 };
 use crate::demo::Demo;
 
@@ -17,6 +17,7 @@ Exit codes:
   3  a record, file or key was not found
   4  it exists already, or somebody else changed it meanwhile
   5  a file is damaged, or this build can't read it
+  6  a check found what is wrong and still is
   130  stopped with Ctrl-C";
 
 /// Registers, versions and maps AnnData files (.h5ad, .zarr).
@@ -72,5 +73,7 @@ pub(crate) enum Command {
     Collection(CollectionCommand),
     Inspect(Inspect),
     Map(Map),
+    Prepare(Prepare),
+    Check(Check),
     Demo(Demo),
 }

@@ -1,12 +1,16 @@
 //! The commands, one module each, and what they share.
 
 pub(crate) mod artifact;
+pub(crate) mod check;
 pub(crate) mod collection;
 mod delete;
 pub(crate) mod epoch;
+mod features;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod map;
+pub(crate) mod prepare;
+mod search;
 
 use anndex::Result;
 use chrono::{DateTime, Utc};

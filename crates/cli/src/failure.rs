@@ -14,6 +14,8 @@ const USAGE: u8 = 2;
 const NOT_FOUND: u8 = 3;
 const CONFLICT: u8 = 4;
 const UNREADABLE: u8 = 5;
+/// A check found something; that is a result, not an error.
+pub(crate) const INCONSISTENT: u8 = 6;
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// The exit code of a kind of error.

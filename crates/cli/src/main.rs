@@ -39,19 +39,22 @@ fn main() -> ExitCode {
     };
     let result = runtime.block_on(run(arguments));
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => failure::report(&error, json),
     }
 }
 
-async fn run(arguments: Arguments) -> anndex::Result<()> {
+async fn run(arguments: Arguments) -> anndex::Result<ExitCode> {
     let session = Session::new(arguments.global);
-    match arguments.command {
+    let done = match arguments.command {
+        Command::Check(check) => return command::check::run(&session, &check).await,
         Command::Init(init) => command::init::run(&session, init).await,
         Command::Artifact(artifact) => command::artifact::run(&session, artifact).await,
         Command::Collection(collection) => command::collection::run(&session, collection).await,
         Command::Inspect(inspect) => command::inspect::run(&session, &inspect),
         Command::Map(map) => command::map::run(&session, map).await,
+        Command::Prepare(prepare) => command::prepare::run(&session, prepare).await,
         Command::Demo(demo) => demo::run(&session, demo).await,
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -20,6 +20,33 @@ pub(crate) fn bytes(bytes: f64) -> String {
     }
 }
 
+/// A number of bytes as people write it: `800MB`, `2 GiB`, or just digits.
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no number of bytes; write it like 800MB or 2GiB");
+    let digits = |c: char| c.is_ascii_digit() || c == '.';
+    let unit = text.trim_start_matches(digits);
+    let number: f64 = text[..text.len() - unit.len()]
+        .parse()
+        .map_err(|_| wrong())?;
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1024f64.powi(2),
+        "gib" => 1024f64.powi(3),
+        "tib" => 1024f64.powi(4),
+        _ => return Err(wrong()),
+    };
+    let bytes = number * factor;
+    match bytes >= 1.0 && bytes < u64::MAX as f64 {
+        true => Ok(bytes as u64),
+        false => Err(wrong()),
+    }
+}
+
 /// A count with its digits in groups of three: `1,234,567`.
 pub(crate) fn count(count: u64) -> String {
     let digits = count.to_string();
@@ -65,5 +92,34 @@ mod tests {
         assert_eq!(count(123), "123");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(rounded(f64::NAN), "0");
+    }
+
+    #[test]
+    fn bytes_are_read_as_people_write_them() {
+        let cases = [
+            ("1", 1),
+            ("512B", 512),
+            ("800MB", 800_000_000),
+            ("2GiB", 2 << 30),
+            ("2 gib", 2 << 30),
+            ("1.5KiB", 1536),
+            ("1TB", 1_000_000_000_000),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_bytes(text), Ok(expected), "{text}");
+        }
+        for wrong in [
+            "",
+            "MB",
+            "-1",
+            "0",
+            "1 XB",
+            "1e3",
+            "1..2",
+            "99999999999TiB",
+            "1g",
+        ] {
+            assert!(parse_bytes(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -15,6 +15,7 @@ mod label;
 mod matrix;
 mod sparse;
 mod write;
+mod write_rows;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,7 +29,9 @@ pub use inspect::{ArraySummary, ElementSummary, Inspection, inspect};
 pub use label::Label;
 pub use matrix::{DenseMatrix, Element, Matrix};
 pub use sparse::{SparseFormat, SparseMatrix};
+pub(crate) use write::Writer;
 pub use write::{WriteOptions, write};
+pub(crate) use write_rows::{MatrixLayout, RowWriter};
 
 use crate::error::{Error, Result};
 use crate::store::{Array, Attributes, NodeKind, Store};

@@ -5,3 +5,4 @@
 pub mod backend;
 pub mod store;
 pub mod tables;
+pub mod transfer;

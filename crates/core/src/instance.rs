@@ -34,28 +34,34 @@
 //! ```
 
 mod artifact;
+mod check;
 mod collection;
 mod creation;
 mod data;
 mod delete;
+mod features;
 mod handle;
 mod known;
 mod lineage;
 mod mapped;
 mod place;
+mod prepare;
 mod query_set;
 mod retry;
+mod transfer;
 mod versioned;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use artifact::ArtifactBuilder;
+pub use check::{CheckBuilder, CheckReport, Finding, Problem};
 pub use collection::CollectionBuilder;
 pub use creation::{RunBuilder, TransformBuilder, ULabelBuilder};
 pub use handle::Handle;
 pub use lineage::RunChoice;
 pub use mapped::MappedBuilder;
+pub use prepare::{PrepareBuilder, PreparedCollection};
 pub use query_set::{IdLike, QuerySet};
 
 use self::retry::{blocking, retry};

@@ -21,6 +21,7 @@ mod loader;
 mod options;
 mod order;
 mod pack;
+mod prepare;
 mod rows;
 mod sample;
 mod selection;
@@ -41,6 +42,7 @@ pub use join::Join;
 pub use loader::{Epoch, Loader, LoaderBuilder, LoaderState};
 pub use options::{EncodeLabels, MappedOptions, UnknownLabel};
 pub use order::{Sampler, Shuffle};
+pub use prepare::{Preparation, PrepareOptions, PrepareProgress, Prepared};
 pub use sample::{ObsValue, Sample};
 
 use crate::anndata::{BackedAnnData, MatrixKey};

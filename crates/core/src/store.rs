@@ -26,7 +26,10 @@ pub use numeric::{Element, NumericArray, promote};
 pub(crate) use raw::RawArray;
 pub use span::Span;
 pub use strings::Strings;
-pub use writer::{ArrayData, ArraySpec, Compression, StoreWriter, check_data, check_path};
+pub use writer::{
+    ArrayData, ArraySpec, Compression, StoreWriter, check_data, check_growing, check_path,
+    check_rows,
+};
 
 use crate::error::{Error, ErrorKind, Result};
 

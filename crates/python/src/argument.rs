@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anndex_core::anndata::Label;
-use anndex_core::mapped::{EncodeLabels, Join, MappedOptions, UnknownLabel};
+use anndex_core::mapped::{EncodeLabels, Join, MappedOptions, Shuffle, UnknownLabel};
 use anndex_core::store::DataType;
 use anndex_core::{Error, Result};
 use pyo3::prelude::*;
@@ -32,6 +32,51 @@ impl From<LabelArgument> for Label {
 
 fn label(argument: Option<LabelArgument>) -> Label {
     argument.map_or(Label::Missing, Label::from)
+}
+
+/// How variables are joined.
+///
+/// # Errors
+/// `InvalidInput` if it is none of the ways.
+pub(crate) fn join(name: Option<&str>) -> Result<Option<Join>> {
+    match name {
+        None => Ok(None),
+        Some("inner") => Ok(Some(Join::Inner)),
+        Some("outer") => Ok(Some(Join::Outer)),
+        Some(other) => Err(Error::invalid_input(format!(
+            "join must be \"inner\", \"outer\" or None, but is \"{other}\""
+        ))),
+    }
+}
+
+/// A type that matrices are converted to.
+///
+/// # Errors
+/// `Unsupported` if there is no such type.
+pub(crate) fn dtype(name: Option<&str>) -> Result<Option<DataType>> {
+    let data_type = |name: &str| {
+        DataType::from_name(name).ok_or_else(|| {
+            Error::unsupported(format!(
+                "matrices can't be converted to {name}; choose bool, an integer or float type"
+            ))
+        })
+    };
+    name.map(data_type).transpose()
+}
+
+/// The order of observations: `"exact"`, `"block"` or nothing.
+///
+/// # Errors
+/// `InvalidInput` if it is none of these.
+pub(crate) fn shuffle(name: Option<&str>, seed: u64, rows: u64, window: u64) -> Result<Shuffle> {
+    match name {
+        None => Ok(Shuffle::None),
+        Some("exact") => Ok(Shuffle::Exact { seed }),
+        Some("block") => Ok(Shuffle::Block { seed, rows, window }),
+        Some(other) => Err(Error::invalid_input(format!(
+            "shuffle must be \"exact\", \"block\" or False, but is \"{other}\""
+        ))),
+    }
 }
 
 /// What `unknown_label` may be: one label, or one per obs key.
@@ -63,24 +108,8 @@ impl OptionsArgument {
     /// # Errors
     /// `InvalidInput` if a name is none of those that it can be.
     pub(crate) fn into_options(self) -> Result<MappedOptions> {
-        let join = match self.join.as_deref() {
-            None => None,
-            Some("inner") => Some(Join::Inner),
-            Some("outer") => Some(Join::Outer),
-            Some(other) => {
-                let message =
-                    format!("join must be \"inner\", \"outer\" or None, but is \"{other}\"");
-                return Err(Error::invalid_input(message));
-            }
-        };
-        let dtype = match self.dtype {
-            None => None,
-            Some(name) => Some(DataType::from_name(&name).ok_or_else(|| {
-                Error::unsupported(format!(
-                    "matrices can't be converted to {name}; choose bool, an integer or float type"
-                ))
-            })?),
-        };
+        let join = join(self.join.as_deref())?;
+        let dtype = dtype(self.dtype.as_deref())?;
         let mut options = MappedOptions::default()
             .layers_keys(self.layers_keys)
             .obs_keys(self.obs_keys)

@@ -3,14 +3,20 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anndex::{Handle, IdLike, InstanceOptions, RunChoice, connect_with, discover, init_with};
-use anndex_core::record::{self, Run, Transform, ULabel};
+use anndex::{Handle, IdLike, InstanceOptions, connect_with, discover, init_with};
+use anndex_core::record::{self, Transform, ULabel};
 use anndex_core::{Error, Result};
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 
+use crate::check::{Report, report};
 use crate::connection::{Connection, check_fork};
 use crate::error::exception;
 use crate::field::kind;
+use crate::new_record::{
+    ArtifactArgument, CollectionArgument, NewRunArgument, TransformArgument, ULabelArgument, given,
+    handles, run_choice,
+};
 use crate::query::QueryArgument;
 use crate::record::{Record, each_kind};
 use crate::runtime::block_on;
@@ -18,110 +24,6 @@ use crate::runtime::block_on;
 /// An instance.
 #[pyclass(frozen, module = "anndex._anndex")]
 pub(crate) struct Instance(Arc<Connection>);
-
-/// The run that something belongs to: a run, or whether it is the current one.
-#[derive(FromPyObject)]
-pub(crate) enum RunArgument {
-    Flag(bool),
-    Run(Py<Record>),
-}
-
-/// Without an argument it is the current run, if there is one.
-pub(crate) fn run_choice(
-    argument: Option<RunArgument>,
-    db: &anndex::Instance,
-    location: &Arc<Connection>,
-) -> Result<RunChoice> {
-    match argument {
-        None => Ok(RunChoice::Current),
-        Some(RunArgument::Flag(flag)) => Ok(flag.into()),
-        Some(RunArgument::Run(run)) => Ok((&run.get().handle::<Run>(db, location)?).into()),
-    }
-}
-
-/// What an artifact is made with.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-struct ArtifactArgument {
-    path: PathBuf,
-    key: Option<String>,
-    description: Option<String>,
-    version: Option<String>,
-    is_new_version_of: Option<Py<Record>>,
-    run: Option<RunArgument>,
-}
-
-/// What a collection is made with.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-struct CollectionArgument {
-    artifacts: Vec<Py<Record>>,
-    name: Option<String>,
-    description: Option<String>,
-    version: Option<String>,
-    reference: Option<String>,
-    reference_type: Option<String>,
-    meta: Option<Py<Record>>,
-    is_new_version_of: Option<Py<Record>>,
-    run: Option<RunArgument>,
-}
-
-/// What a transform is made with.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-struct TransformArgument {
-    name: String,
-    key: Option<String>,
-    r#type: Option<String>,
-    description: Option<String>,
-    source_code: Option<String>,
-    reference: Option<String>,
-    reference_type: Option<String>,
-    version: Option<String>,
-    is_new_version_of: Option<Py<Record>>,
-}
-
-/// What a run is made with.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-struct NewRunArgument {
-    transform: Py<Record>,
-    name: Option<String>,
-    reference: Option<String>,
-    reference_type: Option<String>,
-}
-
-/// What a label is made with.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-struct ULabelArgument {
-    name: String,
-    description: Option<String>,
-    reference: Option<String>,
-    reference_type: Option<String>,
-    is_type: bool,
-    parents: Vec<Py<Record>>,
-}
-
-/// Hands on to a builder what is given.
-macro_rules! given {
-    ($builder:ident, $argument:ident: $($name:ident),*) => {
-        $(if let Some(value) = $argument.$name {
-            $builder = $builder.$name(value);
-        })*
-    };
-}
-
-fn handles<R: anndex::Registry>(
-    records: &[Py<Record>],
-    db: &anndex::Instance,
-    connection: &Arc<Connection>,
-) -> Result<Vec<Handle<R>>> {
-    let records = records.iter();
-    records
-        .map(|one| one.get().handle(db, connection))
-        .collect()
-}
 
 impl Instance {
     fn record(&self, record: impl Into<record::Record>) -> Record {
@@ -206,6 +108,24 @@ impl Instance {
         Ok(found.into_iter().map(|one| self.record(one)).collect())
     }
 
+    /// The records of a query in which a text occurs, the best first.
+    fn search(
+        &self,
+        py: Python<'_>,
+        kind_name: &str,
+        query: QueryArgument,
+        text: String,
+    ) -> PyResult<Vec<Record>> {
+        let kind = kind(kind_name).map_err(|error| exception(py, &error))?;
+        let found = self.0.call(py, |db| async move {
+            each_kind!(kind, R => {
+                let found = query.into_set::<R>(&db)?.search(&text).await?;
+                Ok(found.into_iter().map(record::Record::from).collect::<Vec<_>>())
+            })
+        })?;
+        Ok(found.into_iter().map(|one| self.record(one)).collect())
+    }
+
     fn count(&self, py: Python<'_>, kind_name: &str, query: QueryArgument) -> PyResult<u64> {
         let kind = kind(kind_name).map_err(|error| exception(py, &error))?;
         self.0.call(py, |db| async move {
@@ -228,15 +148,36 @@ impl Instance {
     fn add_artifact(&self, py: Python<'_>, new: ArtifactArgument) -> PyResult<Record> {
         let connection = &self.0;
         let saved = connection.call(py, |db| async move {
-            let mut artifact = db.artifact(new.path);
-            given!(artifact, new: key, description, version);
-            if let Some(old) = new.is_new_version_of {
-                artifact = artifact.is_new_version_of(&old.get().handle(&db, connection)?);
-            }
-            artifact = artifact.run(run_choice(new.run, &db, connection)?);
-            artifact.save().await
+            new.builder(&db, connection)?.save().await
         })?;
         Ok(self.record(saved))
+    }
+
+    /// Makes many artifacts; what fails has an exception in its place.
+    fn add_artifacts<'py>(
+        &self,
+        py: Python<'py>,
+        new: Vec<ArtifactArgument>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let connection = &self.0;
+        let saved = connection.call(py, |db| async move {
+            let new = new.into_iter();
+            let builders = new.map(|one| one.builder(&db, connection));
+            let builders = builders.collect::<Result<Vec<_>>>()?;
+            Ok(db.save_artifacts(builders).await)
+        })?;
+        let saved = saved.into_iter().map(|one| match one {
+            Ok(artifact) => self.record(artifact).into_bound_py_any(py),
+            Err(error) => exception(py, &error).into_bound_py_any(py),
+        });
+        saved.collect()
+    }
+
+    /// Compares storage with the registry; see `crate::check`.
+    fn check(&self, py: Python<'_>, deep: bool, repair: bool) -> PyResult<Report> {
+        let call =
+            |db: anndex::Instance| async move { db.check().deep(deep).repair(repair).run().await };
+        Ok(report(self.0.call(py, call)?))
     }
 
     fn add_collection(&self, py: Python<'_>, new: CollectionArgument) -> PyResult<Record> {

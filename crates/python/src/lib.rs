@@ -8,6 +8,7 @@
 //! importing this.
 
 mod argument;
+mod check;
 mod connection;
 mod error;
 mod field;
@@ -15,8 +16,10 @@ mod instance;
 mod lent;
 mod loader;
 mod mapped;
+mod new_record;
 mod notice;
 mod opened;
+mod prepare;
 mod process;
 mod query;
 mod record;
@@ -35,5 +38,6 @@ fn _anndex(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<instance::Instance>()?;
     module.add_class::<record::Record>()?;
     module.add_function(wrap_pyfunction!(field::fields, module)?)?;
+    module.add_function(wrap_pyfunction!(prepare::prepare, module)?)?;
     module.add_function(wrap_pyfunction!(connection::close_unused, module)?)
 }

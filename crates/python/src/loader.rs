@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anndex_core::mapped::{
     BatchFormat, Buffers, Epoch as CoreEpoch, Loader as CoreLoader, LoaderState, MappedCollection,
-    Sampler, Shuffle,
+    Sampler,
 };
 use anndex_core::{Error, Result};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::argument::shuffle;
 use crate::error::{exception, guarded, run};
 use crate::value;
 
@@ -38,20 +39,8 @@ pub(crate) struct LoaderArgument {
 impl LoaderArgument {
     fn build(self, mapped: &MappedCollection) -> Result<CoreLoader> {
         let seed = self.seed;
-        let shuffle = match self.shuffle.as_deref() {
-            None => Shuffle::None,
-            Some("exact") => Shuffle::Exact { seed },
-            Some("block") => Shuffle::Block {
-                seed,
-                rows: self.block_size,
-                window: self.window_size,
-            },
-            Some(other) => {
-                return Err(Error::invalid_input(format!(
-                    "shuffle must be \"exact\", \"block\" or False, but is \"{other}\""
-                )));
-            }
-        };
+        let kind = self.shuffle.as_deref();
+        let shuffle = shuffle(kind, seed, self.block_size, self.window_size)?;
         let sampler = match (self.weights, self.indices) {
             (None, None) => Sampler::All,
             (Some(weights), _) => Sampler::Weighted {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anndex::{Data, Handle, IsVersioned, Registry};
+use anndex::{Data, Handle, InstanceOptions, IsVersioned, Registry, connect_with};
 use anndex_core::record::{self, Artifact, Collection, Feature, RecordData};
 use anndex_core::{Error, Result};
 use pyo3::prelude::*;
@@ -11,7 +11,8 @@ use pyo3::prelude::*;
 use crate::connection::Connection;
 use crate::error::exception;
 use crate::field::{ValueArgument, field, to_python};
-use crate::instance::{RunArgument, check_same, run_choice};
+use crate::instance::check_same;
+use crate::new_record::{RunArgument, run_choice};
 
 /// A saved record. It never changes; what changes a record gives a new one.
 #[pyclass(frozen, module = "anndex._anndex")]
@@ -57,6 +58,11 @@ impl Record {
             connection: connection.clone(),
             record,
         }
+    }
+
+    /// What it was read with.
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
     }
 
     pub(crate) fn record(&self) -> &record::Record {
@@ -214,6 +220,19 @@ impl Record {
         })
     }
 
+    /// Copies a dataset, with all that it stands on, into the instance at another location.
+    fn save_using(&self, py: Python<'_>, location: PathBuf) -> PyResult<()> {
+        self.connection.call(py, |db| async move {
+            let options = InstanceOptions::new().user_handle(db.user().handle.clone());
+            let using = connect_with(&location, options).await?;
+            let copied = some_kinds!("copy", self.record.kind(), R in [Artifact Collection] => {
+                self.own::<R>(&db)?.save_using(&using).await.map(drop)
+            });
+            let closed = using.close().await;
+            copied.and(closed)
+        })
+    }
+
     /// A page of text about a dataset.
     fn describe(&self, py: Python<'_>) -> PyResult<String> {
         self.connection.call(py, |db| async move {
@@ -255,6 +274,16 @@ impl Record {
             some_kinds!("feature", self.record.kind(), R in [Artifact Collection] => {
                 let handle: Handle<R> = self.own(&db)?;
                 handle.set_features(&slot, features).await
+            })
+        })
+    }
+
+    /// Reads the features of a dataset from its files, and keeps them.
+    fn compute_features(&self, py: Python<'_>) -> PyResult<()> {
+        self.connection.call(py, |db| async move {
+            some_kinds!("feature", self.record.kind(), R in [Artifact Collection] => {
+                let handle: Handle<R> = self.own(&db)?;
+                handle.compute_features().await.map(|_| ())
             })
         })
     }

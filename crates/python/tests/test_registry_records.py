@@ -195,6 +195,30 @@ def test_labels_and_features(capsys: pytest.CaptureFixture[str]) -> None:
         artifact.ulabels.add("blood")  # type: ignore[arg-type]
 
 
+def test_features_are_computed_from_files() -> None:
+    artifact = ln.Artifact(h5ad(Path("a.h5ad"))).save()
+    slots = artifact.features.compute()
+    assert slots == artifact.features.slots() and sorted(slots) == ["obs", "var"]
+    assert slots["obs"].members == [
+        {"name": "batch", "dtype": "cat"},
+        {"name": "cell_type", "dtype": "cat"},
+    ]
+    assert (slots["var"].n, slots["var"].dtype) == (4, "float")
+    collection = ln.Collection([artifact], name="C").save()
+    assert collection.features.compute()["var"] == slots["var"]
+    with pytest.raises(errors.UnsupportedError, match="h5ad"):
+        csv("b").features.compute()
+
+
+def test_search_ranks_what_it_finds() -> None:
+    for name in ["old lung", "Lung atlas", "lung", "blood"]:
+        ln.ULabel(name).save()
+    found = [label.name for label in ln.ULabel.search("LUNG")]
+    assert found == ["lung", "Lung atlas", "old lung"]
+    assert [one.name for one in ln.ULabel.search("lung", limit=1)] == ["lung"]
+    assert ln.ULabel.filter(name__startswith="old").search("lung")[0].name == "old lung"
+
+
 def test_runs_link_what_they_read_and_make(capsys: pytest.CaptureFixture[str]) -> None:
     raw = ln.Artifact(h5ad(Path("raw.h5ad"), 1)).save()
     first = ln.Collection([raw], name="raw", run=False).save()

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anndex_core::Result;
-use anndex_core::store::{Store, StoreFormat, StoreWriter};
+use anndex_core::store::{Attributes, Store, StoreFormat, StoreWriter};
+use anndex_core::{Error, Result};
 
 use crate::store::Hdf5Store;
 use crate::writer::Hdf5Writer;
@@ -28,5 +28,10 @@ impl StoreFormat for Hdf5Format {
 
     fn create(&self, path: &Path) -> Result<Box<dyn StoreWriter>> {
         Ok(Box::new(Hdf5Writer::create(path)?))
+    }
+
+    fn group_stores(&self, directory: &Path, _attributes: &Attributes) -> Result<()> {
+        let message = "HDF5 files are in no group; choose Zarr";
+        Err(Error::unsupported(message).with("path", directory.display()))
     }
 }

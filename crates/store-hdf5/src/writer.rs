@@ -248,6 +248,20 @@ impl StoreWriter for Hdf5Writer {
         write().map_err(|e| self.context(e, path))
     }
 
+    fn start_array(
+        &mut self,
+        path: &str,
+        _spec: &ArraySpec,
+        _attributes: &Attributes,
+    ) -> Result<()> {
+        let message = "arrays in HDF5 are written as a whole; write Zarr, or all rows at once";
+        Err(self.context(Error::unsupported(message), path))
+    }
+
+    fn append(&mut self, path: &str, _rows: &[u8]) -> Result<()> {
+        Err(self.context(Error::invalid_input("no array was started here"), path))
+    }
+
     fn finish(mut self: Box<Self>) -> Result<()> {
         let location = self.location.clone();
         let root = self

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anndex_core::store::{Store, StoreFormat, StoreWriter};
+use anndex_core::store::{Attributes, Store, StoreFormat, StoreWriter};
 use anndex_core::{Error, ErrorKind, Result};
 
 use crate::store::ZarrStore;
-use crate::writer::ZarrWriter;
+use crate::writer::{self, ZarrWriter};
 
 /// A version of the Zarr specification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -61,5 +61,9 @@ impl StoreFormat for ZarrFormat {
             return Err(Error::new(ErrorKind::Unsupported, message).with("path", path.display()));
         }
         Ok(Box::new(ZarrWriter::create(path, self.version)?))
+    }
+
+    fn group_stores(&self, directory: &Path, attributes: &Attributes) -> Result<()> {
+        writer::group_stores(self.version, directory, attributes)
     }
 }

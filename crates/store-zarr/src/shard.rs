@@ -14,7 +14,7 @@ const CACHED_SHARDS: u64 = 1 << 20;
 /// More chunks in a shard than this are refused.
 const CHUNKS_LIMIT: u64 = 1 << 24;
 /// What stands in the index for a chunk that is not stored.
-const ABSENT: (u64, u64) = (u64::MAX, u64::MAX);
+pub(crate) const ABSENT: (u64, u64) = (u64::MAX, u64::MAX);
 
 /// The shards of one array. Indexes are read once and kept; no lock is held while reading.
 #[derive(Debug)]

@@ -1,31 +1,33 @@
 //! Writing a hierarchy: into a temporary directory beside the destination, renamed at the end.
 
 mod cut;
+mod destination;
+mod growing;
 mod metadata;
+mod shard;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
-use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anndex_core::store::{
     ArrayData, ArraySpec, Attributes, NodeKind, StoreWriter, check_data, check_path,
 };
-use anndex_core::{Error, ErrorKind, Result};
+use anndex_core::{Error, Result};
+use rayon::prelude::*;
 use serde_json::Value;
 use tempfile::TempDir;
-use zarrs::array::codec::api::ArrayToBytesCodecTraits;
-use zarrs::array::codec::api::{ArrayBytes, ArrayBytesOffsets, CodecOptions};
-use zarrs::array::{Array, ArrayMetadata};
+use zarrs::array::codec::api::{ArrayBytes, ArrayBytesOffsets};
 
 use crate::decoder::CHUNK_LIMIT;
 use crate::format::ZarrVersion;
 use crate::hierarchy::key;
 
 use cut::{Cut, cut};
+use destination::{TEMPORARY, exists, open_to_all, refuse_existing, replace, sync};
+use growing::{ChunkEncoder, GrowingArray, array};
 
 /// Names that Zarr itself gives to files in the directory of a node.
 const RESERVED: [&str; 5] = ["zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"];
@@ -37,6 +39,8 @@ pub(crate) struct ZarrWriter {
     /// Removed when it is dropped.
     directory: TempDir,
     nodes: BTreeMap<String, NodeKind>,
+    /// Arrays that are appended to, by path.
+    growing: BTreeMap<String, GrowingArray>,
     /// All metadata documents by file name, to be consolidated.
     documents: BTreeMap<String, Value>,
 }
@@ -49,7 +53,7 @@ impl ZarrWriter {
             _ => Path::new("."),
         };
         let directory = tempfile::Builder::new()
-            .prefix(".anndex-")
+            .prefix(TEMPORARY)
             .suffix(".tmp")
             .tempdir_in(parent)
             .map_err(|e| Error::io(parent.display(), e))?;
@@ -58,6 +62,7 @@ impl ZarrWriter {
             destination: path.to_owned(),
             directory,
             nodes: BTreeMap::new(),
+            growing: BTreeMap::new(),
             documents: BTreeMap::new(),
         })
     }
@@ -80,12 +85,8 @@ impl ZarrWriter {
     }
 
     fn write_file(&self, file: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.directory.path().join(file);
-        let written = path
-            .parent()
-            .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| File::create(&path)?.write_all(bytes));
-        written.map_err(|e| Error::io(path.display(), e).with("path", self.destination.display()))
+        write_file(&self.directory.path().join(file), bytes)
+            .map_err(|e| e.with("path", self.destination.display()))
     }
 
     fn write_document(&mut self, path: &str, name: &str, document: Value) -> Result<()> {
@@ -118,28 +119,20 @@ impl ZarrWriter {
     fn write_chunks(
         &self,
         path: &str,
-        array: &Array<()>,
+        document: &Value,
         spec: &ArraySpec,
         stored: &[u64],
         data: ArrayData<'_>,
     ) -> Result<()> {
-        let failed =
-            |e: String| Error::new(ErrorKind::Storage, format!("a chunk can't be encoded: {e}"));
-        let extents = stored
-            .iter()
-            .copied()
-            .map(NonZeroU64::new)
-            .collect::<Option<Vec<_>>>();
-        let extents = extents.ok_or_else(|| Error::invalid_input("a chunk has no extent"))?;
-        let options = CodecOptions::default();
+        let names = array(self.version, document.clone())?;
+        let encoder = ChunkEncoder::new(self.version, document.clone(), stored)?;
         let counts = spec
             .shape
             .iter()
             .zip(stored)
             .map(|(extent, chunk)| extent.div_ceil(*chunk));
         let counts: Vec<u64> = counts.collect();
-        let total = counts.iter().product::<u64>();
-        for number in 0..total {
+        let write = |number: u64| {
             let mut index = vec![0; counts.len()];
             let mut rest = number;
             for (index, count) in index.iter_mut().zip(&counts).rev() {
@@ -148,22 +141,22 @@ impl ZarrWriter {
             }
             let chunk = match cut(spec, stored, &index, data)? {
                 // Readers take chunks that are not stored for zeros.
-                Cut::Bytes(bytes) if bytes.iter().all(|&byte| byte == 0) => continue,
+                Cut::Bytes(bytes) if bytes.iter().all(|&byte| byte == 0) => return Ok(()),
                 Cut::Bytes(bytes) => ArrayBytes::Fixed(Cow::Owned(bytes)),
                 Cut::Text(bytes, offsets) => {
-                    let offsets =
-                        ArrayBytesOffsets::new(offsets).map_err(|e| failed(e.to_string()))?;
-                    ArrayBytes::new_vlen(bytes, offsets).map_err(|e| failed(e.to_string()))?
+                    let text = ArrayBytesOffsets::new(offsets)
+                        .map_err(|e| unfit(e.to_string()))
+                        .and_then(|offsets| {
+                            ArrayBytes::new_vlen(bytes, offsets).map_err(|e| unfit(e.to_string()))
+                        });
+                    text?
                 }
             };
-            let (data_type, fill) = (array.data_type(), array.fill_value());
-            let encoded = array
-                .codecs()
-                .encode(chunk, &extents, data_type, fill, &options);
-            let encoded = encoded.map_err(|e| failed(e.to_string()))?;
-            self.write_file(&key(path, array.chunk_key(&index).as_str()), &encoded)?;
-        }
-        Ok(())
+            let encoded = encoder.encode(chunk)?;
+            self.write_file(&key(path, names.chunk_key(&index).as_str()), &encoded)
+        };
+        let total = counts.iter().product::<u64>();
+        (0..total).into_par_iter().try_for_each(write)
     }
 }
 
@@ -192,23 +185,42 @@ impl StoreWriter for ZarrWriter {
         check_chunk_size(spec, &chunk)?;
         let stored = spec.shard_shape.as_ref().unwrap_or(&chunk);
         let document = metadata::array(self.version, spec, &chunk)?;
-        let parsed = match self.version {
-            ZarrVersion::V2 => serde_json::from_value(document.clone()).map(ArrayMetadata::V2),
-            ZarrVersion::V3 => serde_json::from_value(document.clone()).map(ArrayMetadata::V3),
-        };
-        let unfit = |e: String| Error::unsupported(format!("Zarr can't hold this array: {e}"));
-        let parsed = parsed.map_err(|e| unfit(e.to_string()))?;
-        let array = Array::new_with_metadata(Arc::new(()), "/", parsed);
-        let array = array.map_err(|e| unfit(e.to_string()))?;
-        self.write_chunks(path, &array, spec, stored, data)?;
+        self.write_chunks(path, &document, spec, stored, data)?;
         self.write_node(path, document, attributes)?;
         self.nodes.insert(path.to_owned(), NodeKind::Array);
         Ok(())
     }
 
+    fn start_array(&mut self, path: &str, spec: &ArraySpec, attributes: &Attributes) -> Result<()> {
+        self.check_node(path)?;
+        if path.is_empty() {
+            return Err(Error::invalid_input("the root must be a group"));
+        }
+        check_chunk_size(spec, spec.chunk_shape.as_deref().unwrap_or_default())?;
+        let attributes = crate::json::from_attributes(attributes)?;
+        let array = GrowingArray::new(self.version, path, spec, attributes)?;
+        self.growing.insert(path.to_owned(), array);
+        self.nodes.insert(path.to_owned(), NodeKind::Array);
+        Ok(())
+    }
+
+    fn append(&mut self, path: &str, rows: &[u8]) -> Result<()> {
+        match self.growing.get_mut(path) {
+            Some(array) => array
+                .append(self.directory.path(), rows)
+                .map_err(|e| e.with("path", self.destination.display())),
+            None => Err(Error::invalid_input("no array was started here")),
+        }
+        .map_err(|e| e.with("node", format!("/{path}")))
+    }
+
     fn finish(mut self: Box<Self>) -> Result<()> {
         if !self.nodes.contains_key("") {
             return Err(Error::invalid_input("the root group must be written first"));
+        }
+        for array in std::mem::take(&mut self.growing).into_values() {
+            let (path, document, attributes) = array.finish(self.directory.path(), self.version)?;
+            self.write_node(&path, document, attributes)?;
         }
         let (file, document) = metadata::consolidated(self.version, &self.documents);
         self.write_document("", file, document)?;
@@ -235,45 +247,49 @@ impl StoreWriter for ZarrWriter {
     }
 }
 
-fn refuse_existing(path: &Path) -> Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Err(exists(path)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::io(path.display(), error)),
+/// Writes what makes a directory of stores a group.
+pub(crate) fn group_stores(
+    version: ZarrVersion,
+    directory: &Path,
+    attributes: &Attributes,
+) -> Result<()> {
+    let attributes = crate::json::from_attributes(attributes)?;
+    let write = |name: &str, document: &Value| {
+        let text = serde_json::to_vec_pretty(document);
+        let text = text.map_err(|e| Error::invalid_input("not valid JSON").source_error(e))?;
+        replace(&directory.join(name), &text)
+    };
+    let mut group = metadata::group(version);
+    match version {
+        ZarrVersion::V2 => {
+            // It is a group once it has all attributes.
+            write(".zattrs", &attributes)?;
+            write(".zgroup", &group)
+        }
+        ZarrVersion::V3 => {
+            group["attributes"] = attributes;
+            write("zarr.json", &group)
+        }
     }
 }
 
-fn exists(path: &Path) -> Error {
-    let message = "something stands here already; choose another path or remove it";
-    Error::new(ErrorKind::AlreadyExists, message).with("path", path.display())
+/// Makes a file with the directories above it.
+fn create_file(path: &Path) -> Result<File> {
+    let created = path
+        .parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| File::create(path));
+    created.map_err(|e| Error::io(path.display(), e))
 }
 
-/// Gives a temporary directory, which only its owner may enter, the usual permissions.
-#[cfg(unix)]
-fn open_to_all(directory: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    // A file made beside shows what the user's mask leaves of the usual permissions.
-    let probe = directory.join(".mode");
-    fs::create_dir(&probe)?;
-    let mode = fs::metadata(&probe)?.permissions().mode();
-    fs::remove_dir(&probe)?;
-    fs::set_permissions(directory, fs::Permissions::from_mode(mode))
+fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    create_file(path)?
+        .write_all(bytes)
+        .map_err(|e| Error::io(path.display(), e))
 }
 
-#[cfg(not(unix))]
-fn open_to_all(_directory: &Path) -> std::io::Result<()> {
-    Ok(())
-}
-
-/// Makes the names in a directory durable.
-#[cfg(unix)]
-fn sync(directory: &Path) -> std::io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync(_directory: &Path) -> std::io::Result<()> {
-    Ok(())
+fn unfit(reason: String) -> Error {
+    Error::unsupported(format!("Zarr can't hold this array: {reason}"))
 }
 
 /// Refuses chunks that could not be read again.

@@ -20,11 +20,15 @@ from fingerprint import fingerprints
 
 
 def paths(spec):
-    """Return the files that are read: one per file of the data, annbatch's own is one for all."""
+    """Return the files that are read: one per file of the data, annbatch's own is one for all.
+
+    If there are to be more or fewer `paths`, they come again and again in this order.
+    """
     data = Path(spec["data"])
     if spec["format"] == "annbatch":
         return [data / "annbatch.zarr"]
-    return sorted((data / spec["format"]).iterdir())
+    found = sorted((data / spec["format"]).iterdir())
+    return [found[number % len(found)] for number in range(spec.get("paths", len(found)))]
 
 
 def measure(spec, packages, open_loader):
@@ -32,25 +36,29 @@ def measure(spec, packages, open_loader):
 
     `open_loader` returns a function that starts an epoch. Whole epochs are timed until
     `seconds` have gone by; one that lasts longer than `at_most` is left there, but not before
-    all cells that were read ahead in one go have been given out.
+    all cells that were read ahead in one go have been given out. The batch that comes too late
+    does not count, and neither does the time that it took.
     """
-    warm(paths(spec))
+    warm(set(paths(spec)))
+    allow_files(len(paths(spec)))
     baseline = memory("VmRSS")
     opened = time.perf_counter()
     epoch = open_loader()
     opening = time.perf_counter() - opened
+    opened_rss = memory("VmRSS")
     cells, n_bytes, epochs, whole = 0, 0, 0, True
     window = spec["rows_ahead"] or 1
     started = time.perf_counter()
     elapsed = 0.0
     while whole and elapsed < spec["seconds"]:
         for matrix in epoch():
-            cells += n_cells(matrix)
-            n_bytes += size(matrix)
-            elapsed = time.perf_counter() - started
-            if elapsed > spec["at_most"] and cells % window == 0:
+            now = time.perf_counter() - started
+            if now > spec["at_most"] and cells > 0 and cells % window == 0:
                 whole = False
                 break
+            cells += n_cells(matrix)
+            n_bytes += size(matrix)
+            elapsed = now
         else:
             elapsed = time.perf_counter() - started
         epochs += whole
@@ -63,6 +71,7 @@ def measure(spec, packages, open_loader):
         "epochs": epochs,
         "opening_seconds": opening,
         "baseline_rss": baseline,
+        "opened_rss": opened_rss,
         "peak_rss": memory("VmHWM"),
         # Other children are what libraries start while they are imported.
         "worker_peak_rss": workers if spec["workers"] else 0,
@@ -82,6 +91,17 @@ def warm(found):
                 with open(file, "rb", buffering=0) as opened:
                     while opened.readinto(buffer):
                         pass
+
+
+def allow_files(count):
+    """Let this process have so many files open, which by default may be 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Besides those of the interpreter.
+    wanted = count + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            sys.exit(f"this system allows {hard} open files, but {wanted} are needed; see ulimit -n")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def memory(field):

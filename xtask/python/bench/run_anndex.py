@@ -12,7 +12,7 @@ def open_loader(spec):
     if spec["format"] == "annbatch":
         files = sorted(path for path in files[0].iterdir() if path.is_dir())
     join = {"none": None}.get(spec["join"], spec["join"])
-    mapped = anndex.MappedCollection(files, join=join)
+    mapped = anndex.MappedCollection(files, obs_keys=spec.get("obs_keys"), join=join)
     order, batch_size, seed = spec["order"], spec["batch_size"], spec["seed"]
     if spec["through"] == "sample":
         cells = np.random.default_rng(seed).permutation(len(mapped)).tolist()

@@ -34,7 +34,8 @@ impl Reading {
     /// The budget that our loader has if none is given, in MiB.
     pub(crate) const DEFAULT_BUDGET: u32 = 1024;
 
-    const OURS: Self = Self {
+    /// Our loader as it is compared: exactly shuffled, dense, with its own budget.
+    pub(super) const OURS: Self = Self {
         loader: "anndex",
         format: "h5ad",
         through: "loader",
@@ -77,11 +78,11 @@ impl Reading {
         ..Self::OURS
     };
 
-    const fn of(self, format: &'static str) -> Self {
+    pub(super) const fn of(self, format: &'static str) -> Self {
         Self { format, ..self }
     }
 
-    const fn within(self, mebibytes: u32) -> Self {
+    pub(super) const fn within(self, mebibytes: u32) -> Self {
         Self {
             budget: Some(mebibytes),
             ..self
@@ -97,7 +98,7 @@ impl Reading {
         }
     }
 
-    const fn into(self, output: &'static str) -> Self {
+    pub(super) const fn into(self, output: &'static str) -> Self {
         Self { output, ..self }
     }
 

@@ -27,16 +27,8 @@ impl Environments {
         directory: &Path,
         wheel: Option<&Path>,
     ) -> Result<Self> {
-        let python = workspace.root().join("xtask/python");
-        let install = |name: &str| {
-            let requirements = python.join(format!("requirements/{name}.txt"));
-            let environment = Environment::read(name, &requirements)?;
-            environment.install(&environment.interpreter()?, &directory.join("environments"))
-        };
-        // The others are on it.
-        install("bench-torch")?;
-        let lamindb = install("bench-lamindb")?;
-        let annbatch = install("bench-annbatch")?;
+        let lamindb = Self::lamindb(workspace, directory)?;
+        let annbatch = install(workspace, directory, "bench-annbatch")?;
         let wheel = match wheel {
             Some(wheel) => wheel.to_owned(),
             None => package::release_wheel(workspace, &lamindb, directory)?,
@@ -47,15 +39,22 @@ impl Environments {
         Ok(Self {
             lamindb,
             annbatch,
-            scripts: python.join("bench"),
+            scripts: workspace.root().join("xtask/python/bench"),
             home,
         })
+    }
+
+    /// Installs the environment of lamindb, if it is missing.
+    pub(crate) fn lamindb(workspace: &Workspace, directory: &Path) -> Result<Installed> {
+        // The others are on it.
+        install(workspace, directory, "bench-torch")?;
+        install(workspace, directory, "bench-lamindb")
     }
 
     /// A script of `xtask/python/bench`, ready to run in the environment that it is for.
     pub(crate) fn script(&self, name: &str) -> Command {
         let environment = match name {
-            "run_annbatch" | "generate" => &self.annbatch,
+            "run_annbatch" | "generate" | "generate_growth" => &self.annbatch,
             _ => &self.lamindb,
         };
         let mut command = environment.command();
@@ -66,4 +65,12 @@ impl Environments {
             .env_remove("XDG_CACHE_HOME");
         command
     }
+}
+
+fn install(workspace: &Workspace, directory: &Path, name: &str) -> Result<Installed> {
+    let requirements = workspace
+        .root()
+        .join(format!("xtask/python/requirements/{name}.txt"));
+    let environment = Environment::read(name, &requirements)?;
+    environment.install(&environment.interpreter()?, &directory.join("environments"))
 }

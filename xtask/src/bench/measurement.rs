@@ -139,11 +139,20 @@ fn run(
     specification["seconds"] = json!(effort.seconds);
     specification["at_most"] = json!(effort.at_most);
     specification["check_seconds"] = json!(check_seconds);
-    let mut command = environments.script(&format!("run_{}", reading.loader));
+    start(reading.loader, &specification, environments)
+}
+
+/// Runs the runner of a loader in a fresh process and takes what it reports.
+pub(super) fn start(
+    loader: &str,
+    specification: &Value,
+    environments: &Environments,
+) -> Result<Outcome> {
+    let mut command = environments.script(&format!("run_{loader}"));
     command.arg(specification.to_string()).stdin(Stdio::null());
     let printed = output(&mut command)?;
     let line = printed.lines().last().unwrap_or_default();
-    Outcome::parse(line).ok_or(format!("{} printed no result: {line}", reading.loader))
+    Outcome::parse(line).ok_or(format!("{loader} printed no result: {line}"))
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl Results<'_> {
              - Data: {files} files with {cells} cells in all, {genes} genes each, \
              {nonzeros:.0} values other than 0 per cell.\n\
              - Versions: {versions}.\n\
-             - {rounds} rounds; every reading in a fresh process, the page cache warm. Whole \
+             - Rounds: {rounds}; every reading in a fresh process, the page cache warm. Whole \
              epochs for {seconds} s or more, an epoch that takes longer than {at_most} s up to \
              there.\n\n\
              {table}\n\

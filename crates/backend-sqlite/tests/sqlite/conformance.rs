@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use anndex_backend_sqlite::connect_in_memory;
 use anndex_core::backend::Backend;
+use anndex_core::backend::memory::MemoryBackend;
 use anndex_core::conformance::backend::{run, run_input, run_random, run_writers};
+use anndex_core::conformance::transfer;
 use tempfile::TempDir;
 
 use crate::create;
@@ -52,4 +54,18 @@ async fn random_changes() {
 async fn many_writers() {
     let root = tempfile::tempdir().unwrap();
     run_writers(|times| new_file(&root, times)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn copies_between_files_and_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let in_a_file = || async {
+        let own = tempfile::tempdir_in(path).unwrap().keep();
+        Arc::new(create(&own.join("a.sqlite")).await) as Arc<dyn Backend>
+    };
+    let in_memory = || async { Arc::new(MemoryBackend::new()) as Arc<dyn Backend> };
+    transfer::run(in_a_file, in_a_file, &path.join("files")).await;
+    transfer::run(in_a_file, in_memory, &path.join("from a file")).await;
+    transfer::run(in_memory, in_a_file, &path.join("into a file")).await;
 }

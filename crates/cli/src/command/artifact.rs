@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::delete::{self, Delete, Restore};
+use super::features::{self, Features};
+use super::search::Search;
 use super::{date, or_dash};
 use crate::lookup::find;
 use crate::output::Style;
@@ -19,7 +21,9 @@ use crate::{progress, quantity};
 pub(crate) enum ArtifactCommand {
     Add(Add),
     List(List),
+    Search(Search),
     Show(Show),
+    Features(Features),
     /// Move artifacts to the trash, or remove them permanently
     ///
     /// Removing permanently also removes the copy that the instance made; a file that was
@@ -29,12 +33,20 @@ pub(crate) enum ArtifactCommand {
     Restore(Restore),
 }
 
+/// How many files are registered together; Ctrl-C stops after them.
+const TOGETHER: usize = 1_000;
+
+/// How many failures an error lists.
+const LISTED: usize = 10;
+
 /// Register files and directories
 ///
 /// What is inside the storage (usually the directory of the instance) is registered where it is,
 /// with its relative path as key. Anything else is copied to `.anndex/artifacts` in the storage;
 /// the original is not needed any more. Content that is known is not registered again: its record
-/// is given back. If this stops half-way, what was registered stays; doing it again goes on.
+/// is given back. Files are read in parallel and registered by the thousand; one that can't be
+/// registered keeps no other one from it. If this stops half-way, what was registered stays; doing
+/// it again goes on.
 #[derive(Debug, Args)]
 pub(crate) struct Add {
     /// Files or directories such as .h5ad and .zarr
@@ -86,7 +98,16 @@ pub(crate) async fn run(session: &Session, command: ArtifactCommand) -> Result<(
     let done = match command {
         ArtifactCommand::Add(arguments) => add(session, &db, arguments).await,
         ArtifactCommand::List(arguments) => list(session, &db, &arguments).await,
+        ArtifactCommand::Search(arguments) => {
+            let found = db
+                .artifacts()
+                .limit(arguments.limit)
+                .search(&arguments.text)
+                .await;
+            found.and_then(|found| print(session, &found, "none matches"))
+        }
         ArtifactCommand::Show(arguments) => show(session, &db, &arguments).await,
+        ArtifactCommand::Features(arguments) => features(session, &db, &arguments).await,
         ArtifactCommand::Delete(arguments) => {
             delete::run(session, db.artifacts(), &arguments).await
         }
@@ -129,11 +150,9 @@ async fn add(session: &Session, db: &Instance, arguments: Add) -> Result<()> {
         .await?;
     let newest = newest.map_or(0, |artifact| artifact.id());
     let bar = progress::bytes(session.shows_progress(), sizes.iter().sum());
-    let mut added = Vec::new();
-    for (file, size) in arguments.files.iter().zip(sizes) {
-        session.interrupt.check()?;
-        bar.set_message(crate::output::plain(&file.to_string_lossy()).into_owned());
-        let mut builder = db.artifact(file);
+    let build = |file: &PathBuf| {
+        let bar = bar.clone();
+        let mut builder = db.artifact(file).progress(move |bytes| bar.inc(bytes));
         if let Some(key) = &arguments.key {
             builder = builder.key(key);
         }
@@ -146,10 +165,57 @@ async fn add(session: &Session, db: &Instance, arguments: Add) -> Result<()> {
         if let Some(old) = &old {
             builder = builder.is_new_version_of(old);
         }
-        added.push(builder.save().await?);
-        bar.inc(size);
+        builder
+    };
+    let mut added = Vec::new();
+    let mut failures = Vec::new();
+    for files in arguments.files.chunks(TOGETHER) {
+        session.interrupt.check()?;
+        if let Some(first) = files.first() {
+            bar.set_message(crate::output::plain(&first.to_string_lossy()).into_owned());
+        }
+        for saved in db
+            .save_artifacts(files.iter().map(build).collect::<Vec<_>>())
+            .await
+        {
+            match saved {
+                Ok(artifact) => added.push(artifact),
+                Err(error) => failures.push(error),
+            }
+        }
     }
     bar.finish_and_clear();
+    if !added.is_empty() {
+        print_added(session, &added, newest)?;
+    }
+    failed(failures, added.len())
+}
+
+/// One error for all files that could not be registered.
+fn failed(mut failures: Vec<anndex::Error>, added: usize) -> Result<()> {
+    let count = failures.len();
+    let Some(first) = failures.first() else {
+        return Ok(());
+    };
+    if count + added == 1 {
+        return failures.pop().map_or(Ok(()), Err);
+    }
+    let listed = failures.iter().take(LISTED).map(ToString::to_string);
+    let mut listed: Vec<String> = listed.collect();
+    if let Some(more) = count.checked_sub(LISTED).filter(|more| *more > 0) {
+        listed.push(format!("{more} more"));
+    }
+    Err(anndex::Error::new(
+        first.kind(),
+        format!(
+            "{count} of {} files could not be registered, the others are: {}",
+            count + added,
+            listed.join("; ")
+        ),
+    ))
+}
+
+fn print_added(session: &Session, added: &[Handle<Artifact>], newest: i64) -> Result<()> {
     let output = &session.output;
     if output.is_json() {
         let records: Vec<_> = added
@@ -161,7 +227,7 @@ async fn add(session: &Session, db: &Instance, arguments: Add) -> Result<()> {
             .collect();
         return output.json(&records);
     }
-    output.table(&table(&added))?;
+    output.table(&table(added))?;
     let known = added
         .iter()
         .filter(|artifact| artifact.id() <= newest)
@@ -214,6 +280,11 @@ fn print(session: &Session, artifacts: &[Handle<Artifact>], none: &str) -> Resul
     }
 }
 
+async fn features(session: &Session, db: &Instance, arguments: &Features) -> Result<()> {
+    let artifact = find(db.artifacts(), &arguments.dataset).await?;
+    features::print(session, &artifact.compute_features().await?)
+}
+
 async fn show(session: &Session, db: &Instance, arguments: &Show) -> Result<()> {
     let artifact = find(db.artifacts(), &arguments.artifact).await?;
     // A file that is gone is worth knowing, but no reason not to show the record.
@@ -228,6 +299,8 @@ async fn show(session: &Session, db: &Instance, arguments: &Show) -> Result<()> 
         if let Some(fields) = document.as_object_mut() {
             fields.insert("path".to_owned(), json!(path));
             fields.insert("problem".to_owned(), json!(problem));
+            let sets = artifact.feature_sets().await?;
+            fields.insert("feature_sets".to_owned(), features::document(&sets)?);
             let uids: Vec<_> = collections.iter().map(|c| c.uid.as_str()).collect();
             fields.insert("collections".to_owned(), json!(uids));
         }

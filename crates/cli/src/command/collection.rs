@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::artifact::{table as artifact_table, to_json};
 use super::delete::{self, Delete, Restore};
+use super::features::{self, Features};
+use super::search::Search;
 use super::{date, or_dash, page};
 use crate::lookup::find;
 use crate::quantity::nouns;
@@ -16,7 +18,9 @@ use crate::table::Table;
 pub(crate) enum CollectionCommand {
     Create(Create),
     List(List),
+    Search(Search),
     Show(Show),
+    Features(Features),
     Versions(Versions),
     /// Move collections to the trash, or remove them permanently; artifacts stay
     Delete(Delete),
@@ -85,8 +89,17 @@ pub(crate) async fn run(session: &Session, command: CollectionCommand) -> Result
     let done = match command {
         CollectionCommand::Create(arguments) => create(session, &db, arguments).await,
         CollectionCommand::List(arguments) => list(session, &db, &arguments).await,
+        CollectionCommand::Search(arguments) => {
+            let found = db
+                .collections()
+                .limit(arguments.limit)
+                .search(&arguments.text)
+                .await;
+            found.and_then(|found| print(session, &found, "none matches"))
+        }
         CollectionCommand::Show(arguments) => show(session, &db, &arguments).await,
         CollectionCommand::Versions(arguments) => versions(session, &db, &arguments).await,
+        CollectionCommand::Features(arguments) => features(session, &db, &arguments).await,
         CollectionCommand::Delete(arguments) => {
             delete::run(session, db.collections(), &arguments).await
         }
@@ -151,6 +164,11 @@ async fn versions(session: &Session, db: &Instance, arguments: &Versions) -> Res
     print(session, &collection.versions().await?, "there are none")
 }
 
+async fn features(session: &Session, db: &Instance, arguments: &Features) -> Result<()> {
+    let collection = find(db.collections(), &arguments.dataset).await?;
+    features::print(session, &collection.compute_features().await?)
+}
+
 async fn show(session: &Session, db: &Instance, arguments: &Show) -> Result<()> {
     let collection = find(db.collections(), &arguments.collection).await?;
     let artifacts = collection.artifacts().await?;
@@ -163,6 +181,8 @@ async fn show(session: &Session, db: &Instance, arguments: &Show) -> Result<()> 
         if let Some(fields) = document.as_object_mut() {
             let uids: Vec<_> = input_of.iter().map(|run| run.uid.as_str()).collect();
             fields.insert("input_of".to_owned(), json!(uids));
+            let sets = collection.feature_sets().await?;
+            fields.insert("feature_sets".to_owned(), features::document(&sets)?);
             fields.insert("run".to_owned(), json!(run.map(|run| run.uid.clone())));
             let transform = transform.map(|transform| transform.uid.clone());
             fields.insert("transform".to_owned(), json!(transform));
@@ -187,7 +207,8 @@ fn print(session: &Session, collections: &[Handle<Collection>], none: &str) -> R
     }
 }
 
-fn with_artifacts(
+/// A collection's record with those of its artifacts.
+pub(super) fn with_artifacts(
     collection: &Handle<Collection>,
     artifacts: &[Handle<Artifact>],
 ) -> Result<Value> {

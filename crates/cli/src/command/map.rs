@@ -63,15 +63,16 @@ pub(crate) struct Map {
     checksum: bool,
 }
 
+/// How genes are joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum JoinArgument {
+pub(super) enum JoinArgument {
     Inner,
     Outer,
     None,
 }
 
 impl JoinArgument {
-    fn join(self) -> Option<Join> {
+    pub(super) fn join(self) -> Option<Join> {
         match self {
             Self::Inner => Some(Join::Inner),
             Self::Outer => Some(Join::Outer),
@@ -87,7 +88,8 @@ fn column_and_value(text: &str) -> std::result::Result<(String, String), String>
     }
 }
 
-fn data_type(text: &str) -> std::result::Result<DataType, String> {
+/// A numeric type by its name.
+pub(super) fn data_type(text: &str) -> std::result::Result<DataType, String> {
     DataType::from_name(text).ok_or_else(|| {
         let names = DataType::NUMERIC.map(|data_type| data_type.to_string());
         format!("choose one of: {}", names.join(", "))

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod check;
 mod demo;
 mod errors;
 mod fixtures;
 mod main_job;
 mod postgres;
+mod prepare;
 mod records;
 mod support;

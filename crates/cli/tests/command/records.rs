@@ -26,6 +26,72 @@ fn init_makes_an_instance_once() {
 }
 
 #[test]
+fn features() {
+    let workplace = Workplace::new();
+    let uids = workplace.add_files();
+    let names = |set: &Value| -> Vec<String> {
+        let members = set["members"].as_array().unwrap();
+        let names = members.iter().map(|m| m["name"].as_str().unwrap());
+        names.map(str::to_owned).collect()
+    };
+    let none = &workplace.json(&["artifact", "show", "a.h5ad"])["feature_sets"];
+    assert_eq!(none, &json!({}));
+    let a = workplace.json(&["artifact", "features", "a.h5ad"]);
+    let members = json!([{"name": "cell_type", "dtype": "cat"}]);
+    assert_eq!(a["obs"]["members"], members);
+    assert_eq!(names(&a["var"]), ["g1", "g2", "g3"]);
+    assert_eq!(a["var"]["dtype"], "float");
+    let shown = workplace.json(&["artifact", "show", "a.h5ad"]);
+    assert_eq!(shown["feature_sets"], a);
+    let page = workplace.ok(&["artifact", "show", "a.h5ad"]);
+    assert!(page.contains("3 float: g1, g2, g3"), "{page}");
+
+    // Without columns there is no slot for them.
+    let c = workplace.json(&["artifact", "features", "c.h5ad"]);
+    assert_eq!(c.as_object().unwrap().keys().collect::<Vec<_>>(), ["var"]);
+
+    // The union, in which equal content is the same record.
+    let all: Vec<&str> = uids.iter().map(String::as_str).collect();
+    workplace.ok(&[&["collection", "create", "all"], all.as_slice()].concat());
+    let union = workplace.json(&["collection", "features", "all"]);
+    assert_eq!(names(&union["var"]), ["g1", "g2", "g3", "g4", "g5"]);
+    assert_eq!(union["obs"]["uid"], a["obs"]["uid"]);
+    assert_eq!(workplace.json(&["collection", "features", "all"]), union);
+    let shown = workplace.json(&["collection", "show", "all"]);
+    assert_eq!(shown["feature_sets"], union);
+    let table = workplace.ok(&["collection", "features", "all"]);
+    assert!(table.contains("g1, g2, g3, g4, g5"), "{table}");
+
+    // What is no AnnData has none.
+    std::fs::write(workplace.path("notes.txt"), "notes").unwrap();
+    workplace.add(&["notes.txt"]);
+    let (_, error) = workplace.fails(&["artifact", "features", "notes.txt"]);
+    assert!(
+        error["message"].as_str().unwrap().contains(".h5ad"),
+        "{error}"
+    );
+}
+
+#[test]
+fn search() {
+    let workplace = Workplace::new();
+    let added = workplace.add_files();
+    workplace.ok(&["collection", "create", "Lung atlas", "a.h5ad"]);
+    workplace.ok(&["collection", "create", "lung", "b.zarr"]);
+    let found = workplace.json(&["collection", "search", "LUNG"]);
+    let names: Vec<&Value> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| &c["name"])
+        .collect();
+    assert_eq!(names, ["lung", "Lung atlas"]);
+    let found = workplace.json(&["artifact", "search", "h5ad", "--limit", "1"]);
+    assert_eq!(uids(&found), [added[2].as_str()]);
+    assert_eq!(workplace.json(&["artifact", "search", "%"]), json!([]));
+}
+
+#[test]
 fn artifacts() {
     let workplace = Workplace::new();
     let added = workplace.add_files();

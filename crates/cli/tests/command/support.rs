@@ -128,8 +128,25 @@ pub(crate) fn write_anndata(
             .with_column("cell_type", Column::Categorical(column))
             .unwrap();
     }
+    write_parts(path, genes, Some(x), obs);
+}
+
+/// As many cells as the matrix has rows, without columns.
+pub(crate) fn write_cells(path: &Path, genes: &[&str], x: InMemoryMatrix) {
+    let names = (0..x.shape()[0]).map(|number| format!("cell {number}"));
+    let obs = DataFrame::new(names.collect());
+    write_parts(path, genes, Some(x), obs);
+}
+
+/// Two cells.
+pub(crate) fn write_without_matrix(path: &Path, genes: &[&str]) {
+    let obs = DataFrame::new(["c1", "c2"].iter().collect());
+    write_parts(path, genes, None, obs);
+}
+
+fn write_parts(path: &Path, genes: &[&str], x: Option<InMemoryMatrix>, obs: DataFrame) {
     let data = AnnData {
-        x: Some(x),
+        x,
         obs,
         var: DataFrame::new(genes.iter().collect()),
         ..AnnData::default()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::column::{BackedColumn, Column, Values};
+use super::column::{BackedColumn, Column};
 use super::data_frame::DataFrame;
 use super::{child_path, locate};
 use crate::error::{Error, Result};
@@ -129,17 +129,7 @@ impl BackedDataFrame {
     /// # Errors
     /// `Corrupt`, `Unsupported` or `Storage` if it can't be decoded.
     pub fn index(&self) -> Result<Strings> {
-        match self.read_column(&self.index_name)? {
-            Column::Values {
-                values: Values::Strings(names),
-                missing: None,
-            } => Ok(names),
-            Column::Values {
-                values,
-                missing: None,
-            } => Ok((0..values.len()).map(|row| values.text(row)).collect()),
-            column => Ok(column.labels().map(|label| label.to_string()).collect()),
-        }
+        self.read_column(&self.index_name).map(Column::into_text)
     }
 
     /// Opens a column, or the index by its stored name.

@@ -159,6 +159,21 @@ impl Column {
         }
     }
 
+    /// All values as text, numbers as Python writes them.
+    pub(crate) fn into_text(self) -> Strings {
+        match self {
+            Self::Values {
+                values: Values::Strings(texts),
+                missing: None,
+            } => texts,
+            Self::Values {
+                values,
+                missing: None,
+            } => (0..values.len()).map(|row| values.text(row)).collect(),
+            column => column.labels().map(|label| label.to_string()).collect(),
+        }
+    }
+
     /// All values in order.
     pub fn labels(&self) -> impl ExactSizeIterator<Item = Label> {
         (0..self.len()).map(|row| self.label(row))

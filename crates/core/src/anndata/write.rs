@@ -10,7 +10,7 @@ use super::data_frame::DataFrame;
 use super::in_memory::{AnnData, CsrMatrix, InMemoryMatrix};
 use crate::error::{Error, Result};
 use crate::store::{
-    ArrayData, ArraySpec, Attributes, Compression, DataType, NumericArray, StoreWriter,
+    ArrayData, ArraySpec, Attributes, Compression, DataType, NumericArray, StoreWriter, Strings,
 };
 
 /// How matrices are laid out; annotations are small and stored in one piece.
@@ -29,7 +29,11 @@ pub struct WriteOptions {
 /// [`StoreWriter::write_array`].
 pub fn write(writer: &mut dyn StoreWriter, data: &AnnData, options: &WriteOptions) -> Result<()> {
     data.check()?;
-    let mut writer = Writer { writer, options };
+    let mut writer = Writer {
+        writer,
+        options,
+        annotations: None,
+    };
     writer.group("", "anndata", "0.1.0", [])?;
     writer.frame("obs", &data.obs)?;
     writer.frame("var", &data.var)?;
@@ -50,13 +54,17 @@ pub fn write(writer: &mut dyn StoreWriter, data: &AnnData, options: &WriteOption
     Ok(())
 }
 
-struct Writer<'a> {
-    writer: &'a mut dyn StoreWriter,
-    options: &'a WriteOptions,
+/// Writes the parts of an AnnData, each in its encoding.
+pub(crate) struct Writer<'a> {
+    pub(crate) writer: &'a mut dyn StoreWriter,
+    pub(crate) options: &'a WriteOptions,
+    /// Rows of a chunk of annotations and its compression; in one piece if `None`.
+    pub(crate) annotations: Option<(u64, Compression)>,
 }
 
 impl Writer<'_> {
-    fn group<const N: usize>(
+    /// A group of an encoding and its version, with more attributes.
+    pub(crate) fn group<const N: usize>(
         &mut self,
         path: &str,
         encoding: &str,
@@ -75,25 +83,40 @@ impl Writer<'_> {
             .try_for_each(|(name, matrix)| self.matrix(&named_child(path, name)?, matrix))
     }
 
-    fn frame(&mut self, path: &str, frame: &DataFrame) -> Result<()> {
-        let attributes = frame_attributes(frame.columns().map(|(name, _)| name));
-        self.writer.write_group(path, &attributes)?;
-        let index = Values::Strings(frame.index().clone());
-        self.values(&child_path(path, "_index"), &index)?;
-        frame.columns().try_for_each(|(name, column)| {
-            let path = named_child(path, name)?;
-            match column {
-                Column::Values {
-                    values,
-                    missing: None,
-                } => self.values(&path, values),
-                Column::Values {
-                    values,
-                    missing: Some(missing),
-                } => self.nullable(&path, values, missing),
-                Column::Categorical(categorical) => self.categorical(&path, categorical),
-            }
-        })
+    /// A whole table.
+    pub(crate) fn frame(&mut self, path: &str, frame: &DataFrame) -> Result<()> {
+        let names = frame.columns().map(|(name, _)| name);
+        self.start_frame(path, names, frame.index().clone())?;
+        frame
+            .columns()
+            .try_for_each(|(name, column)| self.column(path, name, column))
+    }
+
+    /// A table with its index, whose columns of these names are to follow.
+    pub(crate) fn start_frame<'n>(
+        &mut self,
+        path: &str,
+        columns: impl Iterator<Item = &'n str>,
+        index: Strings,
+    ) -> Result<()> {
+        self.writer.write_group(path, &frame_attributes(columns))?;
+        self.values(&child_path(path, "_index"), &Values::Strings(index))
+    }
+
+    /// One column of a table.
+    pub(crate) fn column(&mut self, frame: &str, name: &str, column: &Column) -> Result<()> {
+        let path = named_child(frame, name)?;
+        match column {
+            Column::Values {
+                values,
+                missing: None,
+            } => self.values(&path, values),
+            Column::Values {
+                values,
+                missing: Some(missing),
+            } => self.nullable(&path, values, missing),
+            Column::Categorical(categorical) => self.categorical(&path, categorical),
+        }
     }
 
     fn nullable(&mut self, path: &str, values: &Values, missing: &[bool]) -> Result<()> {
@@ -145,7 +168,11 @@ impl Writer<'_> {
                 "array",
             ),
         };
-        let spec = ArraySpec::new(data_type, [values.len() as u64]);
+        let mut spec = ArraySpec::new(data_type, [values.len() as u64]);
+        if let Some((rows, compression)) = self.annotations {
+            let chunk = rows.min(values.len() as u64).max(1);
+            spec = spec.chunked([chunk]).compressed(compression);
+        }
         self.writer
             .write_array(path, &spec, data, &encoding_attributes(encoding, "0.2.0"))
     }
@@ -192,14 +219,15 @@ impl Writer<'_> {
     }
 }
 
-fn encoding_attributes(encoding: &str, version: &str) -> Attributes {
+pub(super) fn encoding_attributes(encoding: &str, version: &str) -> Attributes {
     Attributes::from([
         ("encoding-type".to_owned(), encoding.into()),
         ("encoding-version".to_owned(), version.into()),
     ])
 }
 
-fn named_child(parent: &str, name: &str) -> Result<String> {
+/// The path of a key's element, which must be fit to be one.
+pub(super) fn named_child(parent: &str, name: &str) -> Result<String> {
     if name.is_empty() || name.contains('/') || name == "_index" {
         return Err(Error::invalid_input(
             "a key must not be empty or `_index`, and must not hold a slash",

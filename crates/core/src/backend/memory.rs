@@ -126,4 +126,11 @@ mod tests {
         let make = || async { Arc::new(MemoryBackend::new()) as Arc<dyn Backend> };
         crate::conformance::backend::run_input(make).await;
     }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn copies_into_another() {
+        let make = || async { Arc::new(MemoryBackend::new()) as Arc<dyn Backend> };
+        let directory = tempfile::tempdir().unwrap();
+        crate::conformance::transfer::run(make, make, directory.path()).await;
+    }
 }

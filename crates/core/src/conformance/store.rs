@@ -1,6 +1,7 @@
 //! The contract of [`StoreFormat`], [`Store`] and [`StoreWriter`], tried from outside: a tree is
 //! written, read back and compared with what is held in memory.
 
+mod growing;
 mod reading;
 mod samples;
 mod writing;
@@ -16,6 +17,10 @@ pub struct Capabilities {
     pub compressions: Vec<Compression>,
     /// Whether arrays can be sharded.
     pub shards: bool,
+    /// Whether arrays can be appended to.
+    pub growing_arrays: bool,
+    /// Whether a directory of stores can be a group.
+    pub groups_of_stores: bool,
     /// Whether attributes can be null.
     pub null_attributes: bool,
     /// Whether attributes can be named values, and lists of values of different kinds.
@@ -31,8 +36,11 @@ impl Capabilities {
                 Compression::Gzip(1),
                 Compression::Gzip(6),
                 Compression::Zstd(3),
+                Compression::BloscLz4(5),
             ],
             shards: true,
+            growing_arrays: true,
+            groups_of_stores: true,
             null_attributes: true,
             nested_attributes: true,
         }
@@ -48,10 +56,13 @@ pub fn run(format: &dyn StoreFormat, directory: &Path, capabilities: &Capabiliti
     let path = |name: &str| directory.join(format!("{name}{suffix}"));
     reading::tree(format, &path("tree"), capabilities);
     reading::arrays(format, &path("arrays"), capabilities);
+    growing::arrays(format, &path("growing"), capabilities);
+    growing::wrong_calls(format, &path("growing-wrong-calls"), capabilities);
     writing::wrong_calls(format, &path("wrong-calls"), capabilities);
     writing::dropped(format, directory, &path("dropped"));
     writing::destination_taken(format, &path("taken"));
     writing::missing(format, &path("missing"));
+    writing::group_of_stores(format, &path("group"), capabilities);
 }
 
 fn create(format: &dyn StoreFormat, path: &Path) -> Box<dyn StoreWriter> {

@@ -2,8 +2,12 @@
 
 mod content;
 mod save;
+mod save_many;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use self::content::Progress;
 
 use super::handle::Handle;
 use super::lineage::RunChoice;
@@ -26,6 +30,7 @@ pub struct ArtifactBuilder {
     ulabels: Option<Vec<Handle<ULabel>>>,
     run: RunChoice,
     skip_hash_lookup: bool,
+    progress: Progress,
 }
 
 impl Instance {
@@ -44,6 +49,7 @@ impl Instance {
             ulabels: None,
             run: RunChoice::Current,
             skip_hash_lookup: false,
+            progress: Progress::default(),
         }
     }
 }
@@ -90,6 +96,13 @@ impl ArtifactBuilder {
     /// Makes a new record even if the content is known.
     pub fn skip_hash_lookup(mut self, skip: bool) -> Self {
         self.skip_hash_lookup = skip;
+        self
+    }
+
+    /// Is told after each file how many bytes of it were hashed; all calls together give the size.
+    /// They come from many threads.
+    pub fn progress(mut self, progress: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        self.progress = Progress(Arc::new(progress));
         self
     }
 

@@ -191,7 +191,10 @@ impl<D: Data> Handle<D> {
         }
         for (slot, set) in self.feature_sets().await? {
             let names: Vec<_> = set.members.iter().map(|f| f.name.as_str()).collect();
-            line(&mut page, &format!("features of {slot}"), &listed(&names));
+            let dtype = set.dtype.as_deref().map(|d| format!(" {d}"));
+            let dtype = dtype.unwrap_or_default();
+            let text = format!("{}{dtype}: {}", set.n, listed(&names));
+            line(&mut page, &format!("features of {slot}"), &text);
         }
         let inputs = self.input_of().await?;
         if !inputs.is_empty() {

@@ -104,13 +104,19 @@ impl Instance {
         let Some(run) = self.current_run()? else {
             return Ok(());
         };
+        self.finish_run(&run).await?;
+        self.set_current(None);
+        Ok(())
+    }
+
+    /// Notes the time as that at which a run ended.
+    pub(super) async fn finish_run(&self, run: &Handle<Run>) -> Result<()> {
         run.fresh().await?;
         let mut changes = ChangeSet::new();
         let now = Value::from(now());
         let set = vec![(Field::FinishedAt, now.clone()), (Field::UpdatedAt, now)];
         changes.update(Kind::Run, run.id(), set);
         self.backend().apply(&changes).await?;
-        self.set_current(None);
         Ok(())
     }
 

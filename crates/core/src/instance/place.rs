@@ -4,13 +4,15 @@
 //! A file inside the root of a storage is registered where it is, and its key is its path
 //! relative to the root. Any other file is copied to `.anndex/artifacts/` in the default storage.
 
+pub(super) mod writing;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::Storage;
-use crate::registry::{hash, key};
+use crate::record::{Artifact, Storage};
+use crate::registry::{Registry, hash, key};
 
 /// The type of storages that are directories.
 pub(super) const LOCAL: &str = "local";
@@ -23,6 +25,52 @@ const MANAGED: &str = ".anndex/artifacts/";
 
 /// What the names of copies begin with as long as they are not complete.
 const PARTIAL: &str = ".partial-";
+
+/// What is in the directory of copies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Managed {
+    /// Where it is, relative to the root of the storage.
+    pub(super) storage_key: String,
+    /// Whether it is a copy that is not complete.
+    pub(super) is_partial: bool,
+    /// Whether its name is one that the instance gives.
+    pub(super) is_own: bool,
+}
+
+/// All that is in the directory of copies, sorted.
+///
+/// # Errors
+/// `PermissionDenied` or `Storage` if it can't be read.
+pub(super) fn list_managed(storage: &Storage) -> Result<Vec<Managed>> {
+    let directory = Path::new(&storage.root).join(MANAGED);
+    let at = |e| Error::io(directory.display(), e);
+    let entries = match directory.read_dir() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(at)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let file_name = entry.map_err(at)?.file_name();
+        let name = file_name.to_string_lossy();
+        let complete = name.strip_prefix(PARTIAL);
+        found.push(Managed {
+            storage_key: format!("{MANAGED}{name}"),
+            is_partial: complete.is_some(),
+            is_own: file_name.to_str().is_some() && is_own_name(complete.unwrap_or(&name)),
+        });
+    }
+    found.sort_unstable_by(|a, b| a.storage_key.cmp(&b.storage_key));
+    Ok(found)
+}
+
+/// Whether a name is like those of [`managed_key`]: a uid and maybe a suffix.
+fn is_own_name(name: &str) -> bool {
+    name.split_at_checked(Artifact::UID_LENGTH)
+        .is_some_and(|(uid, suffix)| {
+            uid.bytes().all(|byte| byte.is_ascii_alphanumeric())
+                && (suffix.is_empty() || suffix.starts_with('.'))
+        })
+}
 
 /// Whether the instance made what is at this place, and so may remove it.
 pub(super) fn is_managed(storage_key: &str) -> bool {
@@ -202,7 +250,7 @@ fn sync(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes a copy that the instance made; none being there is no error.
+/// Removes a copy that the instance made, complete or not; none being there is no error.
 ///
 /// # Errors
 /// `Storage` or `PermissionDenied` if it can't be removed.

@@ -1,5 +1,7 @@
 //! Finding records: by id, uid, beginning of a uid, name, or any filter.
 
+mod search;
+
 use std::marker::PhantomData;
 
 use super::Instance;

@@ -1,9 +1,11 @@
 //! The rules of the domain, on the memory backend.
 
 mod artifacts;
+mod check;
 mod collections;
 mod lineage;
 mod queries;
+mod save_many;
 
 use std::fs;
 use std::path::PathBuf;

@@ -7,7 +7,9 @@ use super::buffer::Buffers;
 use super::held::HeldRows;
 use super::join::VarMap;
 use super::pack::Small;
+use super::rows::DirectRows;
 use super::selection::Slot;
+use super::source::Source;
 use super::window::MatrixShape;
 use crate::anndata::CsrMatrix;
 use crate::error::{Error, Result};
@@ -19,22 +21,86 @@ const PARALLEL_BYTES: usize = 256 << 10;
 /// Rows of one matrix, and which of them make the output.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PlacedRows<'a> {
-    /// The rows of each group, already of the output's type.
-    pub(super) held: &'a [HeldRows],
-    /// How each group's columns become the output's; `None` if they are the same.
-    pub(super) maps: &'a [Option<&'a VarMap>],
+    /// The rows of each group, of the output's type.
+    pub(super) groups: &'a [PlacedGroup<'a>],
     /// One per row of the output.
     pub(super) slots: &'a [Slot],
 }
 
+/// The rows of one store.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PlacedGroup<'a> {
+    pub(super) source: &'a Source,
+    pub(super) rows: GroupRows<'a>,
+    /// How columns become the output's; `None` if they are the same.
+    pub(super) map: Option<&'a VarMap>,
+}
+
+/// Where the values of rows come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum GroupRows<'a> {
+    /// Memory.
+    Held(&'a HeldRows),
+    /// Storage, when they are written.
+    Direct(DirectRows<'a>),
+}
+
 impl<'a> PlacedRows<'a> {
-    fn row(&self, slot: Slot) -> (&'a HeldRows, usize, Option<&'a VarMap>) {
-        let group = slot.group as usize;
-        (&self.held[group], slot.row as usize, self.maps[group])
+    fn group(&self, slot: Slot) -> (&'a PlacedGroup<'a>, usize) {
+        (&self.groups[slot.group as usize], slot.row as usize)
+    }
+}
+
+impl PlacedGroup<'_> {
+    fn writes_all(&self) -> bool {
+        match self.rows {
+            GroupRows::Held(held) => held.writes_all(self.map),
+            GroupRows::Direct(rows) => rows.writes_all(self.map),
+        }
+    }
+
+    fn write_dense<T: Small>(&self, row: usize, out: &mut [T]) -> Result<()> {
+        match self.rows {
+            GroupRows::Held(held) => {
+                held.write_dense(row, self.map, out);
+                Ok(())
+            }
+            GroupRows::Direct(rows) => rows
+                .write_dense(row, self.map, out)
+                .map_err(|error| self.source.locate(error)),
+        }
+    }
+
+    fn count_sparse<T: Small>(&self, row: usize) -> usize {
+        match self.rows {
+            GroupRows::Held(held) => held.count_sparse::<T>(row, self.map),
+            GroupRows::Direct(rows) => rows.count_sparse(row),
+        }
+    }
+
+    fn write_sparse<T: Small>(
+        &self,
+        row: usize,
+        columns: &mut [i32],
+        values: &mut [T],
+    ) -> Result<()> {
+        match self.rows {
+            GroupRows::Held(held) => {
+                held.write_sparse(row, self.map, columns, values);
+                Ok(())
+            }
+            GroupRows::Direct(rows) => rows
+                .write_sparse(row, self.map, columns, values)
+                .map_err(|error| self.source.locate(error)),
+        }
     }
 }
 
 /// Writes every value of the rows.
+///
+/// # Errors
+/// `InvalidInput` if the output does not fit into memory; what reading gives where rows are still
+/// in storage.
 pub(super) fn dense(
     placed: &PlacedRows<'_>,
     shape: &MatrixShape,
@@ -53,18 +119,18 @@ pub(super) fn dense(
     }
     with_element!(&shape.data_type, T => {
         let values: &mut [T] = bytemuck::cast_slice_mut(out.bytes_mut());
-        let write = |(row, &slot): (&mut [T], &Slot)| {
-            let (held, number, map) = placed.row(slot);
+        let write = |(out, &slot): (&mut [T], &Slot)| {
+            let (group, row) = placed.group(slot);
             // New memory is all zeros.
-            if !is_new && !held.writes_all(map) {
-                row.fill(T::zeroed());
+            if !is_new && !group.writes_all() {
+                out.fill(T::zeroed());
             }
-            held.write_dense(number, map, row);
+            group.write_dense(row, out)
         };
         if size_of_val(values) < PARALLEL_BYTES {
-            values.chunks_mut(width).zip(placed.slots).for_each(write);
+            values.chunks_mut(width).zip(placed.slots).try_for_each(write)?;
         } else {
-            values.par_chunks_mut(width).zip(placed.slots).for_each(write);
+            values.par_chunks_mut(width).zip(placed.slots).try_for_each(write)?;
         }
     }, else return Err(not_numeric(&shape.data_type)));
     Ok(out)
@@ -72,6 +138,9 @@ pub(super) fn dense(
 
 /// Writes what a sparse matrix keeps of the rows: stored values, and of dense rows those that are
 /// not zero. Columns are sorted within each row if they are so in the store.
+///
+/// # Errors
+/// As [`dense`]; `Unsupported` if there are too many columns.
 pub(super) fn csr(
     placed: &PlacedRows<'_>,
     shape: &MatrixShape,
@@ -95,8 +164,8 @@ fn csr_of<T: Small>(
     buffers: &Buffers,
 ) -> Result<CsrMatrix> {
     let count = |&slot: &Slot| {
-        let (held, row, map) = placed.row(slot);
-        held.count_sparse::<T>(row, map)
+        let (group, row) = placed.group(slot);
+        group.count_sparse::<T>(row)
     };
     let lengths: Vec<usize> = placed
         .slots
@@ -125,10 +194,10 @@ fn csr_of<T: Small>(
     }
     rows.into_par_iter()
         .with_min_len(16)
-        .for_each(|(slot, columns, values)| {
-            let (held, row, map) = placed.row(slot);
-            held.write_sparse(row, map, columns, values);
-        });
+        .try_for_each(|(slot, columns, values)| {
+            let (group, row) = placed.group(slot);
+            group.write_sparse(row, columns, values)
+        })?;
     Ok(CsrMatrix::assembled(n_columns, data, indices, indptr))
 }
 

@@ -127,7 +127,7 @@ impl MappedCollection {
         buffers: &Buffers,
     ) -> Result<Batch> {
         let selection = Selection::new(self, indices)?;
-        let window = Window::read(self, selection, None)?;
+        let window = Window::read(self, selection, Some(format), None)?;
         let obs = self.batch_obs(window.selection())?;
         let slots = window.selection().slots();
         Ok(Batch {
@@ -210,7 +210,7 @@ pub(super) fn numeric_type(column: &Column) -> Option<&DataType> {
 }
 
 /// A column of labels that come from several stores, in the given type if they are numbers.
-fn values_column(labels: &[Label], numeric: Option<DataType>) -> Result<Column> {
+pub(super) fn values_column(labels: &[Label], numeric: Option<DataType>) -> Result<Column> {
     let has_text = labels.iter().any(|label| matches!(label, Label::String(_)));
     let missing: Vec<bool> = labels.iter().map(Label::is_missing).collect();
     let missing = missing.contains(&true).then_some(missing);

@@ -3,17 +3,27 @@
 //! A batch of megabytes that is given back to the system costs a page fault every 4 KiB when the
 //! next one is made, which takes longer than filling it.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
-/// Buffers that nobody uses right now. Nobody waits for it: who finds it in use does without, so
-/// that it does no harm in a process that was forked at that moment.
-#[derive(Debug, Default)]
+/// Buffers that nobody uses right now. Nobody waits long for it: who finds it in use again and
+/// again does without, so that it does no harm in a process that was forked at that moment.
+#[derive(Debug)]
 pub struct Buffers {
     free: Mutex<Vec<Vec<u64>>>,
+    /// The most buffers that are kept.
+    most: usize,
 }
 
 /// Where batches are let go of one after the other, there are never more of them free at once.
 const MOST_KEPT: usize = 4;
+/// What is done while a pool is in use takes less than so many looks.
+const LOOKS: usize = 1000;
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self::keeping(MOST_KEPT)
+    }
+}
 
 impl Buffers {
     /// A pool without buffers.
@@ -21,9 +31,17 @@ impl Buffers {
         Self::default()
     }
 
+    /// A pool without buffers that keeps at most `most` of those it is given.
+    pub(super) fn keeping(most: usize) -> Self {
+        Self {
+            free: Mutex::default(),
+            most,
+        }
+    }
+
     /// A buffer of unspecified content of as many 8-byte words, or an empty one.
     pub(super) fn take(&self, words: usize) -> Vec<u64> {
-        let Ok(mut free) = self.free.try_lock() else {
+        let Some(mut free) = self.free() else {
             return Vec::new();
         };
         // The one that was given back last is most likely in the cache.
@@ -31,15 +49,25 @@ impl Buffers {
         fitting.map(|index| free.remove(index)).unwrap_or_default()
     }
 
+    fn free(&self) -> Option<MutexGuard<'_, Vec<Vec<u64>>>> {
+        (0..LOOKS).find_map(|_| {
+            let free = self.free.try_lock().ok();
+            if free.is_none() {
+                std::hint::spin_loop();
+            }
+            free
+        })
+    }
+
     /// Gives a buffer back; one that was not taken here is as good.
     pub fn give(&self, buffer: Vec<u64>) {
-        let Ok(mut free) = self.free.try_lock() else {
+        let Some(mut free) = self.free() else {
             return;
         };
         if buffer.capacity() == 0 {
             return;
         }
-        if free.len() >= MOST_KEPT {
+        if free.len() >= self.most {
             // Batches may have become larger, so the smallest goes.
             let smallest = (0..free.len()).min_by_key(|&index| free[index].capacity());
             if let Some(index) = smallest {

@@ -276,15 +276,13 @@ fn scatter<C: Copy, T: Small>(
     out: &mut [T],
 ) {
     match values {
-        ValueStretch::U8(values) => {
-            put(
-                columns,
-                wide_column,
-                values,
-                |v| T::of_small(v.into()),
-                map,
-                out,
-            );
+        ValueStretch::U8(values, larger) => {
+            let byte = |value: u8| T::of_small(value.into());
+            put(columns, &wide_column, values, byte, map, out);
+            for (position, value) in larger.iter() {
+                let column = &columns[position..=position];
+                put(column, &wide_column, &[value], T::of_small, map, out);
+            }
         }
         ValueStretch::U16(values) => put(columns, wide_column, values, T::of_small, map, out),
         ValueStretch::Wide(values, range) => {
@@ -324,7 +322,7 @@ fn put<C: Copy, V: Copy, T>(
     }
 }
 
-fn sort_by_column<T: Copy>(columns: &mut [i32], values: &mut [T]) {
+pub(super) fn sort_by_column<T: Copy>(columns: &mut [i32], values: &mut [T]) {
     if columns.is_sorted() {
         return;
     }

@@ -4,6 +4,7 @@
 //! decoded once. While batches are put together from one window, the next one is read, and while
 //! the consumer works, the next batches are put together. What that takes is bounded by a budget.
 
+mod assembler;
 mod budget;
 mod epoch;
 mod plan;
@@ -19,6 +20,7 @@ use super::order::{self, Order, Sampler, Shuffle};
 use super::window::Window;
 use super::{BatchFormat, MappedCollection};
 use crate::error::{Error, Result};
+use budget::Budget;
 use plan::Plan;
 use position::Position;
 
@@ -176,13 +178,17 @@ impl LoaderBuilder {
             options.world_size,
             order::digest(n_obs, options.shuffle, &options.sampler),
         ];
+        let budget = Budget::new(&mapped, &options)?;
         Ok(Loader {
             digest: order::digest(0, Shuffle::None, &Sampler::Indices(own.into())),
             n_batches: Plan::new(first, &options).n_batches(),
+            buffers: Arc::new(Buffers::keeping(
+                (budget.batches_ahead() + 2) * 2 * mapped.keys.matrices.len(),
+            )),
+            budget,
             mapped,
             options,
             position: Mutex::default(),
-            buffers: Arc::new(Buffers::new()),
             resident: Arc::new(Mutex::new(None)),
         })
     }
@@ -196,6 +202,7 @@ pub struct Loader {
     /// Differs between loaders whose epochs differ.
     digest: u64,
     n_batches: u64,
+    budget: Budget,
     position: Mutex<Arc<Position>>,
     buffers: Arc<Buffers>,
     /// All observations, if they were once in memory together.

@@ -1,5 +1,6 @@
 //! Reading rows of one stored matrix: row numbers in, packed values out.
 
+mod direct;
 mod scratch;
 mod stored;
 mod tasks;
@@ -13,6 +14,7 @@ use super::pack::{Columns, Packed};
 use crate::anndata::{Matrix, SparseFormat, SparseMatrix};
 use crate::error::{Error, Result};
 use crate::store::{DataType, NumericArray, Span};
+pub(super) use direct::DirectRows;
 use stored::StoredArray;
 
 /// A matrix opened for reading rows. Nothing but values is fetched per call.

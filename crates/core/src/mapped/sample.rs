@@ -1,7 +1,8 @@
 //! Single observations.
 
 use super::MappedCollection;
-use super::assemble::{self, PlacedRows};
+use super::assemble::{self, GroupRows, PlacedGroup, PlacedRows};
+use super::batch::BatchFormat;
 use super::buffer::Buffers;
 use super::selection::Slot;
 use super::source::{MISSING_CODE, ObsRows};
@@ -62,21 +63,32 @@ impl MappedCollection {
         let (store_index, row) = self.locate(index)?;
         let source = &self.sources[store_index];
         let located = |error| source.locate(error);
+        let own = [row];
         let mut matrices = Vec::with_capacity(self.keys.matrices.len());
         for (position, key) in self.keys.matrices.iter().enumerate() {
             let Some(rows) = source.matrix(position) else {
                 continue;
             };
             let data_type = self.dtype.as_ref().unwrap_or_else(|| rows.data_type());
-            let held = rows.read(&[row], data_type, None);
-            let held = held.map_err(located)?;
+            let map = source.var_map(key);
+            let held;
+            let rows_of_group = match rows.direct(&own, data_type, BatchFormat::Dense, map) {
+                Some(direct) => GroupRows::Direct(direct),
+                None => {
+                    held = rows.read(&own, data_type, None).map_err(located)?;
+                    GroupRows::Held(&held)
+                }
+            };
             let shape = MatrixShape {
                 data_type: data_type.clone(),
                 row_shape: source.sample_shape(key, rows),
             };
             let placed = PlacedRows {
-                held: &[held],
-                maps: &[source.var_map(key)],
+                groups: &[PlacedGroup {
+                    source,
+                    rows: rows_of_group,
+                    map,
+                }],
                 slots: &[Slot::default()],
             };
             let row = assemble::dense(&placed, &shape, &Buffers::new())?;

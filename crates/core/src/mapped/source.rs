@@ -86,6 +86,10 @@ impl Source {
         self.data.store().location()
     }
 
+    pub(super) fn data(&self) -> &BackedAnnData {
+        &self.data
+    }
+
     /// The error with this store's location.
     pub(super) fn locate(&self, error: Error) -> Error {
         error.operation("read").with("path", self.location())

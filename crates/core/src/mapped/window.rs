@@ -7,12 +7,12 @@ use rayon::prelude::*;
 
 use super::MappedCollection;
 use super::allowance::Allowance;
-use super::assemble::{self, PlacedRows};
+use super::assemble::{self, GroupRows, PlacedGroup, PlacedRows};
 use super::batch::BatchFormat;
 use super::buffer::Buffers;
 use super::held::HeldRows;
-use super::join::VarMap;
-use super::selection::{Selection, Slot};
+use super::rows::DirectRows;
+use super::selection::{Group, Selection, Slot};
 use crate::anndata::{InMemoryMatrix, MatrixKey};
 use crate::error::{Error, Result};
 use crate::store::{DataType, promote};
@@ -27,8 +27,9 @@ pub(super) struct Window {
 
 #[derive(Debug)]
 struct WindowMatrix {
-    /// One per group of the selection.
-    held: Vec<HeldRows>,
+    /// One per group of the selection; `None` for rows that are read when they are put into a
+    /// batch.
+    held: Vec<Option<HeldRows>>,
     shape: MatrixShape,
 }
 
@@ -42,13 +43,15 @@ pub(super) struct MatrixShape {
 
 impl Window {
     /// Reads observations in any order, any of them more than once, on rayon's threads: as much as
-    /// `allowance` lets it, or, with none, by way of the cache of chunks.
+    /// `allowance` lets it, or, with none, by way of the cache of chunks. What batches of the format
+    /// `direct` take straight from storage is left there.
     ///
     /// # Errors
     /// As [`MappedCollection::batch`]; `Cancelled` if `allowance` ran out.
     pub(super) fn read(
         mapped: &MappedCollection,
         selection: Selection,
+        direct: Option<BatchFormat>,
         allowance: Option<&Allowance>,
     ) -> Result<Self> {
         if let Some(allowance) = allowance {
@@ -66,7 +69,14 @@ impl Window {
                         let rows = source
                             .matrix(key)
                             .ok_or_else(|| mapped.lacks(key, group.source))?;
+                        let is_direct = direct.is_some_and(|format| {
+                            mapped.is_direct(key, group.source, &shape.data_type, format)
+                        });
+                        if is_direct {
+                            return Ok(None);
+                        }
                         rows.read(&group.rows, &shape.data_type, allowance)
+                            .map(Some)
                             .map_err(|error| source.locate(error))
                     })
                     .collect();
@@ -86,7 +96,7 @@ impl Window {
     /// The number of bytes held.
     pub(super) fn bytes(&self) -> usize {
         let held = self.matrices.iter().flat_map(|matrix| &matrix.held);
-        held.map(HeldRows::bytes).sum::<usize>() + self.selection.bytes()
+        held.flatten().map(HeldRows::bytes).sum::<usize>() + self.selection.bytes()
     }
 
     /// The store of each of `slots`.
@@ -100,7 +110,7 @@ impl Window {
     ///
     /// # Errors
     /// `InvalidInput` if a batch does not fit into memory; `Unsupported` if there are too many
-    /// columns for a sparse one.
+    /// columns for a sparse one; what reading gives for rows that were left in storage.
     pub(super) fn matrices(
         &self,
         mapped: &MappedCollection,
@@ -108,26 +118,49 @@ impl Window {
         format: BatchFormat,
         buffers: &Buffers,
     ) -> Result<Vec<(String, InMemoryMatrix)>> {
-        let keys = mapped.keys.matrices.iter().zip(&self.matrices);
-        keys.map(|(key, matrix)| {
-            let groups = self.selection.groups().iter();
-            let maps: Vec<Option<&VarMap>> = groups
-                .map(|group| mapped.sources[group.source].var_map(key))
+        let matrices = self.matrices.iter().enumerate().map(|(key, matrix)| {
+            let name = &mapped.keys.matrices[key];
+            let groups = self.selection.groups().iter().zip(&matrix.held);
+            let placed: Result<Vec<_>> = groups
+                .map(|(group, held)| {
+                    let source = &mapped.sources[group.source];
+                    let direct = || mapped.direct(key, group, &matrix.shape.data_type, format);
+                    let rows = match held {
+                        Some(held) => GroupRows::Held(held),
+                        None => GroupRows::Direct(
+                            direct().ok_or_else(|| mapped.lacks(key, group.source))?,
+                        ),
+                    };
+                    Ok(PlacedGroup {
+                        source,
+                        rows,
+                        map: source.var_map(name),
+                    })
+                })
                 .collect();
             let placed = PlacedRows {
-                held: &matrix.held,
-                maps: &maps,
+                groups: &placed?,
                 slots,
             };
-            let sparse = format == BatchFormat::Csr && !matches!(key, MatrixKey::Obsm(_));
-            let matrix = if sparse {
-                assemble::csr(&placed, &matrix.shape, buffers).map(InMemoryMatrix::Csr)
-            } else {
-                assemble::dense(&placed, &matrix.shape, buffers).map(InMemoryMatrix::Dense)
+            let matrix = match format_of(name, format) {
+                BatchFormat::Csr => {
+                    assemble::csr(&placed, &matrix.shape, buffers).map(InMemoryMatrix::Csr)
+                }
+                BatchFormat::Dense => {
+                    assemble::dense(&placed, &matrix.shape, buffers).map(InMemoryMatrix::Dense)
+                }
             };
-            Ok((key.to_string(), matrix?))
-        })
-        .collect()
+            Ok((name.to_string(), matrix?))
+        });
+        matrices.collect()
+    }
+}
+
+/// How a matrix is given in batches of a format: those of obsm are always dense.
+fn format_of(name: &MatrixKey, format: BatchFormat) -> BatchFormat {
+    match name {
+        MatrixKey::Obsm(_) => BatchFormat::Dense,
+        _ => format,
     }
 }
 
@@ -160,6 +193,51 @@ impl MappedCollection {
             data_type: self.batch_data_type(key)?,
             row_shape: row_shape.unwrap_or_else(|| self.any_row_shape(key)),
         })
+    }
+
+    /// The rows of a group that batches take straight from storage; `None` if they are to be held.
+    fn direct<'a>(
+        &'a self,
+        key: usize,
+        group: &'a Group,
+        data_type: &DataType,
+        format: BatchFormat,
+    ) -> Option<DirectRows<'a>> {
+        let name = &self.keys.matrices[key];
+        let source = &self.sources[group.source];
+        let map = source.var_map(name);
+        source
+            .matrix(key)?
+            .direct(&group.rows, data_type, format_of(name, format), map)
+    }
+
+    /// Whether batches take the rows of a store straight from storage.
+    pub(super) fn is_direct(
+        &self,
+        key: usize,
+        source: usize,
+        data_type: &DataType,
+        format: BatchFormat,
+    ) -> bool {
+        let rows = Vec::new();
+        let none = Group { source, rows };
+        self.direct(key, &none, data_type, format).is_some()
+    }
+
+    /// What an observation's row of a matrix takes in a batch, in bytes: on average, or at most
+    /// where the values are not counted.
+    pub(super) fn output_bytes(&self, key: usize, format: BatchFormat) -> Result<f64> {
+        let size = self.batch_data_type(key)?.fixed_size()? as f64;
+        if format_of(&self.keys.matrices[key], format) == BatchFormat::Dense {
+            let width: usize = self.any_row_shape(key).iter().product();
+            return Ok(width as f64 * size);
+        }
+        let elements = self.sources.iter().map(|source| {
+            let rows = source.matrix(key);
+            rows.map_or(0.0, |rows| rows.mean_elements() * source.n_obs() as f64)
+        });
+        let elements = elements.sum::<f64>() / self.n_obs().max(1) as f64;
+        Ok(elements * (size + size_of::<i32>() as f64))
     }
 
     /// The type of a matrix in all batches.

@@ -64,11 +64,20 @@ pub struct ContentHash {
 /// `NotFound`, `PermissionDenied` or `Storage` if something can't be read; `InvalidInput` if it
 /// is neither file nor directory, or a directory without files.
 pub fn hash_path(path: &Path) -> Result<ContentHash> {
+    hash_path_with(path, &|_| {})
+}
+
+/// [`hash_path`], which tells after each file how many bytes it has. The calls come from many
+/// threads.
+///
+/// # Errors
+/// As [`hash_path`].
+pub fn hash_path_with(path: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<ContentHash> {
     let metadata = path.metadata().map_err(|e| Error::io(path.display(), e))?;
     if metadata.is_file() {
-        hash_file(path)
+        hash_file(path).inspect(|hash| progress(hash.size))
     } else if metadata.is_dir() {
-        hash_directory(path)
+        hash_directory(path, progress)
     } else {
         Err(
             Error::invalid_input("this is neither a file nor a directory")
@@ -110,17 +119,14 @@ pub fn hash_file(path: &Path) -> Result<ContentHash> {
 }
 
 /// Hashes the files of a directory in parallel.
-///
-/// # Errors
-/// As [`hash_file`]; `InvalidInput` if the directory has no files.
-pub fn hash_directory(path: &Path) -> Result<ContentHash> {
+fn hash_directory(path: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<ContentHash> {
     let files = files_of(path)?;
     if files.is_empty() {
         return Err(Error::invalid_input("the directory has no files").with("path", path.display()));
     }
     let hashes = files
         .par_iter()
-        .map(|file| hash_file(file))
+        .map(|file| hash_file(file).inspect(|hash| progress(hash.size)))
         .collect::<Result<Vec<_>>>()?;
     let size = hashes.iter().map(|hash| hash.size).sum();
     Ok(ContentHash {
@@ -129,6 +135,22 @@ pub fn hash_directory(path: &Path) -> Result<ContentHash> {
         size,
         n_objects: Some(files.len() as u64),
     })
+}
+
+/// Reads what [`hash_file`] passes over: the middle of a large file, which may have become
+/// unreadable.
+///
+/// # Errors
+/// As [`hash_file`].
+pub(crate) fn read_middle(path: &Path) -> Result<()> {
+    let at = |error| Error::io(path.display(), error);
+    let mut file = File::open(path).map_err(at)?;
+    let size = file.metadata().map_err(at)?.len();
+    if let Some(middle) = size.checked_sub(2 * CHUNK_BYTES) {
+        file.seek(SeekFrom::Start(CHUNK_BYTES)).map_err(at)?;
+        std::io::copy(&mut file.take(middle), &mut std::io::sink()).map_err(at)?;
+    }
+    Ok(())
 }
 
 /// All files below a directory, sorted. Links to files count as files; linked directories are not
@@ -144,9 +166,10 @@ pub fn files_of(directory: &Path) -> Result<Vec<PathBuf>> {
         for entry in directory.read_dir().map_err(at)? {
             let entry = entry.map_err(at)?;
             let path = entry.path();
-            if entry.file_type().map_err(at)?.is_dir() {
+            let file_type = entry.file_type().map_err(at)?;
+            if file_type.is_dir() {
                 pending.push(path);
-            } else if path.is_file() {
+            } else if file_type.is_file() || path.is_file() {
                 files.push(path);
             }
         }
@@ -180,10 +203,11 @@ fn hash_of_hashes(mut hashes: Vec<String>) -> String {
 /// Hashes exactly the next `length` bytes.
 fn digest<D: Digest>(file: &mut File, length: u64) -> std::io::Result<Output<D>> {
     let mut hasher = D::new();
-    let mut buffer = vec![0; BUFFER_BYTES];
+    // Many small files must not clear a large buffer each.
+    let mut buffer = vec![0; usize::try_from(length).map_or(BUFFER_BYTES, |l| l.min(BUFFER_BYTES))];
     let mut left = length;
     while left > 0 {
-        let wanted = usize::try_from(left).map_or(BUFFER_BYTES, |left| left.min(BUFFER_BYTES));
+        let wanted = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         match file.read(&mut buffer[..wanted]) {
             Ok(0) => return Err(IoErrorKind::UnexpectedEof.into()),
             Ok(read) => {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Store, StoreWriter};
+use super::{Attributes, Store, StoreWriter};
 use crate::error::{Error, Result};
 
 /// One format, as a store crate offers it.
@@ -28,6 +28,15 @@ pub trait StoreFormat: Send + Sync + fmt::Debug {
     /// `AlreadyExists` if something is there, `Unsupported` if the format is read-only at this
     /// path, `Storage` or `PermissionDenied` if it can't be written.
     fn create(&self, path: &Path) -> Result<Box<dyn StoreWriter>>;
+
+    /// Makes an existing directory a group whose children are the stores in it, or replaces the
+    /// attributes of one, at once. Opened as a store it has these attributes. Other files in the
+    /// directory stay; temporary ones have names that begin with `.anndex-`.
+    ///
+    /// # Errors
+    /// `Unsupported` if stores of this format can't be in a group, `Storage` or
+    /// `PermissionDenied` if it can't be written.
+    fn group_stores(&self, directory: &Path, attributes: &Attributes) -> Result<()>;
 }
 
 /// Suffixes of formats that exist, with the facade's feature that reads them, so that a missing

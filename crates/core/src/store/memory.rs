@@ -10,7 +10,7 @@ pub use format::MemoryFormat;
 
 use super::{
     Array, ArrayData, ArrayInfo, ArraySpec, Attributes, NodeKind, Span, Store, StoreWriter,
-    Strings, check_data, check_path, check_spans,
+    Strings, check_data, check_growing, check_path, check_rows, check_spans,
 };
 use crate::error::{Error, Result};
 
@@ -27,13 +27,15 @@ enum Node {
     Array(Arc<MemoryArray>, Attributes),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct MemoryArray {
     info: ArrayInfo,
     data: MemoryData,
+    /// The bytes of a row, if rows can be appended.
+    grows_by: Option<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum MemoryData {
     Bytes(Vec<u8>),
     Strings(Strings),
@@ -54,6 +56,30 @@ impl MemoryStore {
                 .with("path", &self.location)
                 .with("node", format!("/{path}"))
         })
+    }
+
+    fn insert_array(
+        &mut self,
+        path: &str,
+        spec: &ArraySpec,
+        data: MemoryData,
+        grows_by: Option<usize>,
+        attributes: &Attributes,
+    ) -> Result<()> {
+        let info = ArrayInfo {
+            data_type: spec.data_type.clone(),
+            shape: spec.shape.clone(),
+            chunk_shape: spec.chunk_shape.clone(),
+            shard_shape: spec.shard_shape.clone(),
+            filters: Vec::new(),
+            stored_bytes: None,
+        };
+        let array = MemoryArray {
+            info,
+            data,
+            grows_by,
+        };
+        self.insert(path, Node::Array(Arc::new(array), attributes.clone()))
     }
 
     fn insert(&mut self, path: &str, node: Node) -> Result<()> {
@@ -92,18 +118,29 @@ impl StoreWriter for MemoryStore {
             ArrayData::Bytes(bytes) => MemoryData::Bytes(bytes.to_vec()),
             ArrayData::Strings(strings) => MemoryData::Strings(strings.clone()),
         };
-        let info = ArrayInfo {
-            data_type: spec.data_type.clone(),
-            shape: spec.shape.clone(),
-            chunk_shape: spec.chunk_shape.clone(),
-            shard_shape: spec.shard_shape.clone(),
-            filters: Vec::new(),
-            stored_bytes: None,
-        };
-        self.insert(
-            path,
-            Node::Array(Arc::new(MemoryArray { info, data }), attributes.clone()),
-        )
+        self.insert_array(path, spec, data, None, attributes)
+    }
+
+    fn start_array(&mut self, path: &str, spec: &ArraySpec, attributes: &Attributes) -> Result<()> {
+        let grows_by = check_growing(spec)?;
+        let data = MemoryData::Bytes(Vec::new());
+        self.insert_array(path, spec, data, Some(grows_by), attributes)
+    }
+
+    fn append(&mut self, path: &str, rows: &[u8]) -> Result<()> {
+        if let Some(Node::Array(array, _)) = self.nodes.get_mut(path)
+            && let array = Arc::make_mut(array)
+            && let (Some(row_bytes), MemoryData::Bytes(bytes), Some(extent)) = (
+                array.grows_by,
+                &mut array.data,
+                array.info.shape.first_mut(),
+            )
+        {
+            *extent += check_rows(row_bytes, rows)?;
+            bytes.extend_from_slice(rows);
+            return Ok(());
+        }
+        Err(Error::invalid_input("no array was started here").with("node", format!("/{path}")))
     }
 
     fn finish(self: Box<Self>) -> Result<()> {

@@ -1,4 +1,5 @@
-//! Writing stores: whole arrays, one after the other, parents before children.
+//! Writing stores, parents before children: arrays as a whole, or in pieces where they do not fit
+//! into memory.
 
 use super::{Attributes, DataType, Strings};
 use crate::error::{Error, Result};
@@ -14,6 +15,8 @@ pub enum Compression {
     Gzip(u32),
     /// Zstandard at a level from 1 to 22.
     Zstd(i32),
+    /// Blosc: byte shuffle and LZ4 at a level from 1 to 9, in blocks; what is fastest to decode.
+    BloscLz4(u32),
 }
 
 /// What to write: type, extents and layout of an array.
@@ -94,6 +97,21 @@ pub trait StoreWriter: Send {
         attributes: &Attributes,
     ) -> Result<()>;
 
+    /// Starts an array that grows along axis 0: it has no rows (`spec.shape` begins with 0) until
+    /// some are appended. Its chunks and shards span all other axes.
+    ///
+    /// # Errors
+    /// As [`StoreWriter::write_array`]; `InvalidInput` if the array has no chunks or is of text.
+    fn start_array(&mut self, path: &str, spec: &ArraySpec, attributes: &Attributes) -> Result<()>;
+
+    /// Appends rows, as native little-endian elements in C order, to an array that was started.
+    /// Of all that was appended, no more than one chunk is kept in memory.
+    ///
+    /// # Errors
+    /// `InvalidInput` if no array was started at `path` or `rows` are not whole ones; `Storage` if
+    /// writing fails.
+    fn append(&mut self, path: &str, rows: &[u8]) -> Result<()>;
+
     /// Completes the store and moves it to its place at once.
     ///
     /// # Errors
@@ -130,6 +148,57 @@ pub fn check_data(spec: &ArraySpec, data: ArrayData<'_>) -> Result<()> {
             "the data do not fit shape {:?} of type {}",
             spec.shape, spec.data_type
         )))
+    }
+}
+
+/// Checks what [`StoreWriter::start_array`] takes; every writer calls this first. Returns the bytes
+/// of one row.
+///
+/// # Errors
+/// `InvalidInput` if the array has rows already, no chunks, chunks or shards that do not span all
+/// axes but the first, elements of no fixed size, or none in a row.
+pub fn check_growing(spec: &ArraySpec) -> Result<usize> {
+    check_layout(spec)?;
+    let refused = |what: &str| Err(Error::invalid_input(what));
+    if spec.shape.first() != Some(&0) {
+        return refused("an array that grows begins with 0 rows");
+    }
+    let Some(chunk) = &spec.chunk_shape else {
+        return refused("an array that grows needs a chunk shape");
+    };
+    let outer = spec.shard_shape.as_ref().unwrap_or(chunk);
+    let spans = |extents: &[u64]| extents.get(1..) == spec.shape.get(1..);
+    if !spans(chunk) || !spans(outer) {
+        return refused("the chunks and shards of an array that grows span all axes but the first");
+    }
+    let size = spec
+        .data_type
+        .fixed_size()
+        .map_err(|_| Error::invalid_input("arrays of text do not grow; write them as a whole"))?;
+    let bytes = spec.shape.iter().skip(1).try_fold(size, |bytes, &n| {
+        bytes.checked_mul(usize::try_from(n).ok()?)
+    });
+    match bytes {
+        Some(0) => refused("rows without elements are not appended; write the array as a whole"),
+        Some(bytes) => Ok(bytes),
+        None => Err(Error::invalid_input(format!(
+            "the shape {:?} is too large",
+            spec.shape
+        ))),
+    }
+}
+
+/// The number of rows in what is appended to an array whose rows have so many bytes.
+///
+/// # Errors
+/// `InvalidInput` if these are no whole rows.
+pub fn check_rows(row_bytes: usize, rows: &[u8]) -> Result<u64> {
+    match rows.len() % row_bytes {
+        0 => Ok((rows.len() / row_bytes) as u64),
+        _ => Err(Error::invalid_input(format!(
+            "{} bytes are no whole rows of {row_bytes}",
+            rows.len()
+        ))),
     }
 }
 

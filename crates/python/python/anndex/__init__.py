@@ -30,20 +30,24 @@ from anndex._loader import Loader
 from anndex._loader_options import WeightedSampler
 from anndex._mapped import MappedCollection
 from anndex._registry.artifact import Artifact
+from anndex._registry.check import CheckReport, Finding, check
 from anndex._registry.collection import Collection
 from anndex._registry.condition import Q
 from anndex._registry.feature_set import FeatureSet
 from anndex._registry.instance import Instance, close, connect, init
 from anndex._registry.query_set import QuerySet
 from anndex._registry.run import Run, Transform, current_run, finish, track
+from anndex._registry.save import save
 from anndex._registry.ulabel import ULabel
 from anndex._registry.user import Storage, User
 from anndex._sample import Sample, SampleBatch
 
 __all__ = [
     "Artifact",
+    "CheckReport",
     "Collection",
     "FeatureSet",
+    "Finding",
     "Instance",
     "Loader",
     "MappedCollection",
@@ -58,11 +62,13 @@ __all__ = [
     "User",
     "WeightedSampler",
     "__version__",
+    "check",
     "close",
     "connect",
     "current_run",
     "errors",
     "finish",
     "init",
+    "save",
     "track",
 ]

@@ -41,6 +41,9 @@ fn array_v2(spec: &ArraySpec, chunk: &[u64], fill: Value) -> Result<Value> {
         Compression::None => Value::Null,
         Compression::Gzip(level) => json!({"id": "gzip", "level": level}),
         Compression::Zstd(level) => json!({"id": "zstd", "level": level, "checksum": false}),
+        Compression::BloscLz4(level) => json!({
+            "id": "blosc", "cname": "lz4", "clevel": level, "shuffle": 1, "blocksize": 0,
+        }),
         other => return Err(unknown(other)),
     };
     let text = spec.data_type == DataType::String;
@@ -73,16 +76,22 @@ fn array_v3(spec: &ArraySpec, chunk: &[u64], fill: Value) -> Result<Value> {
             let configuration = json!({"level": level, "checksum": false});
             codecs.push(json!({"name": "zstd", "configuration": configuration}));
         }
+        Compression::BloscLz4(level) => {
+            // Text has no element size to shuffle by.
+            let size = spec.data_type.fixed_size().unwrap_or(1);
+            let configuration = json!({
+                "cname": "lz4", "clevel": level, "shuffle": "shuffle", "typesize": size,
+                "blocksize": 0,
+            });
+            codecs.push(json!({"name": "blosc", "configuration": configuration}));
+        }
         other => return Err(unknown(other)),
     }
     if spec.shard_shape.is_some() {
         let configuration = json!({
             "chunk_shape": chunk,
             "codecs": codecs,
-            "index_codecs": [
-                {"name": "bytes", "configuration": {"endian": "little"}},
-                {"name": "crc32c"},
-            ],
+            "index_codecs": index_codecs(),
             "index_location": "end",
         });
         codecs = vec![json!({"name": "sharding_indexed", "configuration": configuration})];
@@ -100,6 +109,14 @@ fn array_v3(spec: &ArraySpec, chunk: &[u64], fill: Value) -> Result<Value> {
         "codecs": codecs,
         "storage_transformers": [],
     }))
+}
+
+/// How the index of a shard is encoded.
+pub(super) fn index_codecs() -> Value {
+    json!([
+        {"name": "bytes", "configuration": {"endian": "little"}},
+        {"name": "crc32c"},
+    ])
 }
 
 /// The v2 name of a type.

@@ -136,7 +136,7 @@ pub(super) fn arrays(format: &dyn StoreFormat, path: &Path, capabilities: &Capab
             .unwrap_or_else(|e| panic!("open {}: {e:#}", sample.path));
         let attributes = store.attributes(&sample.path).expect("attributes");
         assert_eq!(attributes, sample.attributes, "{}", sample.path);
-        info(sample, &*array);
+        info(&sample.path, &sample.spec, &*array);
         whole(sample, &*array);
         let rows = array.info().rows();
         for _ in 0..10 {
@@ -149,11 +149,12 @@ pub(super) fn arrays(format: &dyn StoreFormat, path: &Path, capabilities: &Capab
     at_once(&*store, &samples);
 }
 
-fn info(sample: &Sample, array: &dyn Array) {
-    let (info, spec) = (array.info(), &sample.spec);
-    assert_eq!(info.data_type, spec.data_type, "{}", sample.path);
-    assert_eq!(info.shape, spec.shape, "{}", sample.path);
-    assert_eq!(info.shard_shape, spec.shard_shape, "{}", sample.path);
+/// An array is as it was written.
+pub(super) fn info(path: &str, spec: &ArraySpec, array: &dyn Array) {
+    let info = array.info();
+    assert_eq!(info.data_type, spec.data_type, "{path}");
+    assert_eq!(info.shape, spec.shape, "{path}");
+    assert_eq!(info.shard_shape, spec.shard_shape, "{path}");
     if let Some(chunk) = &spec.chunk_shape {
         // One chunk as it is may also count as an array stored whole.
         let whole = spec.compression == Compression::None
@@ -163,8 +164,7 @@ fn info(sample: &Sample, array: &dyn Array) {
         let chunk = &info.chunk_shape;
         assert!(
             as_written || (whole && chunk.is_none()),
-            "{}: {chunk:?}",
-            sample.path
+            "{path}: {chunk:?}"
         );
     }
 }

@@ -89,6 +89,7 @@ fn sample(index: usize, spec: ArraySpec, random: &mut StdRng) -> Sample {
         Compression::None => "plain".to_owned(),
         Compression::Gzip(level) => format!("gzip{level}"),
         Compression::Zstd(level) => format!("zstd{level}"),
+        Compression::BloscLz4(level) => format!("blosc-lz4-{level}"),
     };
     let extents = |shape: &[u64]| {
         let extents: Vec<_> = shape.iter().map(u64::to_string).collect();

@@ -130,3 +130,35 @@ pub(super) fn missing(format: &dyn StoreFormat, path: &Path) {
     let kind = error_of("open nothing", format.open(path));
     assert_eq!(kind, ErrorKind::NotFound, "open nothing");
 }
+
+/// A directory of stores as a group, whose attributes are replaced.
+pub(super) fn group_of_stores(
+    format: &dyn StoreFormat,
+    directory: &Path,
+    capabilities: &Capabilities,
+) {
+    std::fs::create_dir(directory).expect("make a directory");
+    let mark = |value: i64| Attributes::from([("mark".to_owned(), value.into())]);
+    let grouped = format.group_stores(directory, &mark(1));
+    if !capabilities.groups_of_stores {
+        let kind = error_of("group stores", grouped);
+        assert_eq!(kind, ErrorKind::Unsupported, "group stores");
+        return;
+    }
+    grouped.expect("group stores");
+    let name = format!("a{}", format.suffixes()[0]);
+    finish(create(format, &directory.join(&name)));
+    for value in [1, 2] {
+        let group = open(format, directory);
+        assert_eq!(group.attributes("").expect("attributes"), mark(value));
+        let children = group.children("").expect("children");
+        assert_eq!(children, [(name.clone(), NodeKind::Group)]);
+        let again = format.group_stores(directory, &mark(2));
+        again.expect("replace the attributes");
+    }
+    let kind = error_of(
+        "group nothing",
+        format.group_stores(&directory.join("none"), &mark(1)),
+    );
+    assert_eq!(kind, ErrorKind::NotFound, "group nothing");
+}

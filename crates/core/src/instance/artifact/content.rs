@@ -1,15 +1,35 @@
 //! What is known of a file or directory before the database is asked.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::anndata::BackedAnnData;
 use crate::backend::Filter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Artifact, Field, Visibility};
 use crate::registry::hash::{self, ContentHash};
+use crate::registry::key;
 use crate::store::StoreFormats;
 
+/// What is told how many more bytes were hashed.
+#[derive(Clone)]
+pub(super) struct Progress(pub(super) Arc<dyn Fn(u64) + Send + Sync>);
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self(Arc::new(|_| {}))
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress")
+    }
+}
+
 /// A file or directory with its hash.
+#[derive(Debug, Clone)]
 pub(super) struct Content {
     pub(super) path: PathBuf,
     pub(super) file_name: String,
@@ -18,7 +38,7 @@ pub(super) struct Content {
 }
 
 impl Content {
-    pub(super) fn read(path: &Path) -> Result<Self> {
+    pub(super) fn read(path: &Path, progress: &Progress) -> Result<Self> {
         let path = path
             .canonicalize()
             .map_err(|e| Error::io(path.display(), e))?;
@@ -26,7 +46,7 @@ impl Content {
         let file_name = name.map(str::to_owned).ok_or_else(|| {
             Error::invalid_input("the name is no UTF-8; rename it").with("path", path.display())
         })?;
-        let hash = hash::hash_path(&path)?;
+        let hash = hash::hash_path_with(&path, &*progress.0)?;
         let size = i64::try_from(hash.size)
             .map_err(|_| Error::invalid_input("this is larger than a database can note"))?;
         Ok(Self {
@@ -53,13 +73,15 @@ impl Content {
 /// The type of object, by suffix, and the number of observations of an AnnData.
 pub(super) fn inspect(
     formats: &StoreFormats,
-    path: &Path,
-    suffix: &str,
+    content: &Content,
 ) -> Result<(Option<&'static str>, Option<i64>)> {
     const TABLES: [&str; 7] = [
         ".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".ipc", ".feather",
     ];
     const ANNDATA: &str = "AnnData";
+    let path = content.path.as_path();
+    let suffix = key::suffix(&content.file_name).to_lowercase();
+    let suffix = suffix.as_str();
     if TABLES.contains(&suffix) {
         return Ok((Some("DataFrame"), None));
     }

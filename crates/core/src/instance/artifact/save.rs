@@ -1,72 +1,113 @@
 //! Saving an artifact: storage first, then its record in one change set.
 
+use std::sync::Arc;
+
 use super::ArtifactBuilder;
 use super::content::{Content, inspect};
 use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::instance::handle::same_instance;
 use crate::instance::known::{self, Given};
+use crate::instance::place::writing::Writing;
 use crate::instance::retry::{blocking, retry};
 use crate::instance::{Handle, place, versioned};
 use crate::record::{Artifact, Field, Id, LinkKind, RecordData, Run, Storage, Value, now};
 use crate::registry::{Registry, key, uid};
 
 /// Where the content is or will be.
-struct Location {
-    storage: Storage,
+#[derive(Debug)]
+pub(super) struct Location {
+    pub(super) storage: Storage,
     /// The key, if it is registered in place.
-    in_place: Option<String>,
+    pub(super) in_place: Option<String>,
+}
+
+/// A copy that has no record yet.
+#[derive(Debug)]
+pub(super) struct Copied {
+    pub(super) storage_key: String,
+    /// Keeps others from taking it for one that is left over.
+    #[expect(dead_code, reason = "held, not used")]
+    writing: Arc<Writing>,
+}
+
+/// What the content is, as far as a format knows it.
+pub(super) type Inspection = (Option<&'static str>, Option<i64>);
+
+impl Copied {
+    /// Copies content to where the name says. `writing` is the lock of the storage.
+    pub(super) fn make(
+        name: &str,
+        content: &Content,
+        storage: &Storage,
+        writing: &Arc<Writing>,
+    ) -> Result<Self> {
+        let storage_key = place::managed_key(name, key::suffix(&content.file_name));
+        place::copy(&content.path, storage, &storage_key, content.hash.size)?;
+        Ok(Self {
+            storage_key,
+            writing: writing.clone(),
+        })
+    }
 }
 
 impl ArtifactBuilder {
     pub(super) async fn save_content(self) -> Result<Handle<Artifact>> {
+        let run = self.check()?;
+        let (path, progress) = (self.path.clone(), self.progress.clone());
+        let content = blocking(move || Content::read(&path, &progress)).await?;
+        let storages = self
+            .db
+            .select::<Storage>(&Query::new(Storage::KIND))
+            .await?;
+        let location = self.locate(&content, &storages)?;
+        let mut copied = None;
+        self.save_read(&content, &location, run.as_ref(), &mut copied)
+            .await
+    }
+
+    /// Checks what is given, and finds the run.
+    pub(super) fn check(&self) -> Result<Option<Run>> {
         if let Some(key) = &self.key {
             key::check(key)?;
         }
         same_instance(&self.db, self.is_new_version_of.iter())?;
         same_instance(&self.db, self.ulabels.iter().flatten())?;
-        let run = self.run.resolve(&self.db)?;
-        let path = self.path.clone();
-        let content = blocking(move || Content::read(&path)).await?;
-        let location = self.locate(&content).await?;
-        let mut copied = None;
-        let saved = retry!(async {
-            self.attempt(&content, &location, run.as_ref(), &mut copied)
-                .await
-        });
-        if let Some(storage_key) = copied {
-            self.discard_unowned(&saved, location.storage, storage_key)
-                .await?;
+        self.run.resolve(&self.db)
+    }
+
+    /// Saves content that was read. A copy that was made before is used; one that no record came
+    /// to own is removed.
+    pub(super) async fn save_read(
+        &self,
+        content: &Content,
+        location: &Location,
+        run: Option<&Run>,
+        copied: &mut Option<Copied>,
+    ) -> Result<Handle<Artifact>> {
+        let saved = retry!(async { self.attempt(content, location, run, copied).await });
+        // After an error of the database nobody knows whether the record is there.
+        let is_known = saved
+            .as_ref()
+            .map_or_else(|error| error.kind() != ErrorKind::Backend, |_| true);
+        if let Some(copied) = copied.take()
+            && is_known
+        {
+            self.discard_unowned(&location.storage, copied).await?;
         }
         saved
     }
 
     /// Removes a copy that no record came to own, because the save failed or found the content
-    /// known. After an error of the database nobody knows whether the record is there, and the
-    /// copy stays.
-    async fn discard_unowned(
-        &self,
-        saved: &Result<Handle<Artifact>>,
-        storage: Storage,
-        storage_key: String,
-    ) -> Result<()> {
-        if saved
-            .as_ref()
-            .is_err_and(|error| error.kind() == ErrorKind::Backend)
-        {
-            return Ok(());
-        }
-        let owned = Filter::eq(Field::StorageKey, storage_key.as_str());
+    /// known.
+    pub(super) async fn discard_unowned(&self, storage: &Storage, copied: Copied) -> Result<()> {
+        let owned = Filter::eq(Field::StorageKey, copied.storage_key.as_str());
         let owned = Query::new(Artifact::KIND).filter(owned);
-        if self
-            .db
-            .backend()
-            .count(&owned)
-            .await
-            .is_ok_and(|owners| owners == 0)
-        {
+        let owners = self.db.backend().count(&owned).await;
+        if owners.is_ok_and(|owners| owners == 0) {
+            let storage = storage.clone();
             blocking(move || {
-                place::discard_copy(&storage, &storage_key);
+                place::discard_copy(&storage, &copied.storage_key);
                 Ok(())
             })
             .await?;
@@ -74,12 +115,8 @@ impl ArtifactBuilder {
         Ok(())
     }
 
-    async fn locate(&self, content: &Content) -> Result<Location> {
-        let storages = self
-            .db
-            .select::<Storage>(&Query::new(Storage::KIND))
-            .await?;
-        let Some((storage, key)) = place::locate(&content.path, &storages)? else {
+    pub(super) fn locate(&self, content: &Content, storages: &[Storage]) -> Result<Location> {
+        let Some((storage, key)) = place::locate(&content.path, storages)? else {
             return Ok(Location {
                 storage: self.db.storage().clone(),
                 in_place: None,
@@ -98,26 +135,15 @@ impl ArtifactBuilder {
         }
     }
 
-    async fn attempt(
+    /// The record of new content that stands at `place` in its family, without storage.
+    pub(super) fn new_record(
         &self,
         content: &Content,
         location: &Location,
+        (otype, n_observations): Inspection,
+        place: &versioned::Place<Artifact>,
         run: Option<&Run>,
-        copied: &mut Option<String>,
-    ) -> Result<Handle<Artifact>> {
-        let mut changes = ChangeSet::new();
-        if !self.skip_hash_lookup {
-            let known = known::with_hash::<Artifact>(&self.db, &content.hash.hash).await?;
-            if let Some(known) = known.into_iter().find(|known| content.is_that_of(known)) {
-                return self.update(known, content, location, run, copied).await;
-            }
-            changes.require_none(Artifact::KIND, content.not_in_trash());
-        }
-        let base = self.is_new_version_of.as_ref().map(Handle::id);
-        let place =
-            versioned::place::<Artifact>(&self.db, base, self.version.as_deref(), &mut changes)
-                .await?;
-        let (otype, n_observations) = self.inspect(content).await?;
+    ) -> Result<Artifact> {
         let mut artifact = Artifact {
             uid: place.uid.clone(),
             key: self.key.clone().or_else(|| location.in_place.clone()),
@@ -141,6 +167,30 @@ impl ArtifactBuilder {
         if artifact.key.is_none() && artifact.description.is_none() {
             artifact.key = Some(content.file_name.clone());
         }
+        Ok(artifact)
+    }
+
+    async fn attempt(
+        &self,
+        content: &Content,
+        location: &Location,
+        run: Option<&Run>,
+        copied: &mut Option<Copied>,
+    ) -> Result<Handle<Artifact>> {
+        let mut changes = ChangeSet::new();
+        if !self.skip_hash_lookup {
+            let known = known::with_hash::<Artifact>(&self.db, &content.hash.hash).await?;
+            if let Some(known) = known.into_iter().find(|known| content.is_that_of(known)) {
+                return self.update(known, content, location, run, copied).await;
+            }
+            changes.require_none(Artifact::KIND, content.not_in_trash());
+        }
+        let base = self.is_new_version_of.as_ref().map(Handle::id);
+        let place =
+            versioned::place::<Artifact>(&self.db, base, self.version.as_deref(), &mut changes)
+                .await?;
+        let inspection = self.inspect(content).await?;
+        let mut artifact = self.new_record(content, location, inspection, &place, run)?;
         let name = match place.base {
             None => artifact.uid.clone(),
             // The next uid of a family may be taken by another writer at any moment.
@@ -167,7 +217,7 @@ impl ArtifactBuilder {
         content: &Content,
         location: &Location,
         run: Option<&Run>,
-        copied: &mut Option<String>,
+        copied: &mut Option<Copied>,
     ) -> Result<Handle<Artifact>> {
         tracing::info!(
             uid = known.uid,
@@ -218,7 +268,7 @@ impl ArtifactBuilder {
         name: &str,
         content: &Content,
         location: &Location,
-        copied: &mut Option<String>,
+        copied: &mut Option<Copied>,
         changes: &mut ChangeSet,
     ) -> Result<(Id, String)> {
         let storage = location.storage.clone();
@@ -240,23 +290,24 @@ impl ArtifactBuilder {
             changes.require_none(Artifact::KIND, here);
             return Ok((storage_id, key.clone()));
         }
-        if let Some(storage_key) = copied {
+        if let Some(Copied { storage_key, .. }) = copied {
             return Ok((storage_id, storage_key.clone()));
         }
-        let storage_key = place::managed_key(name, key::suffix(&content.file_name));
-        let (from, to, size) = (content.path.clone(), storage_key.clone(), content.hash.size);
-        blocking(move || place::copy(&from, &storage, &to, size)).await?;
-        *copied = Some(storage_key.clone());
+        let (name, content) = (name.to_owned(), content.clone());
+        let copy = blocking(move || {
+            let writing = Arc::new(place::writing::begin(&storage)?);
+            Copied::make(&name, &content, &storage, &writing)
+        });
+        let storage_key = copied.insert(copy.await?).storage_key.clone();
         Ok((storage_id, storage_key))
     }
 
-    async fn inspect(&self, content: &Content) -> Result<(Option<&'static str>, Option<i64>)> {
-        let (formats, path) = (self.db.formats().clone(), content.path.clone());
-        let suffix = key::suffix(&content.file_name).to_lowercase();
-        blocking(move || inspect(&formats, &path, &suffix)).await
+    async fn inspect(&self, content: &Content) -> Result<Inspection> {
+        let (formats, content) = (self.db.formats().clone(), content.clone());
+        blocking(move || inspect(&formats, &content)).await
     }
 
-    fn given_labels(&self) -> Vec<Id> {
+    pub(super) fn given_labels(&self) -> Vec<Id> {
         self.ulabels.iter().flatten().map(Handle::id).collect()
     }
 

@@ -175,3 +175,51 @@ async fn lookups_find_records_across_relations() {
     let in_order = held.order_by_position(LinkKind::CollectionArtifact, c.id());
     assert_eq!(in_order.all().await.unwrap(), [b, a]);
 }
+
+#[tokio::test]
+async fn a_search_ranks_what_it_finds() {
+    let fixture = Fixture::new().await;
+    let db = &fixture.db;
+    for name in [
+        "lung of mice",
+        "old Lung cells",
+        "LUNG",
+        "a blunge",
+        "blood",
+        "cells of a lung",
+        "100%_lung",
+    ] {
+        db.ulabel(name).save().await.unwrap();
+    }
+    let described = db.ulabel("x").description("lung");
+    described.save().await.unwrap();
+    let names = async |text: &str, limit: u64| -> Vec<String> {
+        let found = db.ulabels().limit(limit).search(text).await.unwrap();
+        found.into_iter().map(|label| label.name.clone()).collect()
+    };
+    let ranked = [
+        "LUNG",
+        "x",
+        "lung of mice",
+        "100%_lung",
+        "cells of a lung",
+        "old Lung cells",
+        "a blunge",
+    ];
+    assert_eq!(names("lung", 99).await, ranked);
+    assert_eq!(names(" Lung ", 2).await, ranked[..2]);
+    let apart = ["old Lung cells", "cells of a lung"];
+    assert_eq!(names("lung cells", 99).await, apart);
+    // No character is special.
+    assert_eq!(names("%_", 99).await, ["100%_lung"]);
+    assert!(names("  ", 99).await.is_empty() && names("l%g", 99).await.is_empty());
+
+    // What is in the trash is found on request.
+    let mut a = fixture.artifact("heart").await;
+    a.delete(None).await.unwrap();
+    assert!(db.artifacts().search("heart").await.unwrap().is_empty());
+    assert_eq!(
+        db.artifacts().with_trash().search("heart").await.unwrap(),
+        [a]
+    );
+}

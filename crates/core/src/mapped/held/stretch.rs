@@ -47,7 +47,7 @@ impl<'a> ColumnStretch<'a> {
 
 /// Values that were packed in any way.
 pub(super) enum ValueStretch<'a> {
-    U8(&'a [u8]),
+    U8(&'a [u8], LargerValues<'a>),
     U16(&'a [u16]),
     Wide(&'a NumericArray, Range<usize>),
 }
@@ -55,7 +55,13 @@ pub(super) enum ValueStretch<'a> {
 impl<'a> ValueStretch<'a> {
     pub(super) fn new(block: &'a Packed, range: Range<usize>) -> Self {
         match block {
-            Packed::U8(values) => Self::U8(&values[range]),
+            Packed::U8(values) => {
+                let larger = LargerValues {
+                    values: values.larger_in(&range),
+                    start: range.start,
+                };
+                Self::U8(&values.lowest[range], larger)
+            }
             Packed::U16(values) => Self::U16(&values[range]),
             Packed::Wide(values) => Self::Wide(values, range),
         }
@@ -63,19 +69,30 @@ impl<'a> ValueStretch<'a> {
 
     pub(super) fn widen<T: Small>(&self, out: &mut [T]) {
         match self {
-            Self::U8(values) => copy(values, out, |value| T::of_small(value.into())),
+            Self::U8(values, larger) => {
+                copy(values, out, |value| T::of_small(value.into()));
+                for (position, value) in larger.iter() {
+                    out[position] = T::of_small(value);
+                }
+            }
             Self::U16(values) => copy(values, out, T::of_small),
             Self::Wide(values, range) => out.copy_from_slice(&wide(values)[range.clone()]),
         }
     }
 
-    pub(super) fn for_each<T: Small>(&self, visit: impl FnMut(T)) {
+    pub(super) fn for_each<T: Small>(&self, mut visit: impl FnMut(T)) {
         match self {
-            Self::U8(values) => {
-                values
-                    .iter()
-                    .map(|&value| T::of_small(value.into()))
-                    .for_each(visit);
+            Self::U8(values, larger) => {
+                let mut done = 0;
+                let ends = larger.iter().chain([(values.len(), 0)]);
+                for (position, value) in ends {
+                    let bytes = values[done..position].iter();
+                    bytes.for_each(|&value| visit(T::of_small(value.into())));
+                    if position < values.len() {
+                        visit(T::of_small(value));
+                    }
+                    done = position + 1;
+                }
             }
             Self::U16(values) => values
                 .iter()
@@ -85,6 +102,21 @@ impl<'a> ValueStretch<'a> {
                 wide(values)[range.clone()].iter().copied().for_each(visit);
             }
         }
+    }
+}
+
+/// Those of a stretch of bytes that are larger.
+pub(super) struct LargerValues<'a> {
+    values: &'a [(u32, u16)],
+    /// The position of the stretch.
+    start: usize,
+}
+
+impl LargerValues<'_> {
+    /// The position in the stretch and the value of each, in their order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u16)> {
+        let stretch = |&(position, value)| (position as usize - self.start, value);
+        self.values.iter().map(stretch)
     }
 }
 

@@ -1,47 +1,82 @@
 //! How many observations fit into memory.
 
+use super::Options;
 use crate::error::Result;
-use crate::mapped::MappedCollection;
+use crate::mapped::{BatchFormat, MappedCollection};
 
 /// Rows that need no decoding cost the same whether read together or not, so a window of them is
 /// no larger than what a processor's cache keeps.
 const UNENCODED_WINDOW_BYTES: u64 = 8 << 20;
-/// The same for rows that come in the order of storage, where few chunks are in two windows.
+/// So many observations of which nothing is held are found together.
+const UNHELD_WINDOW_ROWS: u64 = 16 << 10;
+/// The same as [`UNENCODED_WINDOW_BYTES`] for rows that come in the order of storage, where few chunks are in two windows.
 const ORDERED_WINDOW_BYTES: u64 = 128 << 20;
+/// What finding a row takes: its number, its slot, and where it begins.
+const PLACE_BYTES: f64 = 24.0;
 /// Windows are planned with this much room to spare, in percent.
 const MARGIN: f64 = 1.05;
 
+/// Batches that wait take no more than this, beside the one that always may, so that they are
+/// still in the processor's cache when they are taken.
+const WAITING_BYTES: u64 = 16 << 20;
+/// Nor do they take more than this part of the memory.
+const WAITING_PART: u64 = 8;
+
 /// The bytes of a loader, and what an observation takes of them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Budget {
+    /// What windows may take.
     memory: u64,
+    /// Batches that wait, made or in the making, beside the one that is asked for.
+    batches_ahead: usize,
     /// Bytes of an observation, at first at most, then as it was seen.
     row_bytes: f64,
     encoded: bool,
+    /// Whether windows hold nothing: all rows are read when they are put into a batch.
+    unheld: bool,
+    /// Whether reading such rows takes most of the time: a sparse batch is no larger than what is
+    /// stored, a dense one takes much longer to write.
+    reading_bound: bool,
 }
 
 impl Budget {
-    pub(super) fn new(mapped: &MappedCollection, memory: u64) -> Result<Self> {
+    pub(super) fn new(mapped: &MappedCollection, options: &Options) -> Result<Self> {
         let mut bytes = 0f64;
+        let mut batch_bytes = 0f64;
         let mut encoded = false;
+        let mut unheld = true;
+        let n_obs = mapped.n_obs().max(1) as f64;
         for key in 0..mapped.keys.matrices.len() {
             let data_type = mapped.batch_data_type(key)?;
-            for source in mapped.sources.iter() {
+            batch_bytes += mapped.output_bytes(key, options.format)? * options.batch_size as f64;
+            for (index, source) in mapped.sources.iter().enumerate() {
                 let Some(rows) = source.matrix(key) else {
                     continue;
                 };
+                unheld &= mapped.is_direct(key, index, &data_type, options.format);
                 let element = rows.element_bytes(&data_type)? as f64;
                 bytes += rows.mean_elements() * source.n_obs() as f64 * element;
                 encoded |= rows.is_encoded();
             }
         }
-        // What finding a row takes: its number, its slot, and where it begins.
-        let overhead = 24.0;
+        let room = WAITING_BYTES.min(options.memory / WAITING_PART) as f64;
+        let most = super::epoch::thread_count(options.threads) as u64 + 1;
+        let batches_ahead = ((room / batch_bytes.max(1.0)) as u64).clamp(1, most);
+        let waiting = (batches_ahead as f64 * batch_bytes) as u64;
         Ok(Self {
-            memory,
-            row_bytes: bytes / (mapped.n_obs().max(1)) as f64 + overhead,
+            memory: options.memory.saturating_sub(waiting),
+            batches_ahead: batches_ahead as usize,
+            row_bytes: bytes / n_obs + PLACE_BYTES,
             encoded,
+            unheld,
+            reading_bound: options.format == BatchFormat::Csr,
         })
+    }
+
+    /// How many batches may wait, made or in the making, beside the one that is asked for: at
+    /// least one.
+    pub(super) fn batches_ahead(&self) -> usize {
+        self.batches_ahead
     }
 
     /// Whether all of `n_obs` observations fit beside `held` bytes.
@@ -50,9 +85,24 @@ impl Budget {
         n_obs as f64 * self.row_bytes * MARGIN <= free as f64
     }
 
-    /// Whether to keep what fits: decoding it again is what takes time.
+    /// Whether to keep what fits: reading it again is what takes time.
     pub(super) fn is_worth_keeping(&self) -> bool {
+        self.encoded || self.keeps_stored()
+    }
+
+    /// Whether values have to be decoded.
+    pub(super) fn is_encoded(&self) -> bool {
         self.encoded
+    }
+
+    /// Whether windows hold nothing but where rows are.
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.unheld
+    }
+
+    /// Whether to keep even what batches could take straight from storage.
+    pub(super) fn keeps_stored(&self) -> bool {
+        self.unheld && self.reading_bound
     }
 
     /// The bytes of all that is read ahead.
@@ -73,8 +123,18 @@ impl Budget {
             (true, true) => u64::MAX,
         };
         let share = self.share().min(most) as f64;
+        let row_bytes = if self.unheld {
+            PLACE_BYTES
+        } else {
+            self.row_bytes
+        };
         // The cast saturates.
-        ((share / (self.row_bytes * MARGIN)) as u64).max(1)
+        let rows = ((share / (row_bytes * MARGIN)) as u64).max(1);
+        if self.unheld {
+            rows.min(UNHELD_WINDOW_ROWS)
+        } else {
+            rows
+        }
     }
 
     /// Learns what observations really took.

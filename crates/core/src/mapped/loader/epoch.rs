@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::Loader;
-use super::budget::Budget;
+use super::assembler::{Assembler, Promise};
 use super::plan::Plan;
 use super::position::Position;
-use super::reader::{Reader, Ready};
+use super::reader::Reader;
 use crate::error::{Error, ErrorKind, Result};
-use crate::mapped::buffer::Buffers;
-use crate::mapped::selection::{Selection, Slot};
-use crate::mapped::{Batch, BatchFormat, MappedCollection};
+use crate::mapped::Batch;
 
 /// An iterator over the batches of one epoch.
 ///
@@ -24,7 +22,7 @@ use crate::mapped::{Batch, BatchFormat, MappedCollection};
 #[derive(Debug)]
 pub struct Epoch {
     /// `None` once the epoch is over.
-    receiver: Option<Receiver<Result<Batch>>>,
+    receiver: Option<Receiver<Promise>>,
     threads: Vec<JoinHandle<()>>,
     cancelled: Arc<AtomicBool>,
     position: Arc<Position>,
@@ -50,7 +48,8 @@ impl Epoch {
         let reader = Reader {
             mapped: loader.mapped.clone(),
             plan: plan.clone(),
-            budget: Budget::new(&loader.mapped, options.memory)?,
+            format: options.format,
+            budget: loader.budget.clone(),
             cancelled: epoch.cancelled.clone(),
             resident: loader.resident.clone(),
             tries_all: true,
@@ -68,13 +67,13 @@ impl Epoch {
         // apart let the system share cores fairly: in one pool, batches would wait until a whole
         // window was read.
         let (window_sender, windows) = sync_channel(0);
-        let (batch_sender, batches) = sync_channel(1);
-        epoch.receiver = Some(batches);
+        let (promise_sender, promises) = sync_channel(loader.budget.batches_ahead());
+        epoch.receiver = Some(promises);
         epoch.spawn("anndex-reader", move || {
             reader.run(first, &window_sender);
         })?;
         epoch.spawn("anndex-assembler", move || {
-            assembler.run(&windows, &batch_sender);
+            assembler.run(&windows, &promise_sender);
         })?;
         Ok(epoch)
     }
@@ -123,7 +122,8 @@ impl Iterator for Epoch {
         }
         let receiver = self.receiver.as_ref()?;
         let received = if self.next < self.n_batches {
-            Some(receiver.recv().unwrap_or_else(|_| {
+            let batch = receiver.recv().and_then(|promise| promise.recv());
+            Some(batch.unwrap_or_else(|_| {
                 Err(Error::new(
                     ErrorKind::Storage,
                     "the threads of the loader ended before the epoch did; this is a bug",
@@ -160,73 +160,19 @@ impl Drop for Epoch {
     }
 }
 
-/// What makes batches from windows.
-struct Assembler {
-    mapped: MappedCollection,
-    plan: Arc<Plan>,
-    format: BatchFormat,
-    buffers: Arc<Buffers>,
-    cancelled: Arc<AtomicBool>,
-    threads: ThreadPool,
-}
-
-impl Assembler {
-    fn run(&self, windows: &Receiver<Result<Ready>>, sender: &SyncSender<Result<Batch>>) {
-        while let Ok(ready) = windows.recv() {
-            let ready = match ready {
-                Ok(ready) => ready,
-                Err(error) => {
-                    let _ = sender.send(Err(error));
-                    return;
-                }
-            };
-            let mut done = 0;
-            for batch in ready.batches.clone() {
-                if self.cancelled.load(Ordering::Relaxed) {
-                    return;
-                }
-                let end = done + self.plan.n_obs(batch..batch + 1) as usize;
-                let made = self.threads.install(|| self.batch(&ready, done..end));
-                let failed = made.is_err();
-                if sender.send(made).is_err() || failed {
-                    return;
-                }
-                done = end;
-            }
-        }
-    }
-
-    /// The batch of some of the observations of a window.
-    fn batch(&self, ready: &Ready, positions: std::ops::Range<usize>) -> Result<Batch> {
-        let indices = &ready.indices[positions.clone()];
-        let all = ready.window.selection().slots();
-        let picked: Vec<Slot>;
-        let slots = if ready.resident {
-            picked = indices.iter().map(|&index| all[index as usize]).collect();
-            &picked
-        } else {
-            &all[positions]
-        };
-        let obs = if self.mapped.obs_keys().is_empty() {
-            Vec::new()
-        } else {
-            self.mapped
-                .batch_obs(&Selection::new(&self.mapped, indices)?)?
-        };
-        let window = &ready.window;
-        Ok(Batch {
-            store_index: window.store_index(slots),
-            matrices: window.matrices(&self.mapped, slots, self.format, &self.buffers)?,
-            obs,
-        })
-    }
-}
-
 /// Threads that belong to one epoch, so that none is left after it, and none is missing in a
 /// process that was forked before it.
 fn threads(count: usize) -> Result<ThreadPool> {
-    let builder = ThreadPoolBuilder::new().num_threads(count);
+    let builder = ThreadPoolBuilder::new().num_threads(thread_count(count));
     builder.build().map_err(no_threads)
+}
+
+/// The number of threads that an option stands for: 0 is one for each core.
+pub(super) fn thread_count(count: usize) -> usize {
+    match count {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        count => count,
+    }
 }
 
 fn no_threads(error: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -10,10 +10,10 @@ use rayon::ThreadPool;
 use super::budget::Budget;
 use super::plan::Plan;
 use crate::error::Result;
-use crate::mapped::MappedCollection;
 use crate::mapped::allowance::Allowance;
 use crate::mapped::selection::Selection;
 use crate::mapped::window::Window;
+use crate::mapped::{BatchFormat, MappedCollection};
 
 /// Batches of an epoch whose rows are in memory.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub(super) struct Ready {
 pub(super) struct Reader {
     pub(super) mapped: MappedCollection,
     pub(super) plan: Arc<Plan>,
+    pub(super) format: BatchFormat,
     pub(super) budget: Budget,
     pub(super) cancelled: Arc<AtomicBool>,
     pub(super) resident: Arc<Mutex<Option<Arc<Window>>>>,
@@ -73,7 +74,7 @@ impl Reader {
             let end = if is_first {
                 // One batch tells what rows take, and comes soon.
                 next + 1
-            } else if all_fit && self.plan.is_scattered() && self.budget.is_worth_keeping() {
+            } else if all_fit && self.plan.is_scattered() && self.budget.is_encoded() {
                 left.end
             } else {
                 self.plan
@@ -89,7 +90,8 @@ impl Reader {
             };
             // A single batch is read whatever it takes, since it can't be less.
             let room = if end == next + 1 { usize::MAX } else { room };
-            let Some(window) = self.read(&indices, room)? else {
+            let holds_all = is_first && self.budget.keeps_stored();
+            let Some(window) = self.read(&indices, room, holds_all)? else {
                 self.budget.outgrown();
                 continue;
             };
@@ -117,7 +119,7 @@ impl Reader {
         }
         let all: Vec<u64> = (0..n_obs).collect();
         let room = (self.budget.memory() as usize).saturating_sub(held);
-        let read = self.read(&all, room)?;
+        let read = self.read(&all, room, self.budget.keeps_stored())?;
         let Some(window) = read.map(Arc::new) else {
             self.tries_all = false;
             return Ok(None);
@@ -130,15 +132,19 @@ impl Reader {
         self.resident.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads observations; `None` if they take more than `room` bytes.
-    fn read(&mut self, indices: &[u64], room: usize) -> Result<Option<Window>> {
+    /// Reads observations; `None` if they take more than `room` bytes. With `holds_all` nothing is
+    /// left in storage.
+    fn read(&mut self, indices: &[u64], room: usize, holds_all: bool) -> Result<Option<Window>> {
         let allowance = Allowance::new(room, self.cancelled.clone());
         let selection = Selection::new(&self.mapped, indices)?;
         let mapped = &self.mapped;
-        let read = || Window::read(mapped, selection, Some(&allowance));
+        let direct = (!holds_all).then_some(self.format);
+        let read = || Window::read(mapped, selection, direct, Some(&allowance));
         match self.threads.install(read) {
             Ok(window) => {
-                self.budget.observe(indices.len() as u64, window.bytes());
+                if holds_all || !self.budget.holds_nothing() {
+                    self.budget.observe(indices.len() as u64, window.bytes());
+                }
                 Ok(Some(window))
             }
             Err(_) if allowance.is_exhausted() => Ok(None),

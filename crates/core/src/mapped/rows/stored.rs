@@ -30,6 +30,10 @@ impl StoredArray {
         }
     }
 
+    pub(super) fn array(&self) -> &dyn Array {
+        &*self.array
+    }
+
     pub(super) fn data_type(&self) -> &DataType {
         &self.array.info().data_type
     }

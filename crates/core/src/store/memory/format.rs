@@ -54,6 +54,11 @@ impl StoreFormat for MemoryFormat {
             format: self.clone(),
         }))
     }
+
+    fn group_stores(&self, directory: &Path, _attributes: &Attributes) -> Result<()> {
+        let message = "stores in memory are in no group";
+        Err(Error::unsupported(message).with("path", directory.display()))
+    }
 }
 
 impl StoreWriter for MemoryWriter {
@@ -69,6 +74,14 @@ impl StoreWriter for MemoryWriter {
         attributes: &Attributes,
     ) -> Result<()> {
         self.store.write_array(path, spec, data, attributes)
+    }
+
+    fn start_array(&mut self, path: &str, spec: &ArraySpec, attributes: &Attributes) -> Result<()> {
+        self.store.start_array(path, spec, attributes)
+    }
+
+    fn append(&mut self, path: &str, rows: &[u8]) -> Result<()> {
+        self.store.append(path, rows)
     }
 
     fn finish(self: Box<Self>) -> Result<()> {

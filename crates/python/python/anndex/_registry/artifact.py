@@ -19,7 +19,7 @@ from anndex._registry.in_memory import (
 from anndex._registry.paths import local_path
 from anndex._registry.query_set import QuerySet
 from anndex._registry.user import Storage
-from anndex.errors import InvalidInputError, InvalidTypeError
+from anndex.errors import AnndexError, InvalidInputError, InvalidTypeError
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -150,20 +150,41 @@ class Artifact(Data):
         return cls(adata, key, description, version, is_new_version_of, run)
 
     def _insert(self) -> native.Record:
-        data = self._data
-        record = self._instance.add_artifact(
-            {
-                "path": data.path if isinstance(data, TemporaryFile) else data,
-                "key": self.key,
-                "description": self.description,
-                "version": self._given_version,
-                "is_new_version_of": self._old_native(),
-                "run": self._run,
-            }
-        )
-        if isinstance(data, TemporaryFile):
-            data.remove()
+        record = self._instance.add_artifact(self._new_artifact())
+        self._forget_data()
         return record
+
+    def _new_artifact(self) -> native.NewArtifact:
+        data = self._data
+        return {
+            "path": data.path if isinstance(data, TemporaryFile) else data,
+            "key": self.key,
+            "description": self.description,
+            "version": self._given_version,
+            "is_new_version_of": self._old_native(),
+            "run": self._run,
+        }
+
+    def _forget_data(self) -> None:
+        if isinstance(self._data, TemporaryFile):
+            self._data.remove()
+
+    @staticmethod
+    def _save_together(
+        artifacts: list[Artifact], instance: native.Instance
+    ) -> list[AnndexError | None]:
+        """Save new artifacts; gives the error of each that could not be saved."""
+        saved = instance.add_artifacts([one._new_artifact() for one in artifacts])
+        failures: list[AnndexError | None] = []
+        for artifact, record in zip(artifacts, saved, strict=True):
+            if isinstance(record, AnndexError):
+                failures.append(record)
+                continue
+            failures.append(None)
+            artifact._native = record
+            artifact._changes = {}
+            artifact._forget_data()
+        return failures
 
     @property
     def storage(self) -> Storage | None:

@@ -13,9 +13,10 @@ from anndex import _anndex as native
 from anndex._arguments import AnyPath, Keys
 from anndex._mapped import MappedCollection
 from anndex._registry.artifact import Artifact, artifact_of
-from anndex._registry.data import Data, run_argument
+from anndex._registry.data import run_argument
 from anndex._registry.field import Field
 from anndex._registry.in_memory import is_anndata, is_data_frame
+from anndex._registry.preparable import Preparable
 from anndex._registry.query_set import QuerySet
 from anndex._warning import warn
 from anndex.errors import InvalidInputError, InvalidTypeError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Collection"]
 
 
-class Collection(Data):
+class Collection(Preparable):
     """An ordered, versioned list of artifacts.
 
     Parameters
@@ -251,7 +252,7 @@ class Collection(Data):
         """
         return self._loaded()
 
-    def save(self, using: str | None = None) -> Self:
+    def save(self, using: AnyPath | None = None) -> Self:
         """Save the collection and underlying artifacts to database and storage.
 
         If the same content in the same order is registered already and not in the trash, this
@@ -259,8 +260,9 @@ class Collection(Data):
 
         Parameters
         ----------
-        using : str, optional
-            Another instance to save to, which this build can't do.
+        using : path-like, optional
+            The directory of another instance, into which the collection is then copied; see
+            `Artifact.save`.
 
         Returns
         -------

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from anndex import _anndex as native
+from anndex._arguments import AnyPath
 from anndex._registry.feature_set import FeatureManager, FeatureSet
 from anndex._registry.field import Field
+from anndex._registry.paths import local_path
 from anndex._registry.query_set import QuerySet
 from anndex._registry.registry import TracksRun
 from anndex._registry.ulabel import LabelSet
@@ -71,7 +73,7 @@ class Data(IsVersioned, TracksRun):
         """Print a page about the dataset: its fields, where it comes from, labels and features."""
         print(self._saved().describe(), end="")
 
-    def save(self, using: str | None = None) -> Self:
+    def save(self, using: AnyPath | None = None) -> Self:
         """Save the dataset, with what it is made of, to database and storage.
 
         If the same content is registered already and not in the trash, this becomes that record,
@@ -79,16 +81,28 @@ class Data(IsVersioned, TracksRun):
 
         Parameters
         ----------
-        using : str, optional
-            Another instance to save to, which this build can't do.
+        using : path-like, optional
+            The directory of another instance, into which the record is then copied by its uid,
+            with its artifacts, runs and their inputs, transforms, users, labels and feature sets.
+            Files stay where they are. What the other instance has already is not changed, so that
+            doing it again changes nothing.
 
         Returns
         -------
-        The record itself.
+        The record itself, which is that of its own instance.
+
+        Raises
+        ------
+        anndex.errors.AnndexError
+            `ValueError` if the record is in the trash of one of the instances, `FileExistsError`
+            if the other instance has something else in its place, `FileNotFoundError` if there is
+            no other instance, and as for a record that is saved here only.
         """
-        if using is not None:
-            raise UnsupportedError("this build saves to the instance that is connected only")
-        return super().save()
+        other = None if using is None else local_path(using)
+        super().save()
+        if other is not None:
+            self._saved().save_using(other)
+        return self
 
     def _loaded(self) -> Any:
         raise UnsupportedError(

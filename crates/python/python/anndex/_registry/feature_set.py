@@ -98,6 +98,19 @@ class FeatureManager:
             feature_set._native = saved  # pyright: ignore[reportPrivateUsage]
             feature_set._changes = {}  # pyright: ignore[reportPrivateUsage]
 
+    def compute(self) -> dict[str, FeatureSet]:
+        """Read the features from the files, all of which must be AnnData, and keep them.
+
+        The slot ``"obs"`` gets the columns of obs with their dtypes, ``"var"`` the index of var
+        with the dtype of X; for a collection, the union over its artifacts.
+
+        Returns
+        -------
+        The feature sets by slot.
+        """
+        self._data._saved().compute_features()  # pyright: ignore[reportPrivateUsage]
+        return self.slots()
+
     def slots(self) -> dict[str, FeatureSet]:
         """Get the feature sets by slot."""
         record = self._data._saved()  # pyright: ignore[reportPrivateUsage]

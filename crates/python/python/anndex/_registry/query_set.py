@@ -100,6 +100,26 @@ class QuerySet(Generic[R]):
         changed._q = self._q & ~Q(*conditions, **lookups)
         return changed
 
+    def search(self, text: str, *, limit: int | None = 20) -> builtins.list[R]:
+        """Get the records in whose name, key or description all words of a text occur.
+
+        Parameters
+        ----------
+        text : str
+            The words, in any case and order.
+        limit : int, optional
+            At most this many; all of them for None.
+
+        Returns
+        -------
+        The records, the best matches first: those that are the text, that start with it, that have
+        a word which starts with it, that have it in them, and then those with its words apart.
+        """
+        asked: Query = {**self._copy("search")._asked(), "limit": limit}
+        make = self._type._from_native  # pyright: ignore[reportPrivateUsage]
+        found = self._native.search(self._kind, asked, text)
+        return [make(one, self._native) for one in found]
+
     def order_by(self, *fields: str) -> Self:
         """Order by fields instead of the order so far; ``"-name"`` means from the last to the first.
         """

@@ -74,6 +74,11 @@ class Registry:
         return found.filter(*conditions, **lookups) if conditions or lookups else found
 
     @classmethod
+    def search(cls, text: str, *, limit: int | None = 20) -> list[Self]:
+        """Get the records that fit a text, the best first; see `QuerySet.search`."""
+        return QuerySet(cls, current()).search(text, limit=limit)
+
+    @classmethod
     def get(cls, idlike: int | str | None = None, **lookups: Any) -> Self:
         """Get the only record with this id, uid or beginning of a uid, or for these lookups.
 
