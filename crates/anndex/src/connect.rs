@@ -9,13 +9,13 @@ use anndex_core::{Error, Result};
 
 use crate::directory::{Config, InstanceDirectory};
 use crate::formats::formats;
+use crate::location::{self, Location};
 use crate::options::InstanceOptions;
-
-/// URLs that name a database, with the feature that opens them.
-const SCHEMES: [(&str, &str); 2] = [("postgres", "postgres"), ("postgresql", "postgres")];
 
 /// Makes an instance in a directory, which is created if it does not exist; one that is there
 /// already is opened. The directory is its default storage.
+///
+/// An instance may also be made in a PostgreSQL database that is there: see [`init_with`].
 ///
 /// # Errors
 /// As [`init_with`].
@@ -25,19 +25,28 @@ pub async fn init(location: impl AsRef<Path>) -> Result<Instance> {
 
 /// [`init`] with options.
 ///
+/// At a URL (`postgres://user:password@host/database`) the database must exist, and the options
+/// must name the directory of the storage: everybody has it at the same path.
+///
 /// # Errors
-/// `Unsupported` if the location is a URL, or no database for directories is compiled in;
-/// `InvalidInput` if the location is a file, or the instance is there already with another
-/// storage; `PermissionDenied` or `Storage` if the directory can't be written; as [`connect`] if
-/// it is there already.
+/// `Unsupported` if the location is a URL of a database that is not compiled in, or no database
+/// for directories is; `InvalidInput` if the location is a file, a URL that can't be understood or
+/// one without a storage, or if the instance is there already with another storage;
+/// `PermissionDenied` or `Storage` if the directory can't be written; as [`connect_with`] if it is
+/// there already. Passwords in URLs are in no error.
 pub async fn init_with(location: impl AsRef<Path>, options: InstanceOptions) -> Result<Instance> {
     let location = location.as_ref();
-    init_directory(location, options)
-        .await
-        .map_err(|e| e.operation("init").with("path", location.display()))
+    let made = match Location::new(location) {
+        Ok(Location::Directory(directory)) => init_directory(location, &directory, options).await,
+        #[cfg(feature = "postgres")]
+        Ok(Location::Url(url, text)) => crate::url::init_url(&url, &text, options).await,
+        Err(error) => Err(error),
+    };
+    made.map_err(|error| locate(error, location).operation("init"))
 }
 
-/// Opens the instance at a location: a directory that [`init`] made.
+/// Opens the instance at a location: a directory, or the URL of a PostgreSQL database, in which
+/// [`init`] made it.
 ///
 /// # Errors
 /// As [`connect_with`].
@@ -49,7 +58,7 @@ pub async fn connect(location: impl AsRef<Path>) -> Result<Instance> {
 /// must not name another one.
 ///
 /// # Errors
-/// `NotFound` if no instance is there; `Unsupported` if the location is a URL of a database that
+/// `NotFound` if no instance is there, or its storage is not on this machine; `Unsupported` if the location is a URL of a database that
 /// is not compiled in, or the instance was made by a newer version of anndex; `InvalidInput` if
 /// the user's handle is empty or the storage is another one; `Corrupt` if the database or the
 /// configuration is damaged; `PermissionDenied`, `Storage` or `Backend` if it can't be opened.
@@ -58,15 +67,30 @@ pub async fn connect_with(
     options: InstanceOptions,
 ) -> Result<Instance> {
     let location = location.as_ref();
-    connect_directory(location, options)
-        .await
-        .map_err(|e| e.operation("connect").with("path", location.display()))
+    let opened = match Location::new(location) {
+        Ok(Location::Directory(directory)) => connect_directory(&directory, options).await,
+        #[cfg(feature = "postgres")]
+        Ok(Location::Url(url, text)) => crate::url::connect_url(&url, &text, options).await,
+        Err(error) => Err(error),
+    };
+    opened.map_err(|error| locate(error, location).operation("connect"))
 }
 
-async fn init_directory(location: &Path, options: InstanceOptions) -> Result<Instance> {
-    let directory = directory(location)?;
+/// Says where the instance is. Errors about a URL say so themselves, as far as it may be shown.
+fn locate(error: Error, location: &Path) -> Error {
+    match location::is_url(location) {
+        true => error,
+        false => error.with("path", location.display()),
+    }
+}
+
+async fn init_directory(
+    location: &Path,
+    directory: &InstanceDirectory,
+    options: InstanceOptions,
+) -> Result<Instance> {
     if let Some(config) = directory.read_config()? {
-        return open(&directory, &config, options, false).await;
+        return open(directory, &config, options, false).await;
     }
     if location.is_file() {
         return Err(Error::invalid_input(
@@ -74,24 +98,26 @@ async fn init_directory(location: &Path, options: InstanceOptions) -> Result<Ins
         ));
     }
     if let Some(root) = &options.storage_root {
-        self::directory(root)?;
+        location::directory(root)?;
     }
     let own = directory.own();
     std::fs::create_dir_all(&own).map_err(|e| Error::io(own.display(), e))?;
     let mut config = Config::new(options.storage_root.clone());
-    let db = open(&directory, &config, options, true).await?;
+    let db = open(directory, &config, options, true).await?;
     config.storage_uid = Some(db.storage().uid.clone());
     // Last: from here on the instance is complete. Before, init starts over.
     directory.write_config(&config)?;
     Ok(db)
 }
 
-async fn connect_directory(location: &Path, options: InstanceOptions) -> Result<Instance> {
-    let directory = directory(location)?;
+async fn connect_directory(
+    directory: &InstanceDirectory,
+    options: InstanceOptions,
+) -> Result<Instance> {
     let config = directory.read_config()?.ok_or_else(|| {
         Error::not_found("there is no instance here; `anndex init` makes one, or name another")
     })?;
-    open(&directory, &config, options, false).await
+    open(directory, &config, options, false).await
 }
 
 async fn open(
@@ -118,34 +144,6 @@ async fn open(
     };
     let backend = database(directory, create).await?;
     Instance::new(backend, settings).await
-}
-
-/// The directory that a location means, unless it is a URL.
-fn directory(location: &Path) -> Result<InstanceDirectory> {
-    let text = location.to_string_lossy();
-    if text.is_empty() {
-        return Err(Error::invalid_input(
-            "the location of the instance is empty",
-        ));
-    }
-    let Some((scheme, _)) = text.split_once("://") else {
-        return InstanceDirectory::new(location);
-    };
-    let compiled_in = if cfg!(feature = "sqlite") {
-        "this build opens instances in directories (SQLite)"
-    } else {
-        "this build has no database; enable the feature `sqlite` for instances in directories"
-    };
-    let known = SCHEMES.iter().find(|(known, _)| *known == scheme);
-    let advice = match known {
-        Some((_, feature)) => format!("; this one needs the feature `{feature}`, which it lacks"),
-        None => String::new(),
-    };
-    // The rest of a URL may hold a password.
-    Err(Error::unsupported(format!(
-        "{scheme}:// can't be opened: {compiled_in}{advice}"
-    ))
-    .with("path", format!("{scheme}://...")))
 }
 
 #[cfg(feature = "sqlite")]

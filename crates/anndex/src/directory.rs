@@ -51,6 +51,10 @@ impl InstanceDirectory {
         Ok(Self(path))
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     pub(crate) fn own(&self) -> PathBuf {
         self.0.join(OWN_DIRECTORY)
     }

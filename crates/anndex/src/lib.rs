@@ -43,23 +43,27 @@
 //! ```
 //!
 //! An [`Instance`] is a database, a default storage and a local cache. [`init`] makes one in a
-//! directory, [`connect`] opens it, and [`discover`] finds the one that the current directory
+//! directory, or in a PostgreSQL database, [`connect`] opens it, and [`discover`] finds the one that the current directory
 //! belongs to. All operations of an instance are asynchronous and need a tokio runtime with timers
 //! (`enable_all`, as `#[tokio::main]` does); reading from a [`MappedCollection`] is not, and can be
 //! done from any number of threads.
 //!
 //! # Features
 //! - `sqlite`: instances in a directory.
+//! - `postgres`: instances at `postgres://` URLs.
 //! - `hdf5`: AnnData in `.h5ad` files.
 //! - `zarr`: AnnData in `.zarr` directories and `.zarr.zip` files.
 //!
-//! All three are on by default. What is not compiled in answers with an error that names the
+//! All but `postgres` are on by default. What is not compiled in answers with an error that names the
 //! feature.
 
 mod connect;
 mod directory;
 mod formats;
+mod location;
 mod options;
+#[cfg(feature = "postgres")]
+mod url;
 
 pub use anndex_core::backend::Filter;
 pub use anndex_core::error::{Error, ErrorKind, Result};
@@ -83,6 +87,7 @@ pub use anndex_core::{anndata, backend, instance, mapped, record, registry, stor
 pub use connect::{connect, connect_with, init, init_with};
 pub use directory::{DATABASE_VARIABLE, discover, find_instance};
 pub use formats::formats;
+pub use location::shown_location;
 pub use options::{InstanceOptions, USER_VARIABLE};
 
 /// Compiles the examples of the README.

@@ -21,7 +21,8 @@ pub struct InstanceOptions {
     /// The full name of the user, kept when the user is new to the instance. Default: none.
     pub user_name: Option<String>,
     /// The directory of the default storage; a relative one is relative to the instance. It is
-    /// chosen when the instance is made. Default: the directory of the instance.
+    /// chosen when the instance is made. Default: the directory of the instance. An instance at a
+    /// URL has none, so it must be made with one, relative to the current directory.
     pub storage_root: Option<PathBuf>,
 }
 

@@ -40,7 +40,7 @@ const STATEMENT_CACHE: &str = "statement-cache-capacity";
 /// `PGDATABASE`, `PGSSLMODE` and others, and from `~/.pgpass`, as by `psql`. `Display` and `Debug`
 /// show user, host, port and database, nothing else.
 #[derive(Clone)]
-pub struct PostgresUrl(PgConnectOptions);
+pub struct PostgresUrl(Box<PgConnectOptions>);
 
 impl PostgresUrl {
     /// Whether a location is the URL of a PostgreSQL database.
@@ -92,13 +92,13 @@ impl FromStr for PostgresUrl {
             }
         }
         // Values may be secret, too, so the driver's error is not kept.
-        let options = text.parse().map_err(|_| {
+        let options = text.parse::<PgConnectOptions>().map_err(|_| {
             Error::invalid_input(
                 "a parameter in the URL of the database has a value that it can't have, or one \
                  that is no UTF-8",
             )
         })?;
-        Ok(Self(options))
+        Ok(Self(Box::new(options)))
     }
 }
 

@@ -36,8 +36,8 @@ pub(crate) struct Arguments {
 /// What all commands understand.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Global {
-    /// The instance: its directory. Default: ANNDEX_DB, else the nearest one above the current
-    /// directory
+    /// The instance: its directory, or the postgres:// URL of its database. Default: ANNDEX_DB,
+    /// else the nearest one above the current directory
     #[arg(
         long,
         global = true,

@@ -52,7 +52,7 @@ pub(crate) fn report(error: &Error, json: bool) -> ExitCode {
 /// Reports what is wrong with the command line, or prints the help or version that was asked for.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
-        let message = error.render().to_string();
+        let message = without_passwords(&error.render().to_string());
         let message = message.trim().trim_start_matches("error: ");
         print_json(&json!({"error": {
             "kind": "usage",
@@ -61,12 +61,33 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         }}));
         return ExitCode::from(USAGE);
     }
+    let text = error.render().to_string();
+    if error.use_stderr() && without_passwords(&text) != text {
+        // Without colors, but also without what nobody may see.
+        print(&without_passwords(&text));
+        return ExitCode::from(USAGE);
+    }
     // If even this can't be printed there is nobody to tell.
     let _ = error.print();
     match error.use_stderr() {
         true => ExitCode::from(USAGE),
         false => ExitCode::SUCCESS,
     }
+}
+
+/// The text with nothing of a URL but its scheme. clap repeats arguments that it does not expect,
+/// as the URL of a database in a wrong place.
+fn without_passwords(text: &str) -> String {
+    let is_end = |c: char| c.is_whitespace() || c == '\'';
+    let words = text.split_inclusive(is_end);
+    let shown = words.map(|word| match word.split_once("://") {
+        Some((scheme, rest)) => {
+            let end = rest.rsplit(|c| !is_end(c)).next().unwrap_or_default();
+            format!("{scheme}://...{end}")
+        }
+        None => word.to_owned(),
+    });
+    shown.collect()
 }
 
 fn document(error: &Error, code: u8) -> Value {

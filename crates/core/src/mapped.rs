@@ -36,6 +36,7 @@ use rayon::prelude::*;
 
 pub use batch::{Batch, BatchColumn, BatchFormat};
 pub use buffer::Buffers;
+pub use csc::user_cache;
 pub use encoder::Encoder;
 pub use join::Join;
 pub use loader::{Epoch, Loader, LoaderBuilder, LoaderState};

@@ -1,22 +1,26 @@
 //! `anndex init`: makes an instance.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anndex::{InstanceOptions, Result};
+use anndex::{ErrorKind, Instance, InstanceOptions, Result};
 use clap::Args;
 use serde_json::json;
 
 use crate::session::Session;
 
-/// Make an instance in a directory, or open the one that is there
+/// Make an instance, or open the one that is there
 ///
-/// The directory is created if it does not exist. It is the default storage: files in it are
+/// A directory is created if it does not exist. It is the default storage: files in it are
 /// registered where they are. What belongs to the instance is in `.anndex/` inside it.
+///
+/// At a URL (postgres://USER:PASSWORD@HOST/DATABASE) the database must exist, and --storage names
+/// the directory of the default storage, which everybody has at the same path. The password may
+/// also stand in PGPASSWORD or ~/.pgpass.
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// The directory. Default: that of --db, else the current one
-    #[arg(value_name = "DIR")]
-    directory: Option<PathBuf>,
+    /// The directory or URL. Default: that of --db, else the current directory
+    #[arg(value_name = "LOCATION")]
+    location: Option<PathBuf>,
     /// The directory of the default storage, if it is another one
     #[arg(long, value_name = "DIR")]
     storage: Option<PathBuf>,
@@ -26,9 +30,8 @@ pub(crate) struct Init {
 }
 
 pub(crate) async fn run(session: &Session, arguments: Init) -> Result<()> {
-    let given = arguments.directory.as_deref().or(session.given_location());
-    let directory = given.unwrap_or(".".as_ref());
-    let existed = matches!(anndex::find_instance(directory), Ok(found) if is(&found, directory));
+    let given = arguments.location.as_deref().or(session.given_location());
+    let location = given.unwrap_or(".".as_ref());
     let mut options = InstanceOptions::new();
     options.storage_root = match arguments.storage {
         // Relative to where the user is, not to the instance.
@@ -38,8 +41,8 @@ pub(crate) async fn run(session: &Session, arguments: Init) -> Result<()> {
         None => None,
     };
     options.user_handle = arguments.user;
-    let db = anndex::init_with(directory, options).await?;
-    let place = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    let (db, existed) = open(location, options).await?;
+    let place = anndex::shown_location(location);
     let (user, storage) = (&db.user().handle, db.storage_root());
     if session.output.is_json() {
         session.output.json(&json!({
@@ -53,7 +56,7 @@ pub(crate) async fn run(session: &Session, arguments: Init) -> Result<()> {
             true => "opened the instance that is in",
             false => "made an instance in",
         };
-        session.output.line(format!("{what} {}", place.display()))?;
+        session.output.line(format!("{what} {place}"))?;
         session.output.advice(format!(
             "you are {user}; storage is {}; next: anndex artifact add FILE...",
             storage.display()
@@ -62,9 +65,14 @@ pub(crate) async fn run(session: &Session, arguments: Init) -> Result<()> {
     db.close().await
 }
 
-fn is(found: &std::path::Path, directory: &std::path::Path) -> bool {
-    match (found.canonicalize(), directory.canonicalize()) {
-        (Ok(found), Ok(directory)) => found == directory,
-        _ => false,
+/// The instance, and whether it was there before.
+async fn open(location: &Path, options: InstanceOptions) -> Result<(Instance, bool)> {
+    match anndex::connect_with(location, options.clone()).await {
+        Ok(db) => Ok((db, true)),
+        // If nothing was there this is one that init can make.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Ok((anndex::init_with(location, options).await?, false))
+        }
+        Err(error) => Err(error),
     }
 }

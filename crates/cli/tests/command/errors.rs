@@ -55,7 +55,7 @@ fn the_exit_code_says_what_kind_of_error_it_is() {
         (&["inspect", "table.csv"], 5, ".h5ad"),
         (&["demo", "missing.h5ad"], 3, "missing.h5ad"),
         (
-            &["--db", "postgres://user:secret@host/db", "artifact", "list"],
+            &["--db", "mysql://user:secret@host/db", "artifact", "list"],
             5,
             "postgres",
         ),

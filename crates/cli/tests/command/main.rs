@@ -7,6 +7,7 @@ mod demo;
 mod errors;
 mod fixtures;
 mod main_job;
+mod postgres;
 mod prepare;
 mod records;
 mod support;

@@ -52,7 +52,11 @@ pub(super) fn by_rows(
     Ok((open(csc, &target)?, Some(notice)))
 }
 
-fn user_cache() -> Result<PathBuf> {
+/// Where the caches of the user are: `anndex` in `XDG_CACHE_HOME`, else in `~/.cache`.
+///
+/// # Errors
+/// `InvalidInput` if neither that variable nor `HOME` is set.
+pub fn user_cache() -> Result<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     set("XDG_CACHE_HOME")
         .map(PathBuf::from)
@@ -60,8 +64,8 @@ fn user_cache() -> Result<PathBuf> {
         .map(|base| base.join("anndex"))
         .ok_or_else(|| {
             Error::invalid_input(
-                "a csc_matrix must be converted, but neither XDG_CACHE_HOME nor HOME is set; set \
-                 one of them, or `cache_dir`",
+                "a cache is needed, as for the conversion of a csc_matrix, but neither \
+                 XDG_CACHE_HOME nor HOME is set; set one of them, or `cache_dir`",
             )
         })
 }

@@ -1,0 +1,167 @@
+//! An instance at a URL: everything about it is in its database.
+//!
+//! Its default storage is the one that was recorded first, which is what making the instance does.
+//! It is a directory that all who use the instance have at the same path, as on a shared file
+//! system. The cache is each user's own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anndex_backend_postgres::{PostgresOptions, PostgresUrl, connect};
+use anndex_core::backend::{Backend, Query};
+use anndex_core::instance::{Instance, Settings};
+use anndex_core::mapped::user_cache;
+use anndex_core::record::{Kind, RecordData, Storage};
+use anndex_core::{Error, ErrorKind, Result};
+
+use crate::formats::formats;
+use crate::location::directory;
+use crate::options::InstanceOptions;
+
+/// Makes the instance, or opens the one that is there.
+pub(crate) async fn init_url(
+    url: &PostgresUrl,
+    text: &str,
+    options: InstanceOptions,
+) -> Result<Instance> {
+    let handle = options.handle()?;
+    let given = match &options.storage_root {
+        Some(root) => Some(directory(root)?),
+        None => None,
+    };
+    let new = PostgresOptions::new().create(given.is_some());
+    let backend = match connect(text, &new).await {
+        Err(error) if error.kind() == ErrorKind::NotFound && given.is_none() => {
+            return Err(without_storage().source_error(error));
+        }
+        connected => connected?,
+    };
+    let backend: Arc<dyn Backend> = Arc::new(backend);
+    let opened = async {
+        let root = match (first_storage(backend.as_ref()).await?, given) {
+            (Some(storage), given) => present_root(&storage, given.as_deref())?,
+            (None, Some(given)) => given,
+            (None, None) => return Err(without_storage()),
+        };
+        let settings = settings(url, root, handle, options)?;
+        let db = Instance::new(backend.clone(), settings).await?;
+        // Somebody else may have made it at the same time.
+        match first_storage(backend.as_ref()).await? {
+            Some(first) if first.uid == db.storage().uid => Ok(db),
+            Some(first) => Err(other_storage(&first)),
+            None => Err(without_storage()),
+        }
+    };
+    closed_after_error(opened.await, &backend).await
+}
+
+/// Opens the instance that is there.
+pub(crate) async fn connect_url(
+    url: &PostgresUrl,
+    text: &str,
+    options: InstanceOptions,
+) -> Result<Instance> {
+    let handle = options.handle()?;
+    let given = match &options.storage_root {
+        Some(root) => Some(directory(root)?),
+        None => None,
+    };
+    let backend: Arc<dyn Backend> = Arc::new(connect(text, &PostgresOptions::new()).await?);
+    let opened = async {
+        let storage = first_storage(backend.as_ref()).await?.ok_or_else(|| {
+            Error::not_found(
+                "the instance in this database was not made completely; `anndex init` does, with \
+                 a storage",
+            )
+        })?;
+        let root = present_root(&storage, given.as_deref())?;
+        Instance::new(backend.clone(), settings(url, root, handle, options)?).await
+    };
+    closed_after_error(opened.await, &backend).await
+}
+
+async fn first_storage(backend: &dyn Backend) -> Result<Option<Storage>> {
+    let first = backend.select(&Query::new(Kind::Storage).limit(1)).await?;
+    first
+        .into_iter()
+        .next()
+        .map(Storage::from_record)
+        .transpose()
+}
+
+/// The directory of the storage, which must be on this machine: an empty one in its place would
+/// look as if all artifacts were gone.
+fn present_root(storage: &Storage, given: Option<&Path>) -> Result<PathBuf> {
+    let root = PathBuf::from(&storage.root);
+    let real = root
+        .canonicalize()
+        .map_err(|source| Error::io(root.display(), source).with("storage", &storage.root));
+    let missing = |error: Error| match error.kind() {
+        ErrorKind::NotFound => Error::not_found(
+            "the storage of the instance is not on this machine; mount it where it is elsewhere",
+        )
+        .with("path", root.display()),
+        _ => error,
+    };
+    if real.map_err(missing)? != root {
+        return Err(Error::invalid_input(
+            "the path to the storage of the instance leads through a link on this machine; mount \
+             the storage where it is elsewhere",
+        )
+        .with("path", root.display()));
+    }
+    let same = |given: &Path| given.canonicalize().is_ok_and(|given| given == root);
+    match given {
+        Some(given) if !same(given) => Err(other_storage(storage)),
+        _ => Ok(root),
+    }
+}
+
+fn settings(
+    url: &PostgresUrl,
+    storage_root: PathBuf,
+    user_handle: String,
+    options: InstanceOptions,
+) -> Result<Settings> {
+    // One directory for each database, with a name that people recognise.
+    let shown = url.to_string();
+    let place = shown
+        .rsplit_once('@')
+        .map_or(shown.as_str(), |(_, place)| place);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let name: String = place
+        .trim_start_matches('/')
+        .chars()
+        .map(|c| if is_plain(c) { c } else { '_' })
+        .collect();
+    Ok(Settings {
+        storage_root,
+        storage_uid: None,
+        cache_dir: user_cache()?.join("postgres").join(name),
+        user_handle,
+        user_name: options.user_name,
+        formats: formats(),
+    })
+}
+
+async fn closed_after_error(
+    opened: Result<Instance>,
+    backend: &Arc<dyn Backend>,
+) -> Result<Instance> {
+    if opened.is_err() {
+        // The first error counts.
+        let _ = backend.close().await;
+    }
+    opened
+}
+
+fn without_storage() -> Error {
+    Error::invalid_input(
+        "there is no instance in this database yet; to make one, name a directory as its storage",
+    )
+}
+
+fn other_storage(storage: &Storage) -> Error {
+    Error::invalid_input("the instance has another storage already; leave the storage out")
+        .with("storage", &storage.root)
+}

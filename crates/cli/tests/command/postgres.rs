@@ -1,0 +1,77 @@
+//! Instances at a URL, whose password is nobody's business.
+
+use anndex_test_server::Database;
+
+use crate::support::Workplace;
+
+/// The password in the URL of a test database.
+fn password(url: &str) -> &str {
+    let (credentials, _) = url.split_once('@').unwrap();
+    credentials.rsplit_once(':').unwrap().1
+}
+
+#[test]
+fn an_instance_at_a_url_does_what_one_in_a_directory_does() {
+    let database = Database::create();
+    let (url, name) = (database.url(), database.name());
+    let workplace = Workplace::empty();
+    let (code, error) = workplace.fails(&["init", &url]);
+    assert_eq!(code, 2, "{error}");
+    assert!(error.to_string().contains("storage"), "{error}");
+
+    let made = workplace.json(&["init", "--db", &url, "--storage", "cells"]);
+    assert_eq!(made["is_new"], true, "{made}");
+    assert!(made["location"].as_str().unwrap().ends_with(name), "{made}");
+    let root = workplace.path("cells").canonicalize().unwrap();
+    assert_eq!(made["storage_root"], root.to_str().unwrap());
+    let again = workplace.json(&["init", &url]);
+    assert_eq!(again["is_new"], false, "{again}");
+    let (code, error) = workplace.fails(&["init", &url, "--storage", "other"]);
+    assert_eq!(code, 2, "{error}");
+
+    std::fs::write(workplace.path("cells/a.csv"), "a,b\n1,2\n").unwrap();
+    workplace.ok(&["artifact", "add", "cells/a.csv", "--db", &url]);
+    let listed = workplace.json(&["artifact", "list", "--db", &url]);
+    assert_eq!(listed[0]["key"], "a.csv", "{listed}");
+    for text in [made, again, error, listed] {
+        assert!(!text.to_string().contains(password(&url)), "{text}");
+    }
+}
+
+#[test]
+fn a_password_is_in_no_error() {
+    let database = Database::create();
+    let workplace = Workplace::empty();
+    let url = database.url();
+    let (_, place) = url.split_once('@').unwrap();
+    let bad = |rest: &str| format!("postgres://anndex:s3cr3t{rest}");
+    let locations = [
+        bad(&format!("@{place}")),
+        bad("@127.0.0.1:1/cells"),
+        bad("/x@127.0.0.1:1/cells"),
+        bad("@127.0.0.1:port/cells"),
+        format!("postgres://{place}?pasword=s3cr3t"),
+        bad("@127.0.0.1:1/cells").replace("postgres", "mysql"),
+    ];
+    for location in &locations {
+        for arguments in [
+            &["artifact", "list", "-vv", "--db", location][..],
+            &["artifact", "list", "--db", location, "--json"],
+            &["init", location, "--storage", "cells"],
+            &["init", location, "--storage", "cells", "--json"],
+            // In places where none is expected.
+            &[location],
+            &[location, "--json"],
+            &["init", "a", location],
+        ] {
+            let output = workplace.call(arguments);
+            assert!(!output.status.success(), "{arguments:?}");
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8(said).unwrap();
+            assert!(
+                !said.is_empty() && !said.contains("s3cr3t"),
+                "{arguments:?}: {said}"
+            );
+        }
+    }
+}
