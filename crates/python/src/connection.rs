@@ -1,6 +1,6 @@
 //! An instance that is open in this process, and what a fork does to it.
 //!
-//! SQLite's locks belong to a process, and its connections must not cross a fork. So all
+//! SQLite's locks belong to a process, and no connection of any database must cross a fork. So all
 //! connections are closed before one, and opened again on the next use, in both processes. A fork
 //! while another thread is using them can't close them; then the child refuses to use a registry.
 
@@ -8,7 +8,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use anndex::{Instance, InstanceOptions, connect_with};
+use anndex::{Instance, InstanceOptions, connect_with, shown_location};
 use anndex_core::record::Run;
 use anndex_core::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
@@ -77,6 +77,11 @@ impl Connection {
         &self.location
     }
 
+    /// Where the instance is, without what is secret in a URL.
+    pub(crate) fn shown_location(&self) -> String {
+        shown_location(&self.location)
+    }
+
     /// Does something with the instance.
     pub(crate) fn call<T, F>(&self, py: Python<'_>, work: impl FnOnce(Instance) -> F) -> PyResult<T>
     where
@@ -98,7 +103,7 @@ impl Connection {
             }
             if state.closed {
                 let closed = Error::invalid_input("the instance was closed; connect to it again")
-                    .with("path", self.location.display());
+                    .with("path", self.shown_location());
                 return Err(exception(py, &closed));
             }
             state.run.clone()

@@ -72,8 +72,8 @@ impl Instance {
     }
 
     #[getter]
-    fn location(&self) -> &PathBuf {
-        self.0.location()
+    fn location(&self) -> String {
+        self.0.shown_location()
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {

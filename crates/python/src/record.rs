@@ -101,8 +101,8 @@ impl Record {
     }
 
     #[getter]
-    fn location(&self) -> &PathBuf {
-        self.connection.location()
+    fn location(&self) -> String {
+        self.connection.shown_location()
     }
 
     fn get<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {

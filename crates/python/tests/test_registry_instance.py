@@ -94,7 +94,7 @@ def test_the_storage_can_be_elsewhere(directory: Path) -> None:
         ln.init(storage="elsewhere", db="registry")
 
 
-@pytest.mark.parametrize("url", ["postgres://ada:secret@host/db", "s3://key:secret@bucket"])
+@pytest.mark.parametrize("url", ["mysql://ada:secret@host/db", "s3://key:secret@bucket"])
 def test_urls_are_refused_without_their_secrets(directory: Path, url: str) -> None:
     for refused in (
         lambda: ln.connect(url), lambda: ln.init(url), lambda: ln.init("cells", db=url),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from anndex import _anndex as native
 from anndex._arguments import AnyPath
-from anndex._registry.paths import local_path
+from anndex._registry.paths import instance_location, is_url, local_path
 from anndex.errors import NoInstanceError
 
 if TYPE_CHECKING:
@@ -41,9 +41,15 @@ class Instance:
         return self._native
 
     @property
-    def path(self) -> Path:
-        """The directory that the instance lives in."""
+    def location(self) -> str:
+        """The directory that the instance lives in, or the URL of its database without password."""
         return self._native.location
+
+    @property
+    def path(self) -> Path | None:
+        """The directory that the instance lives in; None for one at a URL."""
+        location = self.location
+        return None if is_url(location) else Path(location)
 
     def close(self) -> None:
         """Close the database. Using the instance or its records is an error from now on."""
@@ -64,7 +70,7 @@ class Instance:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Instance({str(self.path)!r})"
+        return f"Instance({self.location!r})"
 
 
 _current: Instance | None = None
@@ -83,9 +89,11 @@ def init(
     ----------
     storage : path-like
         The directory of the default storage, which is made if it does not exist. Files in it are
-        registered where they are, others are copied into it.
+        registered where they are, others are copied into it. All who use an instance at a URL have
+        it at the same path.
     db : path-like, optional
-        The directory that the instance lives in, if it is not that of the storage.
+        The directory that the instance lives in, if it is not that of the storage, or the URL of a
+        PostgreSQL database, which must exist: ``postgres://user:password@host/database``.
     user : str, optional
         Your handle. Default: ``ANNDEX_USER``, else your login name.
     user_name : str, optional
@@ -107,12 +115,13 @@ def init(
     --------
     >>> import anndex as ln
     >>> db = ln.init(storage="./cells")
+    >>> db = ln.init(storage="/shared/cells", db="postgres://ada@host/cells")
     """
     root = local_path(storage)
     if db is None:
         opened = native.Instance.init(root, None, user, user_name)
     else:
-        opened = native.Instance.init(local_path(db), root, user, user_name)
+        opened = native.Instance.init(instance_location(db), root, user, user_name)
     return _set_current(Instance(opened))
 
 
@@ -127,8 +136,8 @@ def connect(
     Parameters
     ----------
     instance : path-like, optional
-        The directory that the instance lives in. Default: that of ``ANNDEX_DB``, else the one
-        that the working directory belongs to.
+        The directory that the instance lives in, or the URL of its PostgreSQL database. Default:
+        that of ``ANNDEX_DB``, else the one that the working directory belongs to.
     user : str, optional
         Your handle. Default: ``ANNDEX_USER``, else your login name.
     user_name : str, optional
@@ -145,7 +154,7 @@ def connect(
         `FileNotFoundError` if there is no instance, `NotImplementedError` if this build can't open
         it, `OSError` if it is damaged.
     """
-    location = None if instance is None else local_path(instance)
+    location = None if instance is None else instance_location(instance)
     return _set_current(Instance(native.Instance.connect(location, user, user_name)))
 
 

@@ -7,19 +7,33 @@ import os
 from anndex._arguments import AnyPath
 from anndex.errors import InvalidTypeError, UnsupportedError
 
-__all__ = ["local_path"]
+__all__ = ["instance_location", "is_url", "local_path"]
 
 
 def local_path(path: AnyPath) -> str:
     """An absolute local path; URLs are refused, without what may be secret in them."""
-    try:
-        text = os.fsdecode(path)
-    except TypeError as error:
-        raise InvalidTypeError(f"this is no path: {error}") from None
-    scheme, found, _ = text.partition("://")
-    if found:
+    text = _text(path)
+    if is_url(text):
+        scheme, _, _ = text.partition("://")
         raise UnsupportedError(
-            f"{scheme}:// can't be opened: this build has instances and storages in local "
-            "directories only"
+            f"{scheme}:// can't be opened: this build has storages in local directories only"
         )
     return os.path.abspath(text)
+
+
+def instance_location(location: AnyPath) -> str:
+    """A URL as it is, anything else as an absolute path."""
+    text = _text(location)
+    return text if is_url(text) else os.path.abspath(text)
+
+
+def is_url(location: str) -> bool:
+    """Whether this is no path; which URLs can be opened depends on the build."""
+    return "://" in location
+
+
+def _text(path: AnyPath) -> str:
+    try:
+        return os.fsdecode(path)
+    except TypeError as error:
+        raise InvalidTypeError(f"this is no path: {error}") from None
