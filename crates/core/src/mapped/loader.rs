@@ -171,10 +171,10 @@ impl LoaderBuilder {
         }
         let n_obs = mapped.n_obs();
         let first = Order::new(n_obs, options.shuffle, &options.sampler, 0)?;
+        // Not the rank: ranks go in step, so a checkpoint holds the state of one for all of them.
         let own = [
             options.batch_size,
             u64::from(options.drop_last),
-            options.rank,
             options.world_size,
             order::digest(n_obs, options.shuffle, &options.sampler),
         ];
@@ -257,7 +257,7 @@ impl Loader {
         if state.digest != self.digest || state.batch > self.n_batches {
             return Err(Error::invalid_input(
                 "the state is of a loader with another collection, batch size, shuffle, seed, \
-                 sampler, rank or world size, so it can't be resumed here",
+                 sampler or world size, so it can't be resumed here",
             ));
         }
         *self.position() = Arc::new(Position::at(state.epoch, state.batch));

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anndex import _anndex as native
-from anndex._loader_options import LoaderOptions
+from anndex._loader_options import LoaderOptions, part
 from anndex.errors import InvalidInputError, MissingPackageError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -49,11 +49,14 @@ class Loader:
         to: Literal["torch", "numpy"],
         pin_memory: bool | None,
         sampler: Iterable[int] | None,
+        follows_group: bool,
     ) -> None:
         if to not in ("torch", "numpy"):
             raise InvalidInputError(f'to must be "torch" or "numpy", but is {to!r}')
         self._mapped = mapped
         self._options = options
+        # Whether the part of the epoch is that of this process in torch's default process group.
+        self._follows_group = follows_group
         self._to = to
         self._sampler = sampler
         # None is never asked for anything.
@@ -70,6 +73,19 @@ class Loader:
             self._options["indices"] = [int(index) for index in self._sampler]
         return self._mapped._native.loader(self._options)  # pyright: ignore[reportPrivateUsage]
 
+    def _native(self) -> native.Loader:
+        """Give the native loader of this process's part of the epoch.
+
+        Trainers are given loaders before they start a process group. Without another look, every
+        rank would then train on everything.
+        """
+        if self._follows_group:
+            rank, world_size = part(None, None)
+            if (rank, world_size) != (self._options["rank"], self._options["world_size"]):
+                self._options["rank"], self._options["world_size"] = rank, world_size
+                self._handle = self._made()
+        return self._handle
+
     @property
     def batch_size(self) -> int:
         """Observations per batch."""
@@ -77,14 +93,15 @@ class Loader:
 
     def __len__(self) -> int:
         """Give the number of batches in an epoch."""
-        return self._handle.n_batches()
+        return self._native().n_batches()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Pass over an epoch: the next one, or where `load_state_dict` has put the loader."""
+        handle = self._native()
         if self._sampler is not None:
             # A sampler has another order in each epoch.
-            self._handle = self._made()
-        epoch = self._handle.epoch()
+            handle = self._handle = self._made()
+        epoch = handle.epoch()
         try:
             while (batch := epoch.next()) is not None:
                 yield {key: self._converted(values) for key, values in batch.items()}
@@ -94,17 +111,22 @@ class Loader:
     def state_dict(self) -> LoaderState:
         """Say how far the loader is: which batches were handed out, not what was read ahead.
 
+        It is the same for all ranks of a process group, so that the state of one is enough.
+
         Raises
         ------
         anndex.errors.UnsupportedError
             If the loader has a sampler whose order it does not know.
         """
         self._check_resumable()
-        epoch, batch, digest = self._handle.state()
+        epoch, batch, digest = self._native().state()
         return {"epoch": epoch, "batch": batch, "digest": digest}
 
     def load_state_dict(self, state_dict: LoaderState) -> None:
         """Have the next pass go on where a loader with the same parameters was.
+
+        Where that had handed out the last batch of its epoch, the next pass is over the next one:
+        trainers count batches, and do not ask for one more to find that there is none.
 
         Raises
         ------
@@ -118,11 +140,15 @@ class Loader:
             state = (state_dict["epoch"], state_dict["batch"], state_dict["digest"])
         except (KeyError, TypeError):
             raise InvalidInputError(f"this is no state of a loader: {state_dict!r}") from None
-        self._handle.load_state(*state)
+        handle = self._native()
+        handle.load_state(*state)
+        epoch, batch, _ = state
+        if 0 < batch == handle.n_batches():
+            handle.set_epoch(epoch + 1)
 
     def set_epoch(self, epoch: int) -> None:
         """Have the next pass be over epoch number `epoch`, from its beginning."""
-        self._handle.set_epoch(epoch)
+        self._native().set_epoch(epoch)
 
     def _check_resumable(self) -> None:
         if self._sampler is not None:

@@ -276,7 +276,7 @@ class MappedCollection(OpenedFiles, MapStyle):
             Leave out the last batch if it is smaller. All ranks then have as many batches.
         rank, world_size : int, optional
             Which part of each epoch this process takes. Default: those of torch's default process
-            group if there is one, else everything.
+            group if there is one when a pass begins, else everything.
         memory : int or str, default "1GiB"
             What is read ahead takes at most this, in bytes, beside two batches; but one batch is
             read whatever it takes. More of it means less to decode.
@@ -305,6 +305,7 @@ class MappedCollection(OpenedFiles, MapStyle):
             raise InvalidInputError(
                 f'shuffle must be "exact", "block" or False, but is {shuffle!r}'
             )
+        follows_group = rank is None and world_size is None
         rank, world_size = loader_options.part(rank, world_size)
         options: loader_options.LoaderOptions = {
             "batch_size": arguments.number("batch_size", batch_size),
@@ -324,7 +325,7 @@ class MappedCollection(OpenedFiles, MapStyle):
             "threads": arguments.number("threads", threads),
         }
         unknown = loader_options.add_sampler(options, sampler, self.n_obs)
-        return Loader(self, options, to, pin_memory, unknown)
+        return Loader(self, options, to, pin_memory, unknown, follows_group)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(self.n_obs))
