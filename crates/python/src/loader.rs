@@ -32,7 +32,7 @@ pub(crate) struct LoaderArgument {
     drop_last: bool,
     rank: u64,
     world_size: u64,
-    memory: u64,
+    memory: Option<u64>,
     threads: usize,
 }
 
@@ -56,15 +56,17 @@ impl LoaderArgument {
         } else {
             BatchFormat::Dense
         };
-        mapped
-            .loader()
+        let mut builder = mapped.loader();
+        if let Some(memory) = self.memory {
+            builder = builder.memory(memory);
+        }
+        builder
             .batch_size(self.batch_size)
             .shuffle(shuffle)
             .sampler(sampler)
             .format(format)
             .drop_last(self.drop_last)
             .rank(self.rank, self.world_size)
-            .memory(self.memory)
             .threads(self.threads)
             .build()
     }

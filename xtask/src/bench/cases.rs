@@ -28,6 +28,8 @@ pub(crate) struct Reading {
     pub(crate) workers: u32,
     /// The budget of our loader in MiB; `None` where there is nothing to set.
     pub(crate) budget: Option<u32>,
+    /// Whether the loader is told so, and does not just have it by default.
+    pub(crate) is_budget_given: bool,
 }
 
 impl Reading {
@@ -47,6 +49,7 @@ impl Reading {
         rows_ahead: 0,
         workers: 0,
         budget: Some(Self::DEFAULT_BUDGET),
+        is_budget_given: false,
     };
     const LAMINDB: Self = Self {
         loader: "lamindb",
@@ -85,6 +88,7 @@ impl Reading {
     pub(super) const fn within(self, mebibytes: u32) -> Self {
         Self {
             budget: Some(mebibytes),
+            is_budget_given: true,
             ..self
         }
     }
@@ -145,7 +149,7 @@ impl Reading {
             "block_size": self.block_size,
             "rows_ahead": self.rows_ahead,
             "workers": self.workers,
-            "memory": self.budget.map(|budget| format!("{budget}MiB")),
+            "memory": self.budget.filter(|_| self.is_budget_given).map(|budget| format!("{budget}MiB")),
             "seed": 0,
         })
     }
@@ -213,6 +217,12 @@ pub(crate) fn all() -> Vec<Case> {
             (SCIPY, Some(1.0)),
             (SCDATASET, None),
         ],
+    );
+    case(
+        "h5ad/1-GiB",
+        true,
+        OURS.within(1024),
+        &[(LAMINDB, Some(150.0)), (SCIPY, Some(1.0))],
     );
     // Not quick: most of a second goes by until workers have started.
     case("h5ad/two-workers", false, OURS, &[(two_workers, None)]);

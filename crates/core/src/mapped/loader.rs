@@ -44,7 +44,8 @@ struct Options {
     drop_last: bool,
     rank: u64,
     world_size: u64,
-    memory: u64,
+    /// `None` if it was left to the loader.
+    memory: Option<u64>,
     threads: usize,
 }
 
@@ -80,7 +81,7 @@ impl MappedCollection {
                 drop_last: false,
                 rank: 0,
                 world_size: 1,
-                memory: DEFAULT_MEMORY,
+                memory: None,
                 threads: 0,
             },
         }
@@ -129,10 +130,11 @@ impl LoaderBuilder {
     }
 
     /// The memory that rows read ahead may take, in bytes, beside two batches; but one batch is
-    /// read whatever it takes. More of it means less to decode. A collection that fits is kept
-    /// there for as long as the loader lives. Default: 1 GiB.
+    /// read whatever it takes. More of it means less to decode. A shuffled collection that fits is
+    /// kept there for as long as the loader lives. Default: 1 GiB, of which dense batches of rows
+    /// that are stored as they are take next to nothing: those are read again in each epoch.
     pub fn memory(mut self, bytes: u64) -> Self {
-        self.options.memory = bytes;
+        self.options.memory = Some(bytes);
         self
     }
 

@@ -32,7 +32,7 @@ class LoaderOptions(TypedDict):
     drop_last: bool
     rank: int
     world_size: int
-    memory: int
+    memory: int | None
     threads: int
 
 

@@ -249,7 +249,7 @@ class MappedCollection(OpenedFiles, MapStyle):
         drop_last: bool = False,
         rank: int | None = None,
         world_size: int | None = None,
-        memory: int | str = "1GiB",
+        memory: int | str | None = None,
         to: Literal["torch", "numpy"] = "torch",
         block_size: int = 256,
         window_size: int = 16_384,
@@ -277,9 +277,11 @@ class MappedCollection(OpenedFiles, MapStyle):
         rank, world_size : int, optional
             Which part of each epoch this process takes. Default: those of torch's default process
             group if there is one when a pass begins, else everything.
-        memory : int or str, default "1GiB"
+        memory : int or str, optional
             What is read ahead takes at most this, in bytes, beside two batches; but one batch is
-            read whatever it takes. More of it means less to decode.
+            read whatever it takes. More of it means less to decode. A shuffled collection that
+            fits is kept there. Default: ``"1GiB"``, of which dense batches of rows that are stored
+            as they are take next to nothing: those are read again in each epoch.
         to : {"torch", "numpy"}, default "torch"
             What arrays are given as; sparse matrices as sparse CSR tensors, or SciPy's.
         block_size, window_size : int
@@ -321,7 +323,7 @@ class MappedCollection(OpenedFiles, MapStyle):
             "drop_last": bool(drop_last),
             "rank": rank,
             "world_size": world_size,
-            "memory": arguments.byte_count(memory),
+            "memory": None if memory is None else arguments.byte_count(memory),
             "threads": arguments.number("threads", threads),
         }
         unknown = loader_options.add_sampler(options, sampler, self.n_obs)

@@ -1,6 +1,6 @@
 //! How many observations fit into memory.
 
-use super::Options;
+use super::{DEFAULT_MEMORY, Options};
 use crate::error::Result;
 use crate::mapped::{BatchFormat, MappedCollection};
 
@@ -34,9 +34,10 @@ pub(super) struct Budget {
     encoded: bool,
     /// Whether windows hold nothing: all rows are read when they are put into a batch.
     unheld: bool,
-    /// Whether reading such rows takes most of the time: a sparse batch is no larger than what is
-    /// stored, a dense one takes much longer to write.
-    reading_bound: bool,
+    /// Whether such rows are kept all the same. Packed, they are in batches sooner than they are
+    /// read again, but only sparse batches, which are no larger than what is stored, gain so much
+    /// that it is worth memory that nobody has offered.
+    keeps_unencoded: bool,
 }
 
 impl Budget {
@@ -46,6 +47,7 @@ impl Budget {
         let mut encoded = false;
         let mut unheld = true;
         let n_obs = mapped.n_obs().max(1) as f64;
+        let memory = options.memory.unwrap_or(DEFAULT_MEMORY);
         for key in 0..mapped.keys.matrices.len() {
             let data_type = mapped.batch_data_type(key)?;
             batch_bytes += mapped.output_bytes(key, options.format)? * options.batch_size as f64;
@@ -59,17 +61,17 @@ impl Budget {
                 encoded |= rows.is_encoded();
             }
         }
-        let room = WAITING_BYTES.min(options.memory / WAITING_PART) as f64;
+        let room = WAITING_BYTES.min(memory / WAITING_PART) as f64;
         let most = super::epoch::thread_count(options.threads) as u64 + 1;
         let batches_ahead = ((room / batch_bytes.max(1.0)) as u64).clamp(1, most);
         let waiting = (batches_ahead as f64 * batch_bytes) as u64;
         Ok(Self {
-            memory: options.memory.saturating_sub(waiting),
+            memory: memory.saturating_sub(waiting),
             batches_ahead: batches_ahead as usize,
             row_bytes: bytes / n_obs + PLACE_BYTES,
             encoded,
             unheld,
-            reading_bound: options.format == BatchFormat::Csr,
+            keeps_unencoded: options.memory.is_some() || options.format == BatchFormat::Csr,
         })
     }
 
@@ -102,7 +104,7 @@ impl Budget {
 
     /// Whether to keep even what batches could take straight from storage.
     pub(super) fn keeps_stored(&self) -> bool {
-        self.unheld && self.reading_bound
+        self.unheld && self.keeps_unencoded
     }
 
     /// The bytes of all that is read ahead.

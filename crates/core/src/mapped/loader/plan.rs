@@ -111,7 +111,7 @@ mod tests {
             drop_last,
             rank,
             world_size,
-            memory: 0,
+            memory: None,
             threads: 0,
         }
     }
