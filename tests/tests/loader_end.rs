@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anndex_core::ErrorKind;
@@ -42,6 +43,12 @@ fn open(path: &Path) -> MappedCollection {
     MappedCollection::open_paths(&formats(), &[path], &MappedOptions::default()).unwrap()
 }
 
+/// Has tests that count threads take turns, since they may share a process.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The number of the loader's threads in this process.
 fn loader_threads() -> usize {
     let tasks = fs::read_dir("/proc/self/task").unwrap();
@@ -51,6 +58,7 @@ fn loader_threads() -> usize {
 
 #[test]
 fn a_damaged_chunk_ends_the_epoch_with_its_place() {
+    let _turn = turn();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("damaged.h5ad");
     compressed(&path);
@@ -82,6 +90,7 @@ fn a_damaged_chunk_ends_the_epoch_with_its_place() {
 
 #[test]
 fn an_epoch_that_is_dropped_leaves_no_thread() {
+    let _turn = turn();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("whole.h5ad");
     compressed(&path);

@@ -110,7 +110,7 @@ impl Options {
             Effort {
                 rounds: rounds(3),
                 seconds: 3.0,
-                at_most: 12.0,
+                at_most: 8.0,
                 check_seconds: 3.0,
             }
         }

@@ -62,7 +62,7 @@ pub(crate) struct Measurements {
 }
 
 impl Measurements {
-    /// Measures all readings of the cases.
+    /// Measures all readings of the cases; those that are compared with nothing once.
     ///
     /// Readings that are compared come one after the other, in every second round the other way
     /// round, so that what changes on the machine changes for both.
@@ -81,6 +81,12 @@ impl Measurements {
                 }
             }
         }
+        let is_compared = |reading: &Reading| {
+            let mut compared = cases.iter().filter(|case| !case.peers.is_empty());
+            compared.any(|case| {
+                case.ours == *reading || case.peers.iter().any(|(peer, _)| peer == reading)
+            })
+        };
         for round in 0..effort.rounds {
             let number = readings.len();
             for position in 0..number {
@@ -89,6 +95,9 @@ impl Measurements {
                     _ => number - 1 - position,
                 };
                 let (reading, outcomes) = &mut readings[position];
+                if round > 0 && !is_compared(reading) {
+                    continue;
+                }
                 let check_seconds = if round == 0 {
                     effort.check_seconds
                 } else {

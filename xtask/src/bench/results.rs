@@ -61,7 +61,8 @@ impl Results<'_> {
              - Data: {files} files with {cells} cells in all, {genes} genes each, \
              {nonzeros:.0} values other than 0 per cell.\n\
              - Versions: {versions}.\n\
-             - Rounds: {rounds}; every reading in a fresh process, the page cache warm. Whole \
+             - Rounds: {rounds}, one for what is compared with nothing; every reading in a fresh \
+             process, the page cache warm. Whole \
              epochs for {seconds} s or more, an epoch that takes longer than {at_most} s up to \
              there.\n\n\
              {table}\n\
