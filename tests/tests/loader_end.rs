@@ -56,6 +56,15 @@ fn loader_threads() -> usize {
     names.filter(|name| name.starts_with("anndex-")).count()
 }
 
+/// The system lists a thread for a moment after it was joined.
+fn assert_no_threads_are_left() {
+    let start = Instant::now();
+    while loader_threads() > 0 {
+        assert!(start.elapsed() < Duration::from_secs(5), "threads are left");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn a_damaged_chunk_ends_the_epoch_with_its_place() {
     let _turn = turn();
@@ -84,7 +93,7 @@ fn a_damaged_chunk_ends_the_epoch_with_its_place() {
         let node = error.context("node").unwrap();
         assert!(["/X/data", "/X/indices"].contains(&node), "{error:?}");
         assert!(epoch.next().is_none(), "after an error there is nothing");
-        assert_eq!(loader_threads(), 0);
+        assert_no_threads_are_left();
     }
 }
 
@@ -112,9 +121,10 @@ fn an_epoch_that_is_dropped_leaves_no_thread() {
         assert!(taken == 0 || loader_threads() > 0);
         let start = Instant::now();
         drop(epoch);
-        assert_eq!(loader_threads(), 0);
+        let elapsed = start.elapsed();
+        assert_no_threads_are_left();
         assert!(
-            start.elapsed() < Duration::from_secs(20),
+            elapsed < Duration::from_secs(20),
             "it must not read to the end"
         );
     }
