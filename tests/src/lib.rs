@@ -1,8 +1,10 @@
 //! What the tests across backends and stores have in common: random AnnData, a naive
-//! concatenation to hold results against, and the goldens that Python anndata wrote.
+//! concatenation to hold results against, the goldens that Python anndata wrote, and instances on
+//! each database.
 
 pub mod concatenation;
 pub mod generate;
+pub mod registry;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

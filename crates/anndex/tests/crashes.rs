@@ -48,6 +48,30 @@ fn killed_processes_lose_nothing_on_sqlite() {
         "killed_processes_lose_nothing_on_sqlite",
         &location,
         InstanceOptions::new(),
+        || {},
+    );
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn killed_processes_lose_nothing_on_postgres() {
+    if let Some(location) = std::env::var_os(LOCATION) {
+        return block_on(work(Path::new(&location)));
+    }
+    let database = anndex_test_server::Database::create();
+    let directory = tempfile::tempdir().unwrap();
+    survive(
+        "killed_processes_lose_nothing_on_postgres",
+        Path::new(&database.url()),
+        InstanceOptions::new().storage_root(directory.path().join("cells")),
+        || {
+            // The server may still be doing what the process sent it before it was killed.
+            let sessions = "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() \
+                            AND datname = current_database()";
+            while database.run(sessions).trim() != "0" {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        },
     );
 }
 
@@ -92,8 +116,9 @@ impl Reported {
     }
 }
 
-/// Runs the test `name`, which works in the instance at `location`, and kills it again and again.
-fn survive(name: &str, location: &Path, options: InstanceOptions) {
+/// Runs the test `name`, which works in the instance at `location`, and kills it again and again;
+/// `settle` waits after that until the database is as it will stay.
+fn survive(name: &str, location: &Path, options: InstanceOptions, settle: impl Fn()) {
     let crashes = match std::env::var(CRASHES) {
         Ok(number) => number.parse().unwrap(),
         Err(_) => DEFAULT_CRASHES,
@@ -117,6 +142,7 @@ fn survive(name: &str, location: &Path, options: InstanceOptions) {
             delay,
             is_repaired,
         ));
+        settle();
         let is_deep = crash % DEEP_EVERY == 0 || crash == crashes;
         for problem in block_on(verify(location, &reported, is_deep)) {
             *left.entry(problem.as_str().to_owned()).or_default() += 1;
