@@ -50,6 +50,7 @@ mod query_set;
 mod retry;
 mod transfer;
 mod versioned;
+mod view_lineage;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -63,6 +64,7 @@ pub use lineage::RunChoice;
 pub use mapped::MappedBuilder;
 pub use prepare::{PrepareBuilder, PreparedCollection};
 pub use query_set::{IdLike, QuerySet};
+pub use view_lineage::LineageBuilder;
 
 use self::retry::{blocking, retry};
 use crate::backend::{Backend, ChangeSet, Filter, LinkQuery, Query};

@@ -15,6 +15,7 @@ pub mod backend;
 pub mod conformance;
 pub mod error;
 pub mod instance;
+pub mod lineage;
 pub mod mapped;
 pub mod record;
 pub mod registry;

@@ -6,6 +6,7 @@ mod collections;
 mod lineage;
 mod queries;
 mod save_many;
+mod view_lineage;
 
 use std::fs;
 use std::path::PathBuf;
