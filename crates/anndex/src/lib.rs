@@ -69,9 +69,10 @@ pub use anndex_core::backend::Filter;
 pub use anndex_core::error::{Error, ErrorKind, Result};
 pub use anndex_core::instance::{
     ArtifactBuilder, CheckBuilder, CheckReport, CollectionBuilder, Finding, Handle, IdLike,
-    Instance, MappedBuilder, PrepareBuilder, PreparedCollection, Problem, QuerySet, RunBuilder,
-    RunChoice, TransformBuilder, ULabelBuilder,
+    Instance, LineageBuilder, MappedBuilder, PrepareBuilder, PreparedCollection, Problem, QuerySet,
+    RunBuilder, RunChoice, TransformBuilder, ULabelBuilder,
 };
+pub use anndex_core::lineage::{LineageGraph, LineageNode};
 pub use anndex_core::mapped::{
     Batch, BatchColumn, BatchFormat, Buffers, EncodeLabels, Encoder, Epoch, Join, Loader,
     LoaderBuilder, LoaderState, MappedCollection, MappedOptions, ObsValue, PrepareOptions,

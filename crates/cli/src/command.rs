@@ -8,6 +8,7 @@ pub(crate) mod epoch;
 mod features;
 pub(crate) mod init;
 pub(crate) mod inspect;
+mod lineage;
 pub(crate) mod map;
 pub(crate) mod prepare;
 mod search;

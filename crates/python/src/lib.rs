@@ -14,6 +14,7 @@ mod error;
 mod field;
 mod instance;
 mod lent;
+mod lineage;
 mod loader;
 mod mapped;
 mod new_record;
@@ -37,6 +38,7 @@ fn _anndex(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<loader::Epoch>()?;
     module.add_class::<instance::Instance>()?;
     module.add_class::<record::Record>()?;
+    module.add_class::<lineage::Lineage>()?;
     module.add_function(wrap_pyfunction!(field::fields, module)?)?;
     module.add_function(wrap_pyfunction!(prepare::prepare, module)?)?;
     module.add_function(wrap_pyfunction!(connection::close_unused, module)?)

@@ -12,6 +12,7 @@ use crate::connection::Connection;
 use crate::error::exception;
 use crate::field::{ValueArgument, field, to_python};
 use crate::instance::check_same;
+use crate::lineage::Lineage;
 use crate::new_record::{RunArgument, run_choice};
 
 /// A saved record. It never changes; what changes a record gives a new one.
@@ -241,6 +242,17 @@ impl Record {
                 handle.describe().await
             })
         })
+    }
+
+    /// Where a dataset comes from, and what was made of it.
+    fn view_lineage(&self, py: Python<'_>, children: bool, limit: usize) -> PyResult<Lineage> {
+        let graph = self.connection.call(py, |db| async move {
+            some_kinds!("lineage", self.record.kind(), R in [Artifact Collection] => {
+                let handle: Handle<R> = self.own(&db)?;
+                handle.view_lineage().with_children(children).limit(limit).read().await
+            })
+        });
+        graph.map(Lineage)
     }
 
     /// Adds labels to a dataset, or takes them away.

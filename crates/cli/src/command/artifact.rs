@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::delete::{self, Delete, Restore};
 use super::features::{self, Features};
+use super::lineage::{self, Lineage};
 use super::search::Search;
 use super::{date, or_dash};
 use crate::lookup::find;
@@ -24,6 +25,7 @@ pub(crate) enum ArtifactCommand {
     Search(Search),
     Show(Show),
     Features(Features),
+    Lineage(Lineage),
     /// Move artifacts to the trash, or remove them permanently
     ///
     /// Removing permanently also removes the copy that the instance made; a file that was
@@ -108,6 +110,9 @@ pub(crate) async fn run(session: &Session, command: ArtifactCommand) -> Result<(
         }
         ArtifactCommand::Show(arguments) => show(session, &db, &arguments).await,
         ArtifactCommand::Features(arguments) => features(session, &db, &arguments).await,
+        ArtifactCommand::Lineage(arguments) => {
+            lineage::run(session, db.artifacts(), &arguments).await
+        }
         ArtifactCommand::Delete(arguments) => {
             delete::run(session, db.artifacts(), &arguments).await
         }

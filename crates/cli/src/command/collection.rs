@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::artifact::{table as artifact_table, to_json};
 use super::delete::{self, Delete, Restore};
 use super::features::{self, Features};
+use super::lineage::{self, Lineage};
 use super::search::Search;
 use super::{date, or_dash, page};
 use crate::lookup::find;
@@ -21,6 +22,7 @@ pub(crate) enum CollectionCommand {
     Search(Search),
     Show(Show),
     Features(Features),
+    Lineage(Lineage),
     Versions(Versions),
     /// Move collections to the trash, or remove them permanently; artifacts stay
     Delete(Delete),
@@ -100,6 +102,9 @@ pub(crate) async fn run(session: &Session, command: CollectionCommand) -> Result
         CollectionCommand::Show(arguments) => show(session, &db, &arguments).await,
         CollectionCommand::Versions(arguments) => versions(session, &db, &arguments).await,
         CollectionCommand::Features(arguments) => features(session, &db, &arguments).await,
+        CollectionCommand::Lineage(arguments) => {
+            lineage::run(session, db.collections(), &arguments).await
+        }
         CollectionCommand::Delete(arguments) => {
             delete::run(session, db.collections(), &arguments).await
         }

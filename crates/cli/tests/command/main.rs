@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod errors;
 mod fixtures;
+mod lineage;
 mod main_job;
 mod postgres;
 mod prepare;

@@ -35,6 +35,7 @@ from anndex._registry.collection import Collection
 from anndex._registry.condition import Q
 from anndex._registry.feature_set import FeatureSet
 from anndex._registry.instance import Instance, close, connect, init
+from anndex._registry.lineage import LineageGraph, LineageNode
 from anndex._registry.query_set import QuerySet
 from anndex._registry.run import Run, Transform, current_run, finish, track
 from anndex._registry.save import save
@@ -49,6 +50,8 @@ __all__ = [
     "FeatureSet",
     "Finding",
     "Instance",
+    "LineageGraph",
+    "LineageNode",
     "Loader",
     "MappedCollection",
     "Q",

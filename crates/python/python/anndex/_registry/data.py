@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from anndex import _anndex as native
-from anndex._arguments import AnyPath
+from anndex._arguments import AnyPath, number
 from anndex._registry.feature_set import FeatureManager, FeatureSet
 from anndex._registry.field import Field
+from anndex._registry.lineage import LineageGraph
 from anndex._registry.paths import instance_location
 from anndex._registry.query_set import QuerySet
 from anndex._registry.registry import TracksRun
@@ -72,6 +73,25 @@ class Data(IsVersioned, TracksRun):
     def describe(self) -> None:
         """Print a page about the dataset: its fields, where it comes from, labels and features."""
         print(self._saved().describe(), end="")
+
+    def view_lineage(self, with_children: bool = True, *, limit: int = 200) -> LineageGraph:
+        """Get the runs that made the dataset and what they read, and what was made of it.
+
+        Parameters
+        ----------
+        with_children : bool
+            Whether what was made of it is shown, too.
+        limit : int
+            At most so many datasets and runs, those nearest to the dataset; at most 2,000. What is
+            left out is said.
+
+        Returns
+        -------
+        A graph that notebooks show as a picture, ``print()`` as text, and ``save()`` writes as
+        ``.svg`` or ``.dot``. It needs no Graphviz.
+        """
+        graph = self._saved().view_lineage(with_children, number("limit", limit))
+        return LineageGraph(graph)
 
     def save(self, using: AnyPath | None = None) -> Self:
         """Save the dataset, with what it is made of, to database and storage.
