@@ -39,6 +39,7 @@ mod collection;
 mod creation;
 mod data;
 mod delete;
+mod describe;
 mod features;
 mod handle;
 mod known;

@@ -147,7 +147,7 @@ impl LineageGraph {
 
 /// Text in one line: without control characters, line breaks among them, and without those that no
 /// XML document may hold.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let replaced =
         |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}');
     text.replace(replaced, "\u{fffd}")

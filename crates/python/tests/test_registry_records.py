@@ -191,6 +191,9 @@ def test_labels_and_features(capsys: pytest.CaptureFixture[str]) -> None:
     artifact.describe()
     page = capsys.readouterr().out
     assert "blood" in page and "CD3E" in page and artifact.uid in page
+    assert str(artifact.path) in page and page == artifact.describe(return_str=True)
+    described = collection.describe(return_str=True)
+    assert described is not None and f"1: {artifact.key}" in described and "cells" in described
     with pytest.raises(TypeError, match="ULabel"):
         artifact.ulabels.add("blood")  # type: ignore[arg-type]
 

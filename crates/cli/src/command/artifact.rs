@@ -297,9 +297,9 @@ async fn show(session: &Session, db: &Instance, arguments: &Show) -> Result<()> 
         Ok(path) => (Some(path), None),
         Err(error) => (None, Some(error.to_string())),
     };
-    let collections = artifact.collections().await?;
     let output = &session.output;
     if output.is_json() {
+        let collections = artifact.collections().await?;
         let mut document = to_json(artifact.record())?;
         if let Some(fields) = document.as_object_mut() {
             fields.insert("path".to_owned(), json!(path));
@@ -312,15 +312,8 @@ async fn show(session: &Session, db: &Instance, arguments: &Show) -> Result<()> 
         return output.json(&document);
     }
     super::page(output, &artifact.describe().await?)?;
-    if let Some(path) = path {
-        output.line(format!("  {:<18} {}", "path", path.display()))?;
-    }
     if let Some(problem) = problem {
         output.line(output.paint(Style::Warning, &format!("  {problem}")))?;
-    }
-    for collection in collections {
-        let name = crate::output::plain(&collection.name).into_owned();
-        output.line(format!("  {:<18} {} {name}", "held by", collection.uid))?;
     }
     Ok(())
 }

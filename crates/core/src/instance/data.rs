@@ -1,19 +1,13 @@
-//! What datasets are annotated with: labels and feature sets, and a page that describes them.
+//! What datasets are annotated with: labels and feature sets.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use super::handle::{Handle, same_instance};
 use super::retry::retry;
 use crate::backend::{ChangeSet, Filter, LinkQuery, Query, Relation};
 use crate::error::{Error, Result};
-use crate::record::{
-    Feature, FeatureSet, Field, Id, LinkKind, RecordData, ULabel, User, Value, now,
-};
+use crate::record::{Feature, FeatureSet, Field, Id, LinkKind, RecordData, ULabel, User, now};
 use crate::registry::{Data, Registry, TracksRun, hash, uid};
-
-/// How many things a description lists before it says how many more there are.
-const LISTED: usize = 10;
 
 impl<D: Data> Handle<D> {
     /// The labels.
@@ -155,54 +149,6 @@ impl<D: Data> Handle<D> {
             ..FeatureSet::default()
         }
     }
-
-    /// A page of text about the dataset: its fields, where it comes from, its labels and features.
-    ///
-    /// # Errors
-    /// `Backend` if the database fails.
-    pub async fn describe(&self) -> Result<String> {
-        let mut page = format!("{}\n", self.label());
-        for info in D::FIELDS {
-            let skipped = info.references.is_some()
-                || [Field::Id, Field::Uid].contains(&info.field)
-                || Some(info.field) == D::NAME_FIELD;
-            let text = match self.get(info.field) {
-                Some(Value::Text(text)) => text,
-                Some(Value::Integer(number)) => number.to_string(),
-                Some(Value::Boolean(flag)) => flag.to_string(),
-                Some(Value::Time(time)) => time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-                _ => continue,
-            };
-            if !skipped {
-                line(&mut page, info.field.name(), &text);
-            }
-        }
-        if let Some(user) = self.created_by().await? {
-            line(&mut page, "created_by", &user.handle);
-        }
-        if let Some(run) = self.run().await? {
-            line(&mut page, "run", run.uid());
-            line(&mut page, "transform", &run.transform().await?.label());
-        }
-        let labels = self.ulabels().await?;
-        if !labels.is_empty() {
-            let names: Vec<_> = labels.iter().map(|label| label.name.as_str()).collect();
-            line(&mut page, "ulabels", &listed(&names));
-        }
-        for (slot, set) in self.feature_sets().await? {
-            let names: Vec<_> = set.members.iter().map(|f| f.name.as_str()).collect();
-            let dtype = set.dtype.as_deref().map(|d| format!(" {d}"));
-            let dtype = dtype.unwrap_or_default();
-            let text = format!("{}{dtype}: {}", set.n, listed(&names));
-            line(&mut page, &format!("features of {slot}"), &text);
-        }
-        let inputs = self.input_of().await?;
-        if !inputs.is_empty() {
-            let uids: Vec<_> = inputs.iter().map(|run| run.uid()).collect();
-            line(&mut page, "input_of", &listed(&uids));
-        }
-        Ok(page)
-    }
 }
 
 impl<R: TracksRun> Handle<R> {
@@ -254,22 +200,4 @@ async fn replace_slot<D: Data>(
         }
     }
     Ok(())
-}
-
-fn line(page: &mut String, name: &str, text: &str) {
-    // Writing to a String does not fail.
-    let _ = writeln!(page, "  {name:<18} {text}");
-}
-
-fn listed(names: &[&str]) -> String {
-    let shown = names
-        .iter()
-        .take(LISTED)
-        .copied()
-        .collect::<Vec<_>>()
-        .join(", ");
-    match names.len().saturating_sub(LISTED) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }

@@ -3,6 +3,7 @@
 mod artifacts;
 mod check;
 mod collections;
+mod describe;
 mod lineage;
 mod queries;
 mod save_many;

@@ -70,9 +70,19 @@ class Data(IsVersioned, TracksRun):
 
         return self._related(Run, f"updated_{self._plural}", position="previous_runs")
 
-    def describe(self) -> None:
-        """Print a page about the dataset: its fields, where it comes from, labels and features."""
-        print(self._saved().describe(), end="")
+    def describe(self, return_str: bool = False) -> str | None:
+        """Print a page about the dataset: fields, place, versions, runs, labels and features.
+
+        Parameters
+        ----------
+        return_str : bool
+            Get the page instead.
+        """
+        page = self._saved().describe()
+        if return_str:
+            return page
+        print(page, end="")
+        return None
 
     def view_lineage(self, with_children: bool = True, *, limit: int = 200) -> LineageGraph:
         """Get the runs that made the dataset and what they read, and what was made of it.
