@@ -4,7 +4,7 @@
 //! So every comparison with a field that may be null also asks that it is not.
 
 use anndex_core::Result;
-use anndex_core::backend::{Comparison, Filter, Relation, TextMatch};
+use anndex_core::backend::{Comparison, Filter, Relation, TextMatch, fold};
 use anndex_core::record::{Field, Kind, Value, ValueType};
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
@@ -31,11 +31,18 @@ pub(crate) fn condition(db: DbBackend, kind: Kind, filter: &Filter) -> Result<Ex
             let list = dialect::list(db, value_type(kind, *field), values);
             known(kind, *field, column(*field).in_subquery(list))
         }
-        Filter::Text(field, TextMatch::Contains, text) => {
-            known(kind, *field, dialect::contains(db, column(*field), text))
-        }
         Filter::Text(field, TextMatch::StartsWith, text) => {
             known(kind, *field, starts_with(*field, text))
+        }
+        Filter::Text(field, how, text) => known(
+            kind,
+            *field,
+            dialect::matches(db, column(*field), *how, text),
+        ),
+        Filter::Folded(field, how, text) => {
+            let text = fold(text);
+            let column = dialect::folded(db, column(*field), &text);
+            known(kind, *field, dialect::matches(db, column, *how, &text))
         }
         Filter::IsNull(field) => column(*field).is_null(),
         Filter::Related(relation, filter) => related(db, kind, *relation, filter)?,

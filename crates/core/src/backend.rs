@@ -6,6 +6,7 @@
 
 mod change;
 mod filter;
+mod fold;
 mod lookup;
 pub mod memory;
 mod query;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 
 pub use change::{Applied, Change, ChangeSet, Expect, NewRecord, Precondition, Target};
 pub use filter::{Comparison, Filter, Relation, TextMatch};
+pub use fold::{fold, unfolded};
 pub use lookup::LookupValue;
 pub use query::{LinkQuery, Order, OrderBy, Query};
 

@@ -3,6 +3,7 @@
 //! They panic with a clear message where an implementation breaks the contract, as tests do.
 
 pub mod backend;
+pub mod search;
 pub mod store;
 pub mod tables;
 pub mod transfer;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anndex_core::backend::Backend;
 use anndex_core::conformance::backend::{run, run_input, run_random, run_writers};
+use anndex_core::conformance::search;
 use anndex_test_server::Database;
 
 use crate::create;
@@ -40,6 +41,17 @@ async fn the_contract() {
 async fn odd_input() {
     let databases = Databases::default();
     run_input(|| async { databases.open(1).await.remove(0) }).await;
+}
+
+#[tokio::test]
+async fn searches() {
+    let databases = Databases::default();
+    let directory = tempfile::tempdir().unwrap();
+    search::run(
+        || async { databases.open(1).await.remove(0) },
+        directory.path(),
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use anndex_backend_sqlite::connect_in_memory;
 use anndex_core::backend::Backend;
 use anndex_core::backend::memory::MemoryBackend;
 use anndex_core::conformance::backend::{run, run_input, run_random, run_writers};
-use anndex_core::conformance::transfer;
+use anndex_core::conformance::{search, transfer};
 use tempfile::TempDir;
 
 use crate::create;
@@ -43,6 +43,12 @@ async fn in_memory() {
 #[tokio::test]
 async fn odd_input() {
     run_input(new_in_memory).await;
+}
+
+#[tokio::test]
+async fn searches() {
+    let directory = tempfile::tempdir().unwrap();
+    search::run(new_in_memory, directory.path()).await;
 }
 
 #[tokio::test]

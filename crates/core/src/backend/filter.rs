@@ -1,5 +1,6 @@
 //! Conditions on records as data, also across relations.
 
+use super::fold::{fold, unfolded};
 use crate::error::{Error, Result};
 use crate::record::{Field, FieldInfo, Kind, LinkKind, Value, ValueType};
 
@@ -18,14 +19,33 @@ pub enum Comparison {
     Ge,
 }
 
-/// How text is searched; case counts, and no character is special.
+/// How text is searched; no character is special.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextMatch {
+    /// The text is this.
+    Equals,
     /// The text has this in it.
     Contains,
     /// The text starts with this.
     StartsWith,
+    /// The text ends with this.
+    EndsWith,
 }
+
+impl TextMatch {
+    /// Whether a text matches what is searched; case counts.
+    pub fn matches(self, text: &str, searched: &str) -> bool {
+        match self {
+            Self::Equals => text == searched,
+            Self::Contains => text.contains(searched),
+            Self::StartsWith => text.starts_with(searched),
+            Self::EndsWith => text.ends_with(searched),
+        }
+    }
+}
+
+/// How many letters a database can be told to replace for one comparison.
+const MOST_REPLACED: usize = 500;
 
 /// A way from a record to related records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +97,10 @@ pub enum Filter {
     Compare(Field, Comparison, Value),
     /// The field equals one of these values, none of them null. The list may be long.
     In(Field, Vec<Value>),
-    /// The text of the field matches.
+    /// The text of the field matches; case counts.
     Text(Field, TextMatch, String),
+    /// The text of the field matches, whatever the case of its letters; see [`fold`].
+    Folded(Field, TextMatch, String),
     /// The field has no value.
     IsNull(Field),
     /// At least one related record satisfies a condition.
@@ -139,6 +161,16 @@ impl Filter {
         Self::Text(field, TextMatch::StartsWith, text.into())
     }
 
+    /// The text of the field ends with this.
+    pub fn ends_with(field: Field, text: impl Into<String>) -> Self {
+        Self::Text(field, TextMatch::EndsWith, text.into())
+    }
+
+    /// The text of the field matches, whatever the case of its letters.
+    pub fn folded(field: Field, how: TextMatch, text: impl Into<String>) -> Self {
+        Self::Folded(field, how, text.into())
+    }
+
     /// The field has no value.
     pub fn is_null(field: Field) -> Self {
         Self::IsNull(field)
@@ -195,7 +227,14 @@ impl Filter {
                 field_of(kind, *field)?;
                 values.iter().try_for_each(|v| comparable(kind, *field, v))
             }
-            Self::Text(field, _, text) => {
+            Self::Text(field, _, text) | Self::Folded(field, _, text) => {
+                let folds = matches!(self, Self::Folded(..));
+                if folds && unfolded(&fold(text)).len() > MOST_REPLACED {
+                    return Err(Error::invalid_input(format!(
+                        "the text has too many different letters to be compared with the {field} \
+                         regardless of their case; shorten it"
+                    )));
+                }
                 if text.contains('\0') {
                     return Err(Error::invalid_input(format!(
                         "no {field} has a NUL character; remove it from the filter"

@@ -1,18 +1,23 @@
 //! Conditions in words, as users of lamindb and Django write them: `name__startswith`,
 //! `ulabels__name__in`, `run__transform__key`.
 
-use super::filter::{Comparison, Filter, Relation};
+use super::filter::{Comparison, Filter, Relation, TextMatch};
 use crate::error::{Error, Result};
 use crate::record::{Field, Kind, LinkKind, Value};
 
 /// What stands between the parts of a lookup.
 const SEPARATOR: &str = "__";
 
-const OPERATORS: [&str; 10] = [
+const OPERATORS: [&str; 15] = [
     "exact",
+    "iexact",
     "in",
     "contains",
+    "icontains",
     "startswith",
+    "istartswith",
+    "endswith",
+    "iendswith",
     "gt",
     "gte",
     "lt",
@@ -22,15 +27,7 @@ const OPERATORS: [&str; 10] = [
 ];
 
 /// Operators of Django that no backend here has.
-const UNSUPPORTED: [&str; 7] = [
-    "iexact",
-    "icontains",
-    "istartswith",
-    "endswith",
-    "iendswith",
-    "regex",
-    "iregex",
-];
+const UNSUPPORTED: [&str; 2] = ["regex", "iregex"];
 
 /// What a lookup compares with.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,8 +49,9 @@ impl Filter {
     /// operator. Without one it is `exact`; a relation without a field means the id of the related
     /// record.
     ///
-    /// Operators are `exact`, `in`, `contains`, `startswith`, `gt`, `gte`, `lt`, `lte`, `range`
-    /// (both ends included) and `isnull`.
+    /// Operators are `exact`, `in`, `contains`, `startswith`, `endswith`, `gt`, `gte`, `lt`, `lte`,
+    /// `range` (both ends included) and `isnull`. Case counts, on every database; it does not for
+    /// `iexact`, `icontains`, `istartswith` and `iendswith`.
     ///
     /// # Errors
     /// `InvalidInput` if the kind has no such field or relation, there is no such operator, or
@@ -208,8 +206,19 @@ fn compare(field: Field, operator: &str, value: LookupValue) -> Result<Filter> {
             return Ok(if flag(&value)? { null } else { null.negate() });
         }
         "exact" => return Ok(Filter::eq(field, one(operator, value)?)),
+        "iexact" if value == LookupValue::One(Value::Null) => return Ok(Filter::is_null(field)),
         "contains" => return Ok(Filter::contains(field, text(operator, value)?)),
         "startswith" => return Ok(Filter::starts_with(field, text(operator, value)?)),
+        "endswith" => return Ok(Filter::ends_with(field, text(operator, value)?)),
+        "iexact" | "icontains" | "istartswith" | "iendswith" => {
+            let how = match operator {
+                "iexact" => TextMatch::Equals,
+                "icontains" => TextMatch::Contains,
+                "istartswith" => TextMatch::StartsWith,
+                _ => TextMatch::EndsWith,
+            };
+            return Ok(Filter::folded(field, how, text(operator, value)?));
+        }
         "gt" => Comparison::Gt,
         "gte" => Comparison::Ge,
         "lt" => Comparison::Lt,
@@ -287,6 +296,16 @@ mod tests {
                 "a".into(),
                 Filter::contains(Field::Key, "a"),
             ),
+            (
+                "key__iendswith",
+                "a".into(),
+                Filter::folded(Field::Key, TextMatch::EndsWith, "a"),
+            ),
+            (
+                "key__iexact",
+                Value::Null.into(),
+                Filter::is_null(Field::Key),
+            ),
             ("size__gte", 3.into(), Filter::ge(Field::Size, 3)),
             ("size__lt", 3.into(), Filter::lt(Field::Size, 3)),
             ("size__in", both.clone(), Filter::is_in(Field::Size, [1, 5])),
@@ -346,7 +365,7 @@ mod tests {
         };
         let error = failed("nme", "a".into());
         assert!(error.message().contains("name"), "{error}");
-        let error = failed("name__icontains", "a".into());
+        let error = failed("name__iregex", "a".into());
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         for (lookup, value) in [
             ("name__like", "a".into()),

@@ -127,6 +127,13 @@ mod tests {
         crate::conformance::backend::run_input(make).await;
     }
 
+    #[tokio::test]
+    async fn is_searched() {
+        let make = || async { Arc::new(MemoryBackend::new()) as Arc<dyn Backend> };
+        let directory = tempfile::tempdir().unwrap();
+        crate::conformance::search::run(make, directory.path()).await;
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn copies_into_another() {
         let make = || async { Arc::new(MemoryBackend::new()) as Arc<dyn Backend> };

@@ -14,6 +14,7 @@ mod input;
 mod links;
 mod records;
 mod samples;
+mod text;
 pub mod writers;
 
 use std::future::Future;
@@ -37,6 +38,7 @@ where
     records::text_times_and_numbers_come_back(make().await.as_ref()).await;
     records::updates_and_deletes(make().await.as_ref()).await;
     filters::every_operator(make().await.as_ref()).await;
+    text::every_match(make().await.as_ref()).await;
     filters::across_relations(make().await.as_ref()).await;
     filters::order_limit_and_count(make().await.as_ref()).await;
     filters::long_lists(make().await.as_ref()).await;

@@ -46,7 +46,7 @@ where
 
 type Pair = (Instance, Instance);
 
-async fn instance(backend: Arc<dyn Backend>, directory: &Path, user: &str) -> Instance {
+pub(super) async fn instance(backend: Arc<dyn Backend>, directory: &Path, user: &str) -> Instance {
     let settings = Settings {
         storage_root: directory.to_owned(),
         storage_uid: None,
@@ -58,12 +58,12 @@ async fn instance(backend: Arc<dyn Backend>, directory: &Path, user: &str) -> In
     done(Instance::new(backend, settings).await)
 }
 
-fn done<T>(result: Result<T>) -> T {
+pub(super) fn done<T>(result: Result<T>) -> T {
     result.unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 /// Registers a file in the storage with this name and content.
-async fn artifact(db: &Instance, content: &str) -> Handle<Artifact> {
+pub(super) async fn artifact(db: &Instance, content: &str) -> Handle<Artifact> {
     let path = db.storage_root().join(format!("{content}.txt"));
     std::fs::write(&path, content).unwrap_or_else(|error| panic!("{error}"));
     done(db.artifact(path).save().await)

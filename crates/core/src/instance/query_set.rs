@@ -291,6 +291,7 @@ fn asks_for_visibility(filter: &Filter) -> bool {
         Filter::Compare(field, ..)
         | Filter::In(field, _)
         | Filter::Text(field, ..)
+        | Filter::Folded(field, ..)
         | Filter::IsNull(field) => *field == Field::Visibility,
         Filter::Related(..) => false,
     }

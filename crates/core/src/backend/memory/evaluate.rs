@@ -4,14 +4,12 @@
 use std::cmp::Ordering;
 
 use super::state::State;
-use crate::backend::{
-    Comparison, Expect, Filter, OrderBy, Precondition, Query, Relation, TextMatch,
-};
+use crate::backend::{Comparison, Expect, Filter, OrderBy, Precondition, Query, Relation, fold};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Field, Id, Kind, Record, Value};
 
 pub(super) fn select(state: &State, query: &Query) -> Result<Vec<Record>> {
-    let filter = sorted(&query.filter);
+    let filter = prepared(&query.filter);
     let mut found = Vec::new();
     for (id, record) in state.records(query.kind) {
         if matches(state, record, id, &filter)? {
@@ -47,7 +45,7 @@ pub(super) fn select(state: &State, query: &Query) -> Result<Vec<Record>> {
 }
 
 pub(super) fn count(state: &State, query: &Query) -> Result<u64> {
-    let filter = sorted(&query.filter);
+    let filter = prepared(&query.filter);
     let mut count = 0;
     for (id, record) in state.records(query.kind) {
         count += u64::from(matches(state, record, id, &filter)?);
@@ -70,19 +68,21 @@ pub(super) fn precondition(state: &State, precondition: &Precondition) -> Result
     ))
 }
 
-/// The same condition with its lists sorted, so that long ones are searched quickly.
-fn sorted(filter: &Filter) -> Filter {
-    let all = |filters: &[Filter]| filters.iter().map(sorted).collect();
+/// The same condition with its lists sorted, so that long ones are searched quickly, and texts
+/// folded that are searched regardless of case.
+fn prepared(filter: &Filter) -> Filter {
+    let all = |filters: &[Filter]| filters.iter().map(prepared).collect();
     match filter {
         Filter::All(filters) => Filter::All(all(filters)),
         Filter::Any(filters) => Filter::Any(all(filters)),
-        Filter::Not(filter) => Filter::Not(Box::new(sorted(filter))),
+        Filter::Not(filter) => Filter::Not(Box::new(prepared(filter))),
         Filter::In(field, values) => {
             let mut values = values.clone();
             values.sort_by(|a, b| compare(a, b).unwrap_or(Ordering::Equal));
             Filter::In(*field, values)
         }
-        Filter::Related(relation, filter) => Filter::related(*relation, sorted(filter)),
+        Filter::Folded(field, how, text) => Filter::Folded(*field, *how, fold(text)),
+        Filter::Related(relation, filter) => Filter::related(*relation, prepared(filter)),
         other => other.clone(),
     }
 }
@@ -121,10 +121,11 @@ fn matches(state: &State, record: &Record, id: Id, filter: &Filter) -> Result<bo
                 .is_ok()
         }
         Filter::Text(field, how, text) => match value_of(record, *field) {
-            Value::Text(found) => match how {
-                TextMatch::Contains => found.contains(text.as_str()),
-                TextMatch::StartsWith => found.starts_with(text.as_str()),
-            },
+            Value::Text(found) => how.matches(&found, text),
+            _ => false,
+        },
+        Filter::Folded(field, how, folded) => match value_of(record, *field) {
+            Value::Text(found) => how.matches(&fold(&found), folded),
             _ => false,
         },
         Filter::IsNull(field) => value_of(record, *field) == Value::Null,

@@ -1,13 +1,12 @@
 //! Searching records by what people remember of their names, keys and descriptions.
 //!
-//! The backend finds candidates with the `contains` of its contract, and all ranking is done here,
-//! so that every database gives the same records in the same order. That `contains` knows case,
-//! so each word is asked for as typed, in lower case, in upper case and with a capital.
+//! The backend finds candidates, and all ranking is done here, so that every database gives the
+//! same records in the same order.
 
 use std::cmp::Reverse;
 
 use super::QuerySet;
-use crate::backend::Filter;
+use crate::backend::{Filter, TextMatch, fold};
 use crate::error::{Error, Result};
 use crate::instance::handle::Handle;
 use crate::record::{Field, Value};
@@ -38,7 +37,7 @@ impl<R: Registry> QuerySet<R> {
     /// best first: those that are the text, that start with it, that have a word which starts
     /// with it, that have it in them, and then those with its words apart. Names and keys come
     /// before descriptions that fit as well, and the most recent record before others. Upper and
-    /// lower case are the same, except for letters after a word's first that differ in case.
+    /// lower case are the same, as [`fold`] has them, and no character is special.
     ///
     /// Limit and offset count ranked records; the order of the set does not matter. A text
     /// without words finds nothing.
@@ -64,14 +63,11 @@ impl<R: Registry> QuerySet<R> {
         let (limit, offset) = (candidates.query.limit.take(), candidates.query.offset);
         candidates.query.offset = 0;
         for word in &words {
-            let forms = forms(word);
-            let contains = fields.iter().flat_map(|field| {
-                let forms = forms.iter();
-                forms.map(|form| Filter::contains(*field, form.as_str()))
-            });
+            let contains = fields.iter();
+            let contains = contains.map(|field| Filter::folded(*field, TextMatch::Contains, *word));
             candidates = candidates.filter(Filter::Any(contains.collect()));
         }
-        let whole = words.join(" ").to_lowercase();
+        let whole = fold(&words.join(" "));
         let mut found = candidates.all().await?;
         found.sort_by_cached_key(|record| {
             let fits = fields.iter().enumerate().filter_map(|(place, field)| {
@@ -79,7 +75,7 @@ impl<R: Registry> QuerySet<R> {
                     return None;
                 };
                 let described = *field == Field::Description;
-                Some((fit(&text.to_lowercase(), &whole), described, place))
+                Some((fit(&fold(&text), &whole), described, place))
             });
             let best = fits.min();
             (best.is_none(), best, Reverse(record.id()))
@@ -90,21 +86,7 @@ impl<R: Registry> QuerySet<R> {
     }
 }
 
-/// The cases in which a word is asked for.
-fn forms(word: &str) -> Vec<String> {
-    let lower = word.to_lowercase();
-    let mut rest = lower.chars();
-    let capital: Option<String> = rest
-        .next()
-        .map(|first| first.to_uppercase().chain(rest).collect());
-    let mut forms = vec![word.to_owned(), word.to_uppercase(), lower];
-    forms.extend(capital);
-    forms.sort();
-    forms.dedup();
-    forms
-}
-
-/// How a text fits, both in lower case.
+/// How a text fits, both folded.
 fn fit(text: &str, whole: &str) -> Fit {
     if text == whole {
         return Fit::Exact;

@@ -19,6 +19,9 @@ const TEXTS: &[&str] = &[
     "aB",
     "B",
     "ä",
+    "Äß",
+    "aKſİ",
+    "AΣς",
     "a%",
     "a_",
     "\u{10ffff}",
@@ -172,8 +175,17 @@ impl Random {
                     .iter()
                     .filter(|info| info.value_type == ValueType::Text);
                 let texts: Vec<_> = texts.map(|info| info.field).collect();
-                let how = self.one_of(&[TextMatch::Contains, TextMatch::StartsWith]);
-                Filter::Text(self.one_of(&texts), how, self.one_of(TEXTS).to_owned())
+                let how = self.one_of(&[
+                    TextMatch::Equals,
+                    TextMatch::Contains,
+                    TextMatch::StartsWith,
+                    TextMatch::EndsWith,
+                ]);
+                let (field, text) = (self.one_of(&texts), self.one_of(TEXTS).to_owned());
+                match self.below(2) {
+                    0 => Filter::Text(field, how, text),
+                    _ => Filter::Folded(field, how, text),
+                }
             }
             5 => Filter::All((0..many).map(|_| self.filter(kind, depth - 1)).collect()),
             6 => Filter::Any((0..many).map(|_| self.filter(kind, depth - 1)).collect()),
