@@ -70,7 +70,7 @@ pub use anndex_core::error::{Error, ErrorKind, Result};
 pub use anndex_core::instance::{
     ArtifactBuilder, CheckBuilder, CheckReport, CollectionBuilder, Finding, Handle, IdLike,
     Instance, LineageBuilder, MappedBuilder, PrepareBuilder, PreparedCollection, Problem, QuerySet,
-    RunBuilder, RunChoice, TransformBuilder, ULabelBuilder,
+    RecordStream, RunBuilder, RunChoice, TransformBuilder, ULabelBuilder,
 };
 pub use anndex_core::lineage::{LineageGraph, LineageNode};
 pub use anndex_core::mapped::{

@@ -9,6 +9,7 @@ mod filter;
 mod fold;
 mod lookup;
 pub mod memory;
+mod pages;
 mod query;
 
 use std::fmt::Debug;
@@ -19,6 +20,7 @@ pub use change::{Applied, Change, ChangeSet, Expect, NewRecord, Precondition, Ta
 pub use filter::{Comparison, Filter, Relation, TextMatch};
 pub use fold::{fold, unfolded};
 pub use lookup::LookupValue;
+pub use pages::Pages;
 pub use query::{LinkQuery, Order, OrderBy, Query};
 
 use crate::error::Result;

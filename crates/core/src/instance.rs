@@ -64,7 +64,7 @@ pub use handle::Handle;
 pub use lineage::RunChoice;
 pub use mapped::MappedBuilder;
 pub use prepare::{PrepareBuilder, PreparedCollection};
-pub use query_set::{IdLike, QuerySet};
+pub use query_set::{IdLike, QuerySet, RecordStream};
 pub use view_lineage::LineageBuilder;
 
 use self::retry::{blocking, retry};

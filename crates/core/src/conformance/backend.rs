@@ -12,6 +12,7 @@ mod filters;
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod input;
 mod links;
+mod pages;
 mod records;
 mod samples;
 mod text;
@@ -43,6 +44,9 @@ where
     filters::order_limit_and_count(make().await.as_ref()).await;
     filters::long_lists(make().await.as_ref()).await;
     filters::what_does_not_fit(make().await.as_ref()).await;
+    pages::every_order(make().await.as_ref()).await;
+    pages::others_write_meanwhile(make().await.as_ref()).await;
+    pages::many(make().await.as_ref()).await;
     links::every_kind(make().await.as_ref()).await;
     links::order_and_slots(make().await.as_ref()).await;
     links::protection(make().await.as_ref()).await;

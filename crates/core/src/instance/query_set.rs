@@ -1,8 +1,11 @@
 //! Finding records: by id, uid, beginning of a uid, name, or any filter.
 
 mod search;
+mod stream;
 
 use std::marker::PhantomData;
+
+pub use stream::RecordStream;
 
 use super::Instance;
 use super::handle::{Handle, handles};

@@ -175,3 +175,44 @@ async fn lookups_find_records_across_relations() {
     let in_order = held.order_by_position(LinkKind::CollectionArtifact, c.id());
     assert_eq!(in_order.all().await.unwrap(), [b, a]);
 }
+
+#[tokio::test]
+async fn a_set_is_streamed() {
+    let fixture = Fixture::new().await;
+    let db = &fixture.db;
+    for number in 0..2_500 {
+        db.ulabel(format!("{number:04}")).save().await.unwrap();
+    }
+    let set = db.ulabels().order_by_descending(Field::Name);
+    let mut names = Vec::new();
+    let mut stream = set.stream().unwrap();
+    while let Some(label) = stream.next().await {
+        names.push(label.unwrap().name.clone());
+    }
+    assert!(stream.next().await.is_none());
+    let expected: Vec<String> = (0..2_500).rev().map(|n| format!("{n:04}")).collect();
+    assert_eq!(names, expected);
+    let mut few = set.limit(2).offset(1).stream().unwrap();
+    assert_eq!(few.next().await.unwrap().unwrap().name, "2498");
+    assert_eq!(few.next().await.unwrap().unwrap().name, "2497");
+    assert!(few.next().await.is_none());
+
+    // Hidden records are left out here, too, and an error is no end.
+    let mut artifact = fixture.artifact("a").await;
+    artifact.delete(None).await.unwrap();
+    assert!(db.artifacts().stream().unwrap().next().await.is_none());
+    let mut stream = db.ulabels().stream().unwrap();
+    stream.next().await.unwrap().unwrap();
+    db.close().await.unwrap();
+    let mut read = 1;
+    let error = loop {
+        match stream.next().await.unwrap() {
+            Ok(_) => read += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((read, error.kind()), (2_000, ErrorKind::Backend));
+    assert!(stream.next().await.unwrap().is_err());
+    let wrong = db.ulabels().order_by(Field::Handle).stream();
+    failure(wrong, ErrorKind::InvalidInput);
+}
