@@ -17,6 +17,7 @@ use crate::new_record::{
     ArtifactArgument, CollectionArgument, NewRunArgument, TransformArgument, ULabelArgument, given,
     handles, run_choice,
 };
+use crate::pages::Pages;
 use crate::query::QueryArgument;
 use crate::record::{Record, each_kind};
 use crate::runtime::block_on;
@@ -106,6 +107,15 @@ impl Instance {
             })
         })?;
         Ok(found.into_iter().map(|one| self.record(one)).collect())
+    }
+
+    /// The records of a query, a page at a time.
+    fn pages(&self, py: Python<'_>, kind_name: &str, query: QueryArgument) -> PyResult<Pages> {
+        let kind = kind(kind_name).map_err(|error| exception(py, &error))?;
+        let pages = self.0.call(py, |db| async move {
+            each_kind!(kind, R => query.into_set::<R>(&db)?.pages())
+        })?;
+        Ok(Pages::new(&self.0, pages))
     }
 
     /// The records of a query in which a text occurs, the best first.

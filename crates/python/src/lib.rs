@@ -20,6 +20,7 @@ mod mapped;
 mod new_record;
 mod notice;
 mod opened;
+mod pages;
 mod prepare;
 mod process;
 mod query;
@@ -39,6 +40,7 @@ fn _anndex(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<instance::Instance>()?;
     module.add_class::<record::Record>()?;
     module.add_class::<lineage::Lineage>()?;
+    module.add_class::<pages::Pages>()?;
     module.add_function(wrap_pyfunction!(field::fields, module)?)?;
     module.add_function(wrap_pyfunction!(prepare::prepare, module)?)?;
     module.add_function(wrap_pyfunction!(connection::close_unused, module)?)

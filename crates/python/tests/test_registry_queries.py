@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,12 @@ YESTERDAY = datetime.now(timezone.utc) - timedelta(days=1)
         ({"key__contains": "."}, [0, 1, 2, 3]),
         ({"key__contains": "%_"}, [3]),
         ({"key__startswith": "b"}, [1]),
+        ({"key__istartswith": "b"}, [1, 3]),
+        ({"key__endswith": ".csv"}, [0, 1, 3]),
+        ({"key__iendswith": ".TXT"}, [2]),
+        ({"key__icontains": "b%_.C"}, [3]),
+        ({"key__iexact": "A.CSV"}, [0]),
+        ({"key__iexact": None}, []),
         ({"size__gt": 5}, [1, 2, 3]),
         ({"size__gte": np.int64(10), "size__lt": 28}, [1, 2]),
         ({"size__lte": 5}, [0]),
@@ -109,7 +116,7 @@ def test_conditions_are_joined(artifacts: list[ln.Artifact]) -> None:
     [
         ({"nme": "a"}, ValueError, "key"),
         ({"key__like": "a"}, ValueError, "startswith"),
-        ({"key__icontains": "a"}, NotImplementedError, "contains"),
+        ({"key__iregex": "a"}, NotImplementedError, "contains"),
         ({"key__in": "a"}, ValueError, "list"),
         ({"key": ["a"]}, ValueError, "in"),
         ({"size": "a"}, ValueError, "integer"),
@@ -179,6 +186,31 @@ def test_get(artifacts: list[ln.Artifact]) -> None:
     assert ln.Artifact.filter(key="none").last() is None
 
 
+def test_iterating_holds_a_page(artifacts: list[ln.Artifact]) -> None:
+    for number in range(4_500):
+        ln.ULabel(f"{number:04}").save()
+    labels = ln.ULabel.filter(name__startswith="").order_by("-name")
+    names = [label.name for label in labels]
+    assert names == ["blood"] + [f"{number:04}" for number in reversed(range(4_500))]
+    assert labels._found is None
+    iterator = iter(labels)
+    next(iterator)
+    tracemalloc.start()
+    count = sum(1 for _ in iterator)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 4_500 and peak < 2_000_000
+    # What was read is not in the way of what is done with it.
+    for label in ln.ULabel.filter(name__startswith="44"):
+        label.delete()
+    assert ln.ULabel.filter(name__startswith="44").count() == 0
+    assert len(labels) == 4_401 and list(labels)[0].name == "blood"
+    collection = ln.Collection.filter(artifacts=artifacts[0]).one()
+    assert [one.key for one in collection.artifacts[1:]] == ["b.csv", "a.csv"]
+    with pytest.raises(ValueError, match="nme"):
+        next(iter(ln.ULabel.filter().order_by("nme")))
+
+
 def test_data_frames(artifacts: list[ln.Artifact], monkeypatch: pytest.MonkeyPatch) -> None:
     df = ln.Artifact.filter(suffix=".csv").df()
     assert df.index.name == "id" and list(df.index) == [1, 2, 4]
@@ -191,3 +223,12 @@ def test_data_frames(artifacts: list[ln.Artifact], monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="pandas"):
         ln.Artifact.df()
+
+
+def test_search_knows_no_case(artifacts: list[ln.Artifact]) -> None:
+    ln.ULabel("McDonald").save()
+    ln.ULabel("Größe").save()
+    assert [label.name for label in ln.ULabel.search("mcdonald")] == ["McDonald"]
+    assert [label.name for label in ln.ULabel.search("RÖß")] == ["Größe"]
+    assert [one.key for one in ln.Artifact.search("%_")] == ["B%_.csv"]
+    assert ln.Artifact.search("") == [] and ln.Artifact.search("x" * 100_000) == []

@@ -45,9 +45,10 @@ class Query(TypedDict):
 class QuerySet(Generic[R]):
     """Records of one kind that satisfy conditions.
 
-    Nothing is read before records are asked for, and then once: by iterating, ``len()``, an index,
-    ``list()`` or ``df()``. A slice is a set, too. Hidden records and those in the trash are left
-    out, unless the conditions say something about ``visibility``.
+    Nothing is read before records are asked for: by ``len()``, an index, ``list()`` or ``df()`` all
+    at once, and kept; by iterating page by page, each after the last record of the one before, and
+    not kept, so that sets of any size can be gone through. A slice is a set, too. Hidden records and
+    those in the trash are left out, unless the conditions say something about ``visibility``.
     """
 
     __slots__ = ("_found", "_native", "_q", "_query", "_type")
@@ -83,8 +84,10 @@ class QuerySet(Generic[R]):
             Conditions.
         **lookups
             Fields with the values that they must have, or Django-style lookups: ``__in``,
-            ``__contains``, ``__startswith``, ``__gt``, ``__gte``, ``__lt``, ``__lte``,
-            ``__range``, ``__isnull``; also across relations, such as ``ulabels__name="blood"``.
+            ``__contains``, ``__startswith``, ``__endswith``, ``__gt``, ``__gte``, ``__lt``,
+            ``__lte``, ``__range``, ``__isnull``; also across relations, such as
+            ``ulabels__name="blood"``. Case counts, on every database, but for ``__iexact``,
+            ``__icontains``, ``__istartswith`` and ``__iendswith``.
             ``visibility=None`` finds hidden records and those in the trash, too.
         """
         changed = self._copy("filter")
@@ -246,7 +249,14 @@ class QuerySet(Generic[R]):
         return part
 
     def __iter__(self) -> Iterator[R]:
-        return iter(self._records())
+        return iter(self._found) if self._found is not None else self._read_in_pages()
+
+    def _read_in_pages(self) -> Iterator[R]:
+        make = self._type._from_native  # pyright: ignore[reportPrivateUsage]
+        pages = self._native.pages(self._kind, self._asked())
+        while page := pages.next():
+            for one in page:
+                yield make(one, self._native)
 
     def __len__(self) -> int:
         return len(self._records())
