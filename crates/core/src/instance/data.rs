@@ -1,12 +1,14 @@
 //! What datasets are annotated with: labels and feature sets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::handle::{Handle, same_instance};
 use super::retry::retry;
-use crate::backend::{ChangeSet, Filter, LinkQuery, Query, Relation};
+use crate::backend::{ChangeSet, Filter, LinkQuery, Query, Relation, Target};
 use crate::error::{Error, Result};
-use crate::record::{Feature, FeatureSet, Field, Id, LinkKind, RecordData, ULabel, User, now};
+use crate::record::{
+    Feature, FeatureSet, Field, Id, Link, LinkKind, RecordData, ULabel, User, now,
+};
 use crate::registry::{Data, Registry, TracksRun, hash, uid};
 
 impl<D: Data> Handle<D> {
@@ -86,43 +88,88 @@ impl<D: Data> Handle<D> {
     /// # Errors
     /// `InvalidInput` if there are no features or one of them twice; `NotFound` if the dataset was
     /// deleted meanwhile; `Backend` if the database fails.
-    pub async fn set_features(&self, slot: &str, mut features: Vec<Feature>) -> Result<()> {
-        features.sort();
-        if features.is_empty() {
-            return Err(Error::invalid_input("there are no features").with("slot", slot));
-        }
-        let twice = features.windows(2).find(|pair| match pair {
-            [a, b] => a.name == b.name,
-            _ => false,
-        });
-        if let Some([feature, ..]) = twice {
-            return Err(Error::invalid_input("a feature is given twice")
-                .with("slot", slot)
-                .with("feature", &feature.name));
+    pub async fn set_features(&self, slot: &str, features: Vec<Feature>) -> Result<()> {
+        self.set_slots(vec![(slot, features)]).await
+    }
+
+    /// Says which features several slots have, all or none of them.
+    ///
+    /// # Errors
+    /// As [`Handle::set_features`].
+    pub(super) async fn set_slots(&self, mut slots: Vec<(&str, Vec<Feature>)>) -> Result<()> {
+        for (slot, features) in &mut slots {
+            features.sort();
+            check_features(slot, features)?;
         }
         retry!(async {
             self.fresh().await?;
             let mut changes = ChangeSet::new();
-            let template = self.feature_set(features.clone());
-            let same = Filter::eq(Field::Hash, template.hash.as_str());
-            let query = Query::new(FeatureSet::KIND).filter(same);
-            let known = self.db.select::<FeatureSet>(&query).await?.pop();
-            let known = known.and_then(|set| set.id);
-            let previous = LinkQuery::of_source(D::FEATURE_SETS, self.id);
-            for link in self.db.backend().links(&previous).await? {
-                if link.slot.as_deref() == Some(slot) && known != Some(link.target) {
-                    replace_slot::<D>(self, slot, link.target, &mut changes).await?;
-                }
+            // Slots may have equal content, which is one record then.
+            let mut sets: BTreeMap<String, Target> = BTreeMap::new();
+            let mut wanted: BTreeMap<&str, Target> = BTreeMap::new();
+            for (slot, features) in &slots {
+                let template = self.feature_set(features.clone());
+                let set = match sets.get(&template.hash) {
+                    Some(set) => *set,
+                    None => self.known_or_new(template, &mut sets, &mut changes).await?,
+                };
+                wanted.insert(slot, set);
             }
-            match known {
-                Some(id) => changes.link_in(D::FEATURE_SETS, self.id, id, slot),
-                None => {
-                    let new = changes.insert(template);
-                    changes.link_in(D::FEATURE_SETS, self.id, new, slot);
-                }
+            self.take_from_slots(&wanted, &mut changes).await?;
+            for (slot, set) in wanted {
+                changes.link_in(D::FEATURE_SETS, self.id, set, slot);
+            }
+            if changes.is_empty() {
+                return Ok(());
             }
             self.db.backend().apply(&changes).await.map(|_| ())
         })
+    }
+
+    /// The feature set of this content, which may be made here.
+    async fn known_or_new(
+        &self,
+        template: FeatureSet,
+        sets: &mut BTreeMap<String, Target>,
+        changes: &mut ChangeSet,
+    ) -> Result<Target> {
+        let hash = template.hash.clone();
+        let same = Filter::eq(Field::Hash, hash.as_str());
+        let query = Query::new(FeatureSet::KIND).filter(same);
+        let known = self.db.select::<FeatureSet>(&query).await?.pop();
+        let set = match known.and_then(|set| set.id) {
+            Some(id) => Target::Existing(id),
+            None => Target::New(changes.insert(template)),
+        };
+        sets.insert(hash, set);
+        Ok(set)
+    }
+
+    /// Takes feature sets out of the slots that get other ones; they stay in the other slots that
+    /// they describe, too.
+    async fn take_from_slots(
+        &self,
+        wanted: &BTreeMap<&str, Target>,
+        changes: &mut ChangeSet,
+    ) -> Result<()> {
+        let links = LinkQuery::of_source(D::FEATURE_SETS, self.id);
+        let links = self.db.backend().links(&links).await?;
+        let stays = |link: &Link| {
+            let slot = link.slot.as_deref().unwrap_or_default();
+            let set = wanted.get(slot);
+            set.is_none_or(|set| *set == Target::Existing(link.target))
+        };
+        let taken = links.iter().filter(|link| !stays(link));
+        let taken: BTreeSet<Id> = taken.map(|link| link.target).collect();
+        for set in &taken {
+            changes.unlink(D::FEATURE_SETS, self.id, *set);
+        }
+        for link in links.iter().filter(|link| taken.contains(&link.target)) {
+            if let (Some(slot), true) = (&link.slot, stays(link)) {
+                changes.link_in(D::FEATURE_SETS, self.id, link.target, slot.as_str());
+            }
+        }
+        Ok(())
     }
 
     fn feature_set(&self, members: Vec<Feature>) -> FeatureSet {
@@ -181,23 +228,19 @@ impl Handle<ULabel> {
     }
 }
 
-/// Takes a feature set out of one slot; it stays in the other slots that it describes too.
-async fn replace_slot<D: Data>(
-    data: &Handle<D>,
-    slot: &str,
-    set: Id,
-    changes: &mut ChangeSet,
-) -> Result<()> {
-    let links = LinkQuery {
-        kind: D::FEATURE_SETS,
-        sources: Some(vec![data.id()]),
-        targets: Some(vec![set]),
-    };
-    changes.unlink(D::FEATURE_SETS, data.id(), set);
-    for link in data.db.backend().links(&links).await? {
-        if let Some(other) = link.slot.filter(|other| other != slot) {
-            changes.link_in(D::FEATURE_SETS, data.id(), set, other);
-        }
+/// Refuses sorted features of which there are none, or one twice.
+fn check_features(slot: &str, features: &[Feature]) -> Result<()> {
+    if features.is_empty() {
+        return Err(Error::invalid_input("there are no features").with("slot", slot));
     }
-    Ok(())
+    let twice = features.windows(2).find(|pair| match pair {
+        [a, b] => a.name == b.name,
+        _ => false,
+    });
+    match twice {
+        Some([feature, ..]) => Err(Error::invalid_input("a feature is given twice")
+            .with("slot", slot)
+            .with("feature", &feature.name)),
+        _ => Ok(()),
+    }
 }

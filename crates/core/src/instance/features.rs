@@ -26,7 +26,7 @@ impl Handle<Artifact> {
     /// Reads the features from the artifact, which must be AnnData, and keeps them in the slots
     /// `"obs"` and `"var"` instead of those that these had: the columns of `obs` with their
     /// dtypes, and the index of `var` with the dtype of `X`. A slot without features is left as
-    /// it is. Each slot is written by itself; computing again completes what was stopped between.
+    /// it is. Both are written together, or none.
     ///
     /// # Errors
     /// `Unsupported` or `InvalidInput` if it is no AnnData that this build can open; `NotFound` if
@@ -63,13 +63,14 @@ async fn compute<D: Data>(
 ) -> Result<BTreeMap<String, Handle<FeatureSet>>> {
     let formats = data.db.formats().clone();
     let slots = blocking(move || read(&formats, &paths)).await?;
-    for (name, slot) in [("obs", slots.obs), ("var", slots.var)] {
-        if !slot.is_empty() {
-            let features = slot.into_iter();
-            let features = features.map(|(name, dtype)| Feature { name, dtype });
-            data.set_features(name, features.collect()).await?;
-        }
-    }
+    let slots = [("obs", slots.obs), ("var", slots.var)];
+    let slots = slots.into_iter().filter(|(_, slot)| !slot.is_empty());
+    let slots = slots.map(|(name, slot)| {
+        let features = slot.into_iter();
+        let features = features.map(|(name, dtype)| Feature { name, dtype });
+        (name, features.collect())
+    });
+    data.set_slots(slots.collect()).await?;
     data.feature_sets().await
 }
 

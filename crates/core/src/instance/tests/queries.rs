@@ -150,11 +150,37 @@ async fn labels_and_features() {
         (of_a["obs"].id(), of_a["var"].id())
     );
     assert_eq!(db.feature_sets().count().await.unwrap(), 2);
+    // Several slots at once: swapped back, then one set for both, then one of them another.
+    let before = (of_a["obs"].id(), of_a["var"].id());
+    let genes = vec![feature("CD8A", "float"), feature("CD4", "float")];
+    let both = vec![("obs", obs.clone()), ("var", genes.clone())];
+    a.set_slots(both).await.unwrap();
+    let ids = async || {
+        let sets = a.feature_sets().await.unwrap();
+        assert_eq!(sets.len(), 2);
+        (sets["obs"].id(), sets["var"].id())
+    };
+    assert_eq!(ids().await, before);
+    let both = vec![("obs", obs.clone()), ("var", obs.clone())];
+    a.set_slots(both).await.unwrap();
+    assert_eq!(ids().await, (before.0, before.0));
+    let new = vec![feature("new", "int")];
+    let both = vec![("obs", new.clone()), ("var", new)];
+    a.set_slots(both).await.unwrap();
+    let (one, other) = ids().await;
+    assert_eq!(one, other);
+    a.set_features("var", genes).await.unwrap();
+    assert_eq!(ids().await, (one, before.1));
+    assert_eq!(db.feature_sets().count().await.unwrap(), 3);
+    // All slots or none.
+    let half = vec![("obs", obs.clone()), ("var", Vec::new())];
+    failure(a.set_slots(half).await, ErrorKind::InvalidInput);
+    assert_eq!(ids().await, (one, before.1));
     let twice = vec![feature("x", "int"), feature("x", "cat")];
     failure(a.set_features("var", twice).await, ErrorKind::InvalidInput);
     let page = a.describe().await.unwrap();
     assert!(
-        page.contains("CD8A") && page.contains("cell_type"),
+        page.contains("CD8A") && page.contains("1 int: new"),
         "{page}"
     );
 }
