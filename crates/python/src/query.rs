@@ -12,9 +12,12 @@ use pyo3::{Borrowed, types::PyTuple};
 use crate::field::{LookupArgument, field};
 use crate::record::Record;
 
-/// A condition: `("all", [...])`, `("any", [...])`, `("not", ...)` or `("lookup", name, value)`.
+/// A condition: `("all", [...])`, `("same", [...])`, `("any", [...])`, `("not", ...)` or
+/// `("lookup", name, value)`.
 pub(crate) enum Condition {
     All(Vec<Condition>),
+    /// All hold, and of the same related record what they say of one.
+    Same(Vec<Condition>),
     Any(Vec<Condition>),
     Not(Box<Condition>),
     Lookup(String, LookupArgument),
@@ -29,6 +32,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Condition {
         let operand = parts.get_item(1)?;
         Ok(match name.as_str() {
             "all" => Self::All(operand.extract()?),
+            "same" => Self::Same(operand.extract()?),
             "any" => Self::Any(operand.extract()?),
             "not" => Self::Not(Box::new(operand.extract()?)),
             "lookup" => Self::Lookup(operand.extract()?, parts.get_item(2)?.extract()?),
@@ -45,6 +49,7 @@ impl Condition {
         };
         Ok(match self {
             Self::All(conditions) => Filter::All(filters(conditions)?),
+            Self::Same(conditions) => Filter::all_of_same(filters(conditions)?),
             Self::Any(conditions) => Filter::Any(filters(conditions)?),
             Self::Not(condition) => condition.into_filter(kind)?.negate(),
             Self::Lookup(lookup, value) => Filter::lookup(kind, &lookup, value)?,

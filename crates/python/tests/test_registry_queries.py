@@ -232,3 +232,46 @@ def test_search_knows_no_case(artifacts: list[ln.Artifact]) -> None:
     assert [label.name for label in ln.ULabel.search("RÖß")] == ["Größe"]
     assert [one.key for one in ln.Artifact.search("%_")] == ["B%_.csv"]
     assert ln.Artifact.search("") == [] and ln.Artifact.search("x" * 100_000) == []
+
+
+def test_lookups_of_one_call_are_about_one_record(artifacts: list[ln.Artifact]) -> None:
+    a, b = {"artifacts__key": "a.csv"}, {"artifacts__suffix": ".txt"}
+    count = lambda found: found.count()  # noqa: E731
+    # One artifact has this key, and another one that suffix.
+    assert count(ln.Collection.filter(**a)) == count(ln.Collection.filter(**b)) == 1
+    assert count(ln.Collection.filter(**a, **b)) == 0
+    assert count(ln.Collection.filter(ln.Q(**a), **b)) == 0
+    assert count(ln.Collection.filter(ln.Q(**a) & ln.Q(**b))) == 0
+    assert count(ln.Collection.filter(**a).filter(**b)) == 1
+    assert count(ln.Collection.filter(**a, artifacts__suffix=".csv")) == 1
+    assert count(ln.Collection.filter().exclude(**a, **b)) == 0
+    assert count(ln.Collection.filter().exclude(**a).exclude(name="none")) == 0
+    assert count(ln.Collection.filter(~ln.Q(**a, **b))) == 1
+
+
+def test_the_questions_people_ask(artifacts: list[ln.Artifact], tmp_path: Path) -> None:
+    assert ln.Collection.filter(artifacts__key__startswith="a.").one().name == "C"
+    assert ln.Collection.filter(artifacts__key__startswith="B%").count() == 0
+    in_c = ln.Artifact.filter(collections__name="C").order_by("key")
+    assert in_c.list("key") == NAMES[:3]
+    run = ln.track(ln.Transform(name="make.py").save())
+    made = ln.Artifact(text(tmp_path / "made.csv", "made")).save()
+    collection = ln.Collection([made, artifacts[0]], name="made").save()
+    ln.finish()
+    assert ln.Artifact.filter(run=run).list() == [made]
+    assert ln.Artifact.filter(transform__name__endswith=".py").list() == [made]
+    assert ln.Collection.filter(run__transform__name="make.py").list() == [collection]
+    assert ln.Artifact.filter(input_of=run).list() == [artifacts[0]]
+    assert ln.Run.filter(output_artifacts__key__endswith="made.csv").list() == [run]
+    blood = ln.ULabel.get(name="blood")
+    collection.ulabels.add(blood)
+    assert ln.Artifact.filter(ulabels=blood).list() == [artifacts[0]]
+    assert ln.Collection.filter(ulabels__name__iexact="BLOOD").list() == [collection]
+    labelled = ln.Collection.filter(ln.Q(ulabels=blood) | ln.Q(artifacts__ulabels=blood))
+    assert labelled.order_by("name").list("name") == ["C", "made"]
+    # What is in the trash is found if it is asked for, and held wherever it is.
+    made.delete()
+    assert ln.Artifact.filter(run=run).count() == 0
+    assert ln.Artifact.filter(run=run, visibility="trash").list() == [made]
+    assert ln.Artifact.filter(run=run, visibility=None).list() == [made]
+    assert ln.Collection.filter(artifacts=made).list() == [collection]

@@ -181,6 +181,42 @@ impl Filter {
         Self::Related(relation, Box::new(filter))
     }
 
+    /// All of these hold, and what several of them say of one relation holds of the same related
+    /// record: an artifact that has a key and a size, not one that has the key and another one
+    /// that has the size.
+    pub fn all_of_same(filters: impl IntoIterator<Item = Filter>) -> Self {
+        let mut joined = Vec::new();
+        let mut related: Vec<(Relation, Vec<Filter>)> = Vec::new();
+        let mut left: Vec<Filter> = filters.into_iter().collect();
+        left.reverse();
+        while let Some(filter) = left.pop() {
+            match filter {
+                Self::All(filters) => left.extend(filters.into_iter().rev()),
+                Self::Related(relation, filter) => {
+                    match related.iter_mut().find(|(known, _)| *known == relation) {
+                        Some((_, filters)) => filters.push(*filter),
+                        None => related.push((relation, vec![*filter])),
+                    }
+                }
+                other => joined.push(other),
+            }
+        }
+        joined.extend(related.into_iter().map(|(relation, mut filters)| {
+            let filter = match (filters.len(), filters.pop()) {
+                (1, Some(only)) => only,
+                (_, last) => Self::all_of_same(filters.into_iter().chain(last)),
+            };
+            Self::related(relation, filter)
+        }));
+        match (joined.len(), joined.pop()) {
+            (1, Some(only)) => only,
+            (_, last) => {
+                joined.extend(last);
+                Self::All(joined)
+            }
+        }
+    }
+
     /// This and the other.
     pub fn and(self, other: Filter) -> Self {
         match self {

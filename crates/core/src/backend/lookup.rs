@@ -357,6 +357,49 @@ mod tests {
     }
 
     #[test]
+    fn several_lookups_may_be_about_one_record() {
+        let artifacts = Relation::Targets(LinkKind::CollectionArtifact);
+        let lookup = |name, value: LookupValue| {
+            let filter = Filter::lookup(Kind::Collection, name, value);
+            filter.unwrap()
+        };
+        let filters = [
+            lookup("artifacts__key", "a".into()),
+            lookup("name", "x".into()),
+            lookup(
+                "artifacts__size__range",
+                LookupValue::Many(vec![1.into(), 2.into()]),
+            ),
+            lookup("artifacts__run__name", "r".into()),
+            lookup("artifacts__run__uid", "u".into()),
+            lookup("ulabels__name", "l".into()),
+            lookup("artifacts__isnull", true.into()),
+        ];
+        let run = Relation::Reference(Field::Run);
+        let ulabels = Relation::Targets(LinkKind::CollectionULabel);
+        let of_run = Filter::All(vec![
+            Filter::eq(Field::Name, "r"),
+            Filter::eq(Field::Uid, "u"),
+        ]);
+        let of_artifact = Filter::All(vec![
+            Filter::eq(Field::Key, "a"),
+            Filter::ge(Field::Size, 1),
+            Filter::le(Field::Size, 2),
+            Filter::related(run, of_run),
+        ]);
+        let expected = Filter::All(vec![
+            Filter::eq(Field::Name, "x"),
+            Filter::related(artifacts, Filter::everything()).negate(),
+            Filter::related(artifacts, of_artifact),
+            Filter::related(ulabels, Filter::eq(Field::Name, "l")),
+        ]);
+        assert_eq!(Filter::all_of_same(filters), expected);
+        assert_eq!(Filter::all_of_same([]), Filter::everything());
+        let one = Filter::eq(Field::Name, "x");
+        assert_eq!(Filter::all_of_same([one.clone()]), one);
+    }
+
+    #[test]
     fn what_is_no_lookup_says_what_is() {
         let failed = |lookup, value: LookupValue| {
             let error = Filter::lookup(Kind::Collection, lookup, value).unwrap_err();

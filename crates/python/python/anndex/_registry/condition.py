@@ -23,7 +23,8 @@ class Q:
     *conditions : Q
         Conditions that must hold, too.
     **lookups
-        Lookups, all of which must hold, such as ``name__startswith="Blood"``.
+        Lookups, all of which must hold, such as ``name__startswith="Blood"``. As in Django, what
+        several of them say of related records must hold of the same one.
 
     Examples
     --------
@@ -39,7 +40,7 @@ class Q:
                 raise InvalidTypeError(f"a condition is a Q or a lookup, but this is {one!r}")
         joined: list[Condition] = [one.condition for one in conditions]
         joined.extend(_lookup(name, value) for name, value in lookups.items())
-        self._set(("all", joined), max((one._depth for one in conditions), default=0) + 1)
+        self._set(("same", joined), max((one._depth for one in conditions), default=0) + 1)
 
     def _set(self, condition: Condition, depth: int) -> None:
         if depth > _DEEPEST:
@@ -58,10 +59,19 @@ class Q:
         return _made((how, conditions), depth)
 
     def __and__(self, other: Q) -> Q:
-        return self._joined("all", other)
+        return self._joined("same", other)
 
     def __or__(self, other: Q) -> Q:
         return self._joined("any", other)
+
+    def _then(self, other: Q) -> Q:
+        """Both, each of which may be about another related record."""
+        return self._joined("all", other)
+
+    def _apart(self) -> Q:
+        """The same conditions, each of which may be about another related record."""
+        conditions = self.condition[1] if self.condition[0] == "same" else [self.condition]
+        return _made(("all", conditions), self._depth)
 
     def __invert__(self) -> Q:
         return _made(("not", self.condition), self._depth + 1)

@@ -87,20 +87,27 @@ class QuerySet(Generic[R]):
             ``__contains``, ``__startswith``, ``__endswith``, ``__gt``, ``__gte``, ``__lt``,
             ``__lte``, ``__range``, ``__isnull``; also across relations, such as
             ``ulabels__name="blood"``. Case counts, on every database, but for ``__iexact``,
-            ``__icontains``, ``__istartswith`` and ``__iendswith``.
+            ``__icontains``, ``__istartswith`` and ``__iendswith``. What lookups of one call say of
+            related records must hold of the same one; another call may be about another one.
             ``visibility=None`` finds hidden records and those in the trash, too.
         """
         changed = self._copy("filter")
         if lookups.get("visibility", 0) is None:
             del lookups["visibility"]
             changed._query["shown"] = "everything"
-        changed._q = self._q & Q(*conditions, **lookups)
+        changed._q = self._q._then(  # pyright: ignore[reportPrivateUsage]
+            Q(*conditions, **lookups)
+        )
         return changed
 
     def exclude(self, *conditions: Q, **lookups: Any) -> Self:
-        """Leave out the records that satisfy all of these conditions."""
+        """Leave out the records that satisfy all of these conditions.
+
+        As in Django, each of them may be satisfied by another related record.
+        """
         changed = self._copy("exclude")
-        changed._q = self._q & ~Q(*conditions, **lookups)
+        unwanted = Q(*conditions, **lookups)._apart()  # pyright: ignore[reportPrivateUsage]
+        changed._q = self._q._then(~unwanted)  # pyright: ignore[reportPrivateUsage]
         return changed
 
     def search(self, text: str, *, limit: int | None = 20) -> builtins.list[R]:
