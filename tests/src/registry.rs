@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use anndex_backend_postgres::PostgresOptions;
 use anndex_backend_sqlite::SqliteOptions;
-use anndex_core::backend::Backend;
+use anndex_core::Result;
 use anndex_core::backend::memory::MemoryBackend;
+use anndex_core::backend::{Backend, LinkQuery, Query};
 use anndex_core::instance::{Instance, Settings};
+use anndex_core::record::{Kind, LinkKind};
+use anndex_core::registry::hash::files_of;
 use anndex_test_server::Database;
 use tempfile::TempDir;
 
@@ -100,6 +103,15 @@ pub async fn open(location: &str) -> Arc<dyn Backend> {
 /// # Panics
 /// If that fails.
 pub async fn instance(location: &str, storage: &Path) -> Instance {
+    let opened = instance_on(open(location).await, storage).await;
+    opened.unwrap_or_else(|e| panic!("{e:#}"))
+}
+
+/// Opens an instance on a database with this storage.
+///
+/// # Errors
+/// As [`Instance::new`].
+pub async fn instance_on(backend: Arc<dyn Backend>, storage: &Path) -> Result<Instance> {
     let settings = Settings {
         storage_root: storage.to_owned(),
         storage_uid: None,
@@ -108,8 +120,40 @@ pub async fn instance(location: &str, storage: &Path) -> Instance {
         user_name: None,
         formats: formats(),
     };
-    let opened = Instance::new(open(location).await, settings).await;
-    opened.unwrap_or_else(|e| panic!("{e:#}"))
+    Instance::new(backend, settings).await
+}
+
+/// All that an instance has: every record and every link, and the files in its default storage
+/// with their sizes. What only says that something is being written is left out.
+///
+/// # Panics
+/// If it can't be read.
+pub async fn everything(db: &Instance) -> Vec<String> {
+    let mut lines = Vec::new();
+    for kind in Kind::ALL {
+        let records = db.backend().select(&Query::new(kind)).await;
+        let records = records.unwrap_or_else(|e| panic!("{e:#}"));
+        lines.extend(records.iter().map(|record| format!("{record:?}")));
+    }
+    for kind in LinkKind::ALL {
+        let all = LinkQuery {
+            kind,
+            sources: None,
+            targets: None,
+        };
+        let links = db.backend().links(&all).await;
+        let links = links.unwrap_or_else(|e| panic!("{e:#}"));
+        lines.extend(links.iter().map(|link| format!("{kind:?} {link:?}")));
+    }
+    let files = files_of(db.storage_root());
+    let files = files.unwrap_or_else(|e| panic!("{e:#}"));
+    for file in files {
+        let size = file.metadata().map(|metadata| metadata.len());
+        if !file.components().any(|part| part.as_os_str() == "writers") {
+            lines.push(format!("{} {size:?}", file.display()));
+        }
+    }
+    lines
 }
 
 /// Tell a test that it is the child of another process, and where to work.
@@ -122,6 +166,13 @@ pub fn given_place() -> Option<(String, PathBuf)> {
     Some((location, std::env::var_os(STORAGE)?.into()))
 }
 
+/// Makes a command work in a place, which it finds by [`given_place`].
+pub fn tell_place<'a>(command: &'a mut Command, place: &Place) -> &'a mut Command {
+    command
+        .env(LOCATION, place.location())
+        .env(STORAGE, place.storage())
+}
+
 /// Runs one test of this test binary in several processes at once, which find the place by
 /// [`given_place`]; what each of them printed.
 ///
@@ -129,10 +180,9 @@ pub fn given_place() -> Option<(String, PathBuf)> {
 /// If one of them fails.
 pub fn processes(test: &str, count: usize, place: &Place) -> Vec<String> {
     let start = |_| {
-        Command::new(std::env::current_exe().expect("this program has a path"))
-            .args(["--exact", test, "--nocapture"])
-            .env(LOCATION, place.location())
-            .env(STORAGE, place.storage())
+        let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
+        command.args(["--exact", test, "--nocapture"]);
+        tell_place(&mut command, place)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|e| panic!("{test}: {e}"))

@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
     artifact::ArtifactCommand, check::Check, collection::CollectionCommand, init::Init,
-    inspect::Inspect, map::Map, prepare::Prepare,
+    inspect::Inspect, map::Map, prepare::Prepare, records::ListRecords,
 };
 use crate::demo::Demo;
 
@@ -71,6 +71,7 @@ pub(crate) enum Command {
     /// Make collections of artifacts, list, version and delete them
     #[command(subcommand)]
     Collection(CollectionCommand),
+    List(ListRecords),
     Inspect(Inspect),
     Map(Map),
     Prepare(Prepare),

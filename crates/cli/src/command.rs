@@ -11,7 +11,8 @@ pub(crate) mod inspect;
 mod lineage;
 pub(crate) mod map;
 pub(crate) mod prepare;
-mod search;
+pub(crate) mod records;
+mod select;
 
 use anndex::Result;
 use chrono::{DateTime, Utc};

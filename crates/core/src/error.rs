@@ -107,11 +107,26 @@ impl Error {
     /// An I/O error on `path`, its kind chosen from the operating system's.
     pub fn io(path: impl fmt::Display, source: std::io::Error) -> Self {
         use std::io::ErrorKind as Io;
+        const PATH: (ErrorKind, &str) = (
+            ErrorKind::InvalidInput,
+            "the system takes no such path; check it",
+        );
         let (kind, message) = match source.kind() {
             Io::NotFound => (ErrorKind::NotFound, "no such file or directory"),
             Io::PermissionDenied => (ErrorKind::PermissionDenied, "permission denied"),
             Io::AlreadyExists => (ErrorKind::AlreadyExists, "the file exists already"),
             Io::UnexpectedEof => (ErrorKind::Corrupt, "the file ends too early"),
+            Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => (
+                ErrorKind::Storage,
+                "there is no room left to write this; free some space and try again",
+            ),
+            Io::ReadOnlyFilesystem => (
+                ErrorKind::PermissionDenied,
+                "the file system can only be read; choose a place that can be written",
+            ),
+            Io::InvalidFilename => PATH,
+            // A NUL character, which is noticed before the system is asked.
+            Io::InvalidInput if source.raw_os_error().is_none() => PATH,
             _ => (ErrorKind::Storage, "input or output failed"),
         };
         Self::new(kind, message)
@@ -125,10 +140,12 @@ impl Error {
         self
     }
 
-    /// Adds context such as `("path", …)`. A key that is already there keeps its inner value.
+    /// Adds context such as `("path", …)`. A key that is already there keeps its inner value. NUL
+    /// characters, at which C programs would end the message, are written as `\0`.
     pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
         if self.0.context.iter().all(|(k, _)| *k != key) {
-            self.0.context.push((key, value.to_string()));
+            let value = value.to_string().replace('\0', "\\0");
+            self.0.context.push((key, value));
         }
         self
     }

@@ -294,6 +294,16 @@ async fn select<R: RecordData>(backend: &dyn Backend, query: &Query) -> Result<V
     records.into_iter().map(R::from_record).collect()
 }
 
+/// Refuses texts that their fields can't hold, before anything is read or written for them.
+fn check_texts<const N: usize>(kind: Kind, texts: [(Field, &Option<String>); N]) -> Result<()> {
+    for (field, text) in texts {
+        if let (Some(info), Some(text)) = (kind.field(field), text) {
+            info.check(&text.into())?;
+        }
+    }
+    Ok(())
+}
+
 /// The record whose unique field has a value; made from the template if there is none.
 async fn ensure<R: RecordData>(
     backend: &dyn Backend,

@@ -101,6 +101,11 @@ macro_rules! registry {
             pub fn uid_length(self) -> usize {
                 match self { $(Self::$record => $length,)* }
             }
+
+            /// The field that people know records of this kind by.
+            pub fn name_field(self) -> Option<Field> {
+                match self { $(Self::$record => $name,)* }
+            }
         }
     };
 }

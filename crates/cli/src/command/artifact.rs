@@ -10,8 +10,8 @@ use serde_json::json;
 use super::delete::{self, Delete, Restore};
 use super::features::{self, Features};
 use super::lineage::{self, Lineage};
-use super::search::Search;
-use super::{date, or_dash};
+use super::select::{List, Search};
+use super::{date, or_dash, select};
 use crate::lookup::find;
 use crate::output::Style;
 use crate::session::Session;
@@ -21,7 +21,9 @@ use crate::{progress, quantity};
 #[derive(Debug, Subcommand)]
 pub(crate) enum ArtifactCommand {
     Add(Add),
+    /// List artifacts, the newest first
     List(List),
+    /// Find artifacts by words of their keys and descriptions, the best matches first
     Search(Search),
     Show(Show),
     Features(Features),
@@ -68,17 +70,6 @@ pub(crate) struct Add {
     new_version_of: Option<String>,
 }
 
-/// List artifacts, the newest first
-#[derive(Debug, Args)]
-pub(crate) struct List {
-    /// Those in the trash instead
-    #[arg(long)]
-    trash: bool,
-    /// At most this many
-    #[arg(long, value_name = "NUMBER")]
-    limit: Option<u64>,
-}
-
 /// Show all about an artifact
 #[derive(Debug, Args)]
 pub(crate) struct Show {
@@ -99,13 +90,13 @@ pub(crate) async fn run(session: &Session, command: ArtifactCommand) -> Result<(
     let db = session.connect().await?;
     let done = match command {
         ArtifactCommand::Add(arguments) => add(session, &db, arguments).await,
-        ArtifactCommand::List(arguments) => list(session, &db, &arguments).await,
+        ArtifactCommand::List(arguments) => {
+            let none = "there are none; anndex artifact add FILE... registers files";
+            let shown = |found: &[_]| print(session, found, none);
+            select::list(session, db.artifacts(), &arguments, shown).await
+        }
         ArtifactCommand::Search(arguments) => {
-            let found = db
-                .artifacts()
-                .limit(arguments.limit)
-                .search(&arguments.text)
-                .await;
+            let found = select::search(db.artifacts(), &arguments).await;
             found.and_then(|found| print(session, &found, "none matches"))
         }
         ArtifactCommand::Show(arguments) => show(session, &db, &arguments).await,
@@ -258,18 +249,6 @@ fn size(path: &Path) -> Result<u64> {
             .len();
     }
     Ok(total)
-}
-
-async fn list(session: &Session, db: &Instance, arguments: &List) -> Result<()> {
-    let mut artifacts = db.artifacts().order_by_descending(Field::Id);
-    if arguments.trash {
-        artifacts = artifacts.only_trash();
-    }
-    if let Some(limit) = arguments.limit {
-        artifacts = artifacts.limit(limit);
-    }
-    let none = "there are none; anndex artifact add FILE... registers files";
-    print(session, &artifacts.all().await?, none)
 }
 
 fn print(session: &Session, artifacts: &[Handle<Artifact>], none: &str) -> Result<()> {

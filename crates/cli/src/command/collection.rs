@@ -1,6 +1,6 @@
 //! `anndex collection`: makes collections of artifacts, lists, shows, versions and deletes them.
 
-use anndex::{Artifact, Collection, Field, Handle, Instance, Result, Visibility};
+use anndex::{Artifact, Collection, Handle, Instance, Result, Visibility};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -8,8 +8,8 @@ use super::artifact::{table as artifact_table, to_json};
 use super::delete::{self, Delete, Restore};
 use super::features::{self, Features};
 use super::lineage::{self, Lineage};
-use super::search::Search;
-use super::{date, or_dash, page};
+use super::select::{List, Search};
+use super::{date, or_dash, page, select};
 use crate::lookup::find;
 use crate::quantity::nouns;
 use crate::session::Session;
@@ -18,7 +18,9 @@ use crate::table::Table;
 #[derive(Debug, Subcommand)]
 pub(crate) enum CollectionCommand {
     Create(Create),
+    /// List collections, the newest first
     List(List),
+    /// Find collections by words of their names and descriptions, the best matches first
     Search(Search),
     Show(Show),
     Features(Features),
@@ -61,17 +63,6 @@ pub(crate) struct Create {
     reference_type: Option<String>,
 }
 
-/// List collections, the newest first
-#[derive(Debug, Args)]
-pub(crate) struct List {
-    /// Those in the trash instead
-    #[arg(long)]
-    trash: bool,
-    /// At most this many
-    #[arg(long, value_name = "NUMBER")]
-    limit: Option<u64>,
-}
-
 /// Show all about a collection, and its artifacts
 #[derive(Debug, Args)]
 pub(crate) struct Show {
@@ -90,13 +81,13 @@ pub(crate) async fn run(session: &Session, command: CollectionCommand) -> Result
     let db = session.connect().await?;
     let done = match command {
         CollectionCommand::Create(arguments) => create(session, &db, arguments).await,
-        CollectionCommand::List(arguments) => list(session, &db, &arguments).await,
+        CollectionCommand::List(arguments) => {
+            let none = "there are none; anndex collection create NAME UID... makes one";
+            let shown = |found: &[_]| print(session, found, none);
+            select::list(session, db.collections(), &arguments, shown).await
+        }
         CollectionCommand::Search(arguments) => {
-            let found = db
-                .collections()
-                .limit(arguments.limit)
-                .search(&arguments.text)
-                .await;
+            let found = select::search(db.collections(), &arguments).await;
             found.and_then(|found| print(session, &found, "none matches"))
         }
         CollectionCommand::Show(arguments) => show(session, &db, &arguments).await,
@@ -150,18 +141,6 @@ async fn create(session: &Session, db: &Instance, arguments: Create) -> Result<(
     }
     output.table(&table(std::slice::from_ref(&collection)))?;
     output.advice("next: anndex map NAME --obs KEY")
-}
-
-async fn list(session: &Session, db: &Instance, arguments: &List) -> Result<()> {
-    let mut collections = db.collections().order_by_descending(Field::Id);
-    if arguments.trash {
-        collections = collections.only_trash();
-    }
-    if let Some(limit) = arguments.limit {
-        collections = collections.limit(limit);
-    }
-    let none = "there are none; anndex collection create NAME UID... makes one";
-    print(session, &collections.all().await?, none)
 }
 
 async fn versions(session: &Session, db: &Instance, arguments: &Versions) -> Result<()> {

@@ -7,6 +7,7 @@ mod demo;
 mod errors;
 mod fixtures;
 mod lineage;
+mod lists;
 mod main_job;
 mod postgres;
 mod prepare;

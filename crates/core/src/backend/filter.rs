@@ -258,7 +258,13 @@ impl Filter {
                 filters.iter().try_for_each(|filter| filter.check(kind))
             }
             Self::Not(filter) => filter.check(kind),
-            Self::Compare(field, _, value) => comparable(kind, *field, value),
+            Self::Compare(field, _, value) => {
+                comparable(kind, *field, value)?;
+                match value {
+                    Value::Text(text) => without_nul(*field, text),
+                    _ => Ok(()),
+                }
+            }
             Self::In(field, values) => {
                 field_of(kind, *field)?;
                 values.iter().try_for_each(|v| comparable(kind, *field, v))
@@ -271,11 +277,7 @@ impl Filter {
                          regardless of their case; shorten it"
                     )));
                 }
-                if text.contains('\0') {
-                    return Err(Error::invalid_input(format!(
-                        "no {field} has a NUL character; remove it from the filter"
-                    )));
-                }
+                without_nul(*field, text)?;
                 match field_of(kind, *field)?.value_type {
                     ValueType::Text => Ok(()),
                     other => Err(Error::invalid_input(format!(
@@ -297,6 +299,16 @@ pub(super) fn field_of(kind: Kind, field: Field) -> Result<&'static FieldInfo> {
             names.join(", ")
         ))
     })
+}
+
+/// Not every database can be asked for it.
+fn without_nul(field: Field, text: &str) -> Result<()> {
+    match text.contains('\0') {
+        false => Ok(()),
+        true => Err(Error::invalid_input(format!(
+            "no {field} has a NUL character; remove it from the filter"
+        ))),
+    }
 }
 
 fn comparable(kind: Kind, field: Field, value: &Value) -> Result<()> {

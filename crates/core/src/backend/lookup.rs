@@ -278,5 +278,6 @@ fn unknown(kind: Kind, name: &str) -> Error {
     ))
 }
 
+mod parse;
 #[cfg(test)]
 mod tests;

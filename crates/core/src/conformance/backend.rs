@@ -69,6 +69,7 @@ where
 {
     input::every_field_keeps_any_text(make().await.as_ref()).await;
     input::long_text_is_kept_where_it_is_allowed_and_refused_elsewhere(make().await.as_ref()).await;
+    input::slots_have_the_limits_of_names(make().await.as_ref()).await;
     input::extreme_numbers_and_times_come_back(make().await.as_ref()).await;
     input::queries_may_be_large(make().await.as_ref()).await;
     input::updates_that_a_record_refuses_change_nothing(make().await.as_ref()).await;

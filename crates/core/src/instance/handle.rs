@@ -6,7 +6,7 @@ use super::Instance;
 use crate::backend::{ChangeSet, Filter, Query, Relation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Field, Id, Record, Value, now_after};
-use crate::registry::{Registry, uid, version};
+use crate::registry::{Registry, key, uid, version};
 
 /// A record of an instance. Its fields are those of the record: `c.name`, `c.version`. Those that
 /// people may change are set in place and written by [`Handle::save`].
@@ -171,6 +171,16 @@ impl<R: Registry> Handle<R> {
                     return Err(Error::invalid_input(
                         "a version can be changed but not taken away",
                     ));
+                }
+                (Field::Key, Value::Text(new)) => key::check(new)?,
+                (Field::Name, Value::Text(new)) if new.trim().is_empty() => {
+                    let name = R::KIND.field(Field::Name);
+                    if name.is_some_and(|info| !info.nullable) {
+                        return Err(Error::invalid_input(format!(
+                            "the name of the {} is empty; give one",
+                            R::KIND
+                        )));
+                    }
                 }
                 _ => {}
             }

@@ -4,6 +4,9 @@ use super::{Change, NewRecord, Target};
 use crate::error::{Error, Result};
 use crate::record::{Field, Kind};
 
+/// The largest number of characters of a slot.
+const LONGEST_SLOT: usize = 255;
+
 /// Checks every change, knowing what those before it insert.
 pub(super) fn changes(changes: &[Change]) -> Result<()> {
     let mut inserted = Vec::new();
@@ -73,9 +76,24 @@ fn check_change(change: &Change, inserted: &[Kind]) -> Result<()> {
                     if kind.has_slot() { "a" } else { "no" },
                 )));
             }
-            Ok(())
+            slot.as_deref().map_or(Ok(()), check_slot)
         }
     }
+}
+
+/// A slot is a name, with the limits of one.
+fn check_slot(slot: &str) -> Result<()> {
+    let chars = slot.chars().count();
+    let problem = if slot.is_empty() {
+        "is empty; give it a name".to_owned()
+    } else if slot.contains('\0') {
+        "has a NUL character; remove it".to_owned()
+    } else if chars > LONGEST_SLOT {
+        format!("has {chars} characters, at most {LONGEST_SLOT} are allowed")
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid_input(format!("the slot {problem}")))
 }
 
 fn check_target(target: Target, kind: Kind, inserted: &[Kind]) -> Result<()> {

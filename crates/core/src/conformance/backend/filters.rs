@@ -354,7 +354,6 @@ pub(super) async fn what_does_not_fit(backend: &dyn Backend) {
     World::new(backend).await;
     let by = |kind, by| Query::new(kind).order(by, false);
     let artifact = |filter| Query::new(Kind::Artifact).filter(filter);
-    let nul = "a\0b";
     for query in [
         artifact(Filter::eq(Field::Handle, "x")),
         artifact(Filter::eq(Field::Size, "x")),
@@ -365,7 +364,8 @@ pub(super) async fn what_does_not_fit(backend: &dyn Backend) {
         )),
         artifact(Filter::In(Field::Key, vec![Value::Null])),
         artifact(Filter::contains(Field::Size, "1")),
-        artifact(Filter::contains(Field::Key, nul)),
+        artifact(Filter::contains(Field::Key, "a\0b")),
+        artifact(Filter::eq(Field::Key, "a\0b")),
         artifact(Filter::related(
             Relation::Reference(Field::Key),
             Filter::everything(),

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 
 use super::change;
-use super::samples::{empty, user};
+use super::samples::{World, empty, user};
 use crate::backend::{Backend, ChangeSet, Filter, LinkQuery, OrderBy, Query};
 use crate::error::ErrorKind;
 use crate::record::{
@@ -107,6 +107,28 @@ pub(super) async fn long_text_is_kept_where_it_is_allowed_and_refused_elsewhere(
         let error = backend.apply(&change(label.clone())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}");
     }
+}
+
+pub(super) async fn slots_have_the_limits_of_names(backend: &dyn Backend) {
+    let World {
+        artifact,
+        feature_set: features,
+        ..
+    } = World::new(backend).await;
+    let kind = LinkKind::ArtifactFeatureSet;
+    for slot in ["", "a\0b", &"n".repeat(256)] {
+        let mut changes = ChangeSet::new();
+        changes.link_in(kind, artifact, features, slot);
+        let error = backend.apply(&changes).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}");
+    }
+    let links = LinkQuery::of_source(kind, artifact);
+    assert!(backend.links(&links).await.unwrap().is_empty());
+    let mut changes = ChangeSet::new();
+    changes.link_in(kind, artifact, features, "ü".repeat(255));
+    backend.apply(&changes).await.unwrap();
+    let found = backend.links(&links).await.unwrap();
+    assert_eq!(found[0].slot, Some("ü".repeat(255)));
 }
 
 pub(super) async fn extreme_numbers_and_times_come_back(backend: &dyn Backend) {

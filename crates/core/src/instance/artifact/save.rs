@@ -10,7 +10,7 @@ use crate::instance::handle::same_instance;
 use crate::instance::known::{self, Given};
 use crate::instance::place::writing::Writing;
 use crate::instance::retry::{blocking, retry};
-use crate::instance::{Handle, place, versioned};
+use crate::instance::{Handle, check_texts, place, versioned};
 use crate::record::{Artifact, Field, Id, LinkKind, RecordData, Run, Storage, Value, now};
 use crate::registry::{Registry, key, uid};
 
@@ -71,6 +71,12 @@ impl ArtifactBuilder {
         if let Some(key) = &self.key {
             key::check(key)?;
         }
+        let texts = [
+            (Field::Key, &self.key),
+            (Field::Description, &self.description),
+            (Field::Version, &self.version),
+        ];
+        check_texts(Artifact::KIND, texts)?;
         same_instance(&self.db, self.is_new_version_of.iter())?;
         same_instance(&self.db, self.ulabels.iter().flatten())?;
         self.run.resolve(&self.db)

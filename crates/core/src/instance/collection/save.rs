@@ -9,7 +9,7 @@ use crate::instance::handle::same_instance;
 use crate::instance::known::{self, Given};
 use crate::instance::lineage::{RunChoice, link_inputs};
 use crate::instance::retry::retry;
-use crate::instance::{Handle, versioned};
+use crate::instance::{Handle, check_texts, versioned};
 use crate::record::{
     Artifact, Collection, Field, Id, LinkKind, RecordData, Run, Value, Visibility, now,
 };
@@ -35,6 +35,23 @@ impl CollectionBuilder {
                 ))
                 .with("uid", artifact.uid()));
             }
+        }
+        let texts = [
+            (Field::Name, &self.name),
+            (Field::Description, &self.description),
+            (Field::Version, &self.version),
+            (Field::Reference, &self.reference),
+            (Field::ReferenceType, &self.reference_type),
+        ];
+        check_texts(Collection::KIND, texts)?;
+        if self
+            .name
+            .as_ref()
+            .is_some_and(|name| name.trim().is_empty())
+        {
+            return Err(Error::invalid_input(
+                "the name of the collection is empty; give one",
+            ));
         }
         let run = self.run.resolve(db)?;
         let reading_run = match (&self.is_run_input, &run) {
