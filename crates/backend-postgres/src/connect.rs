@@ -60,14 +60,16 @@ pub async fn connect(url: &str, options: &PostgresOptions) -> Result<PostgresBac
 
 async fn open(url: &PostgresUrl, options: &PostgresOptions) -> Result<PostgresBackend> {
     let connect = connection(url, options);
-    let checked = tokio::time::timeout(options.connect_timeout, check(&connect, options));
+    let timeout = url.connect_timeout();
+    let connect_timeout = timeout.unwrap_or(options.connect_timeout);
+    let checked = tokio::time::timeout(connect_timeout, check(&connect, options));
     match checked.await {
         Ok(checked) => checked.map_err(error::from_driver)??,
         Err(_) => return Err(error::from_driver(SqlxError::PoolTimedOut)),
     }
     let pool = PgPoolOptions::new()
         .max_connections(options.connections.max(1))
-        .acquire_timeout(options.acquire_timeout)
+        .acquire_timeout(timeout.unwrap_or(options.acquire_timeout))
         // Finds connections that broke since they were used last, as when the server was
         // restarted.
         .test_before_acquire(true)

@@ -9,7 +9,8 @@ pub struct PostgresOptions {
     /// Make the tables when they are missing. Otherwise a database without them is an error. The
     /// database itself is never made. Default: false.
     pub create: bool,
-    /// How long to wait for the server when the database is opened. Default: 10 seconds.
+    /// How long to wait for the server when the database is opened. Default: 10 seconds. A
+    /// `connect_timeout` in the URL counts instead, and for `acquire_timeout`, too.
     pub connect_timeout: Duration,
     /// How long an operation waits for a connection: for one of the pool to be free or, where the
     /// server is down, for it to come back. Default: 30 seconds.

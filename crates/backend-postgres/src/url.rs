@@ -5,14 +5,16 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anndex_core::{Error, Result};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 /// What may stand after the `?`. The driver would log others with their values and go on.
-const PARAMETERS: [&str; 17] = [
+const PARAMETERS: [&str; 18] = [
     "application_name",
+    CONNECT_TIMEOUT,
     "dbname",
     "host",
     "hostaddr",
@@ -31,16 +33,23 @@ const PARAMETERS: [&str; 17] = [
     "user",
 ];
 
+/// Seconds to wait for the server, as in libpq. The driver does not know it.
+const CONNECT_TIMEOUT: &str = "connect_timeout";
+
 /// For servers behind a pooler that can't keep prepared statements.
 const STATEMENT_CACHE: &str = "statement-cache-capacity";
 
 /// Where a database is and who asks: `postgres://user:password@host:port/database?sslmode=...`.
 ///
 /// What it does not say is taken from the variables `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`,
-/// `PGDATABASE`, `PGSSLMODE` and others, and from `~/.pgpass`, as by `psql`. `Display` and `Debug`
+/// `PGDATABASE`, `PGSSLMODE` and others, and from `~/.pgpass`, as by `psql`. `connect_timeout=SECONDS`
+/// bounds every wait for the server, instead of the options. `Display` and `Debug`
 /// show user, host, port and database, nothing else.
 #[derive(Clone)]
-pub struct PostgresUrl(Box<PgConnectOptions>);
+pub struct PostgresUrl {
+    options: Box<PgConnectOptions>,
+    connect_timeout: Option<Duration>,
+}
 
 impl PostgresUrl {
     /// Whether a location is the URL of a PostgreSQL database.
@@ -50,7 +59,12 @@ impl PostgresUrl {
     }
 
     pub(crate) fn options(&self) -> &PgConnectOptions {
-        &self.0
+        &self.options
+    }
+
+    /// How long to wait for the server, where the URL says so.
+    pub(crate) fn connect_timeout(&self) -> Option<Duration> {
+        self.connect_timeout
     }
 }
 
@@ -92,19 +106,41 @@ impl FromStr for PostgresUrl {
             }
         }
         // Values may be secret, too, so the driver's error is not kept.
-        let options = text.parse::<PgConnectOptions>().map_err(|_| {
+        let unfit = || {
             Error::invalid_input(
                 "a parameter in the URL of the database has a value that it can't have, or one \
                  that is no UTF-8",
             )
-        })?;
-        Ok(Self(Box::new(options)))
+        };
+        let (rest, connect_timeout) = without_timeout(url).ok_or_else(unfit)?;
+        let text = rest.as_ref().map_or(text, Url::as_str);
+        let options = text.parse::<PgConnectOptions>().map_err(|_| unfit())?;
+        Ok(Self {
+            options: Box::new(options),
+            connect_timeout,
+        })
     }
+}
+
+/// The URL without a timeout, if it has one, and that; `None` if it is no whole number of seconds
+/// from 1 on.
+fn without_timeout(mut url: Url) -> Option<(Option<Url>, Option<Duration>)> {
+    let pairs = url.query_pairs().into_owned();
+    let (given, others): (Vec<_>, Vec<_>) = pairs.partition(|(name, _)| name == CONNECT_TIMEOUT);
+    let Some((_, seconds)) = given.last() else {
+        return Some((None, None));
+    };
+    let seconds = seconds.parse::<u32>().ok().filter(|seconds| *seconds > 0)?;
+    url.set_query(None);
+    if !others.is_empty() {
+        url.query_pairs_mut().extend_pairs(others);
+    }
+    Some((Some(url), Some(Duration::from_secs(seconds.into()))))
 }
 
 impl fmt::Display for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let options = &self.0;
+        let options = &self.options;
         write!(f, "postgres://{}@", options.get_username())?;
         match options.get_socket() {
             Some(socket) => write!(f, "{}", socket.display())?,
@@ -156,6 +192,19 @@ mod tests {
     }
 
     #[test]
+    fn a_timeout_is_taken_out_and_the_rest_stays() {
+        let text = "postgres://ada:s%2Fecret@host/cells?sslmode=require&connect_timeout=3\
+                    &options=-csearch_path%3Da%20b";
+        let url: PostgresUrl = text.parse().unwrap();
+        assert_eq!(url.connect_timeout(), Some(Duration::from_secs(3)));
+        assert_eq!(url.to_string(), "postgres://ada@host:5432/cells");
+        let options = url.options();
+        assert_eq!(options.get_options(), Some("-csearch_path=a b"));
+        let without: PostgresUrl = "postgres://host/cells".parse().unwrap();
+        assert_eq!(without.connect_timeout(), None);
+    }
+
+    #[test]
     fn what_is_not_understood_is_not_repeated() {
         let cases = [
             "postgres://ada:12/secret@host/cells",
@@ -168,6 +217,8 @@ mod tests {
             "postgres://ada@host/cells?secret",
             "postgres://ada@host/cells?sslmode=secret",
             "postgres://ada@host/cells?port=secret",
+            "postgres://ada@host/cells?connect_timeout=secret",
+            "postgres://ada@host/cells?connect_timeout=0&password=secret",
             "postgres://ada:secret%ff@host/cells",
             "mysql://ada:secret@host/cells",
             "secret",

@@ -104,9 +104,11 @@ fn classify_code(code: i32) -> (ErrorKind, &'static str) {
             ErrorKind::Storage,
             "the disk is full, nothing was saved; free some space and try again",
         ),
+        // That the file is there, and no directory, is checked before.
         code::CANTOPEN => (
-            ErrorKind::Storage,
-            "the database file can't be opened; SQLite must be able to make files beside it",
+            ErrorKind::PermissionDenied,
+            "the database file can't be opened; SQLite must be able to make files beside it: \
+             allow writing to its directory",
         ),
         code::TOOBIG => (
             ErrorKind::InvalidInput,

@@ -48,6 +48,7 @@ mod mapped;
 mod place;
 mod prepare;
 mod query_set;
+mod relations;
 mod retry;
 mod transfer;
 mod versioned;

@@ -100,6 +100,15 @@ impl Account {
     }
 }
 
+/// A command that runs a program in a directory as a user whom the modes of files bind: the own
+/// one, or another in place of root.
+///
+/// # Errors
+/// If this is root, and there is no other user to become.
+pub fn unprivileged(program: &Path, directory: &Path) -> Result<Command> {
+    Ok(Account::find()?.command(program, directory))
+}
+
 /// Whether this process may do everything.
 pub(crate) fn is_superuser() -> Result<bool> {
     Ok(number(&["-u"])? == 0)

@@ -8,6 +8,7 @@ mod database;
 mod programs;
 mod server;
 
+pub use account::unprivileged;
 pub use database::{Database, URL_VARIABLE};
 pub use server::Server;
 

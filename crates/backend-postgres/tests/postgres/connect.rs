@@ -85,6 +85,11 @@ async fn a_server_that_does_not_answer_is_given_up() {
     let url = format!("postgres://ada:secret@127.0.0.1:{port}/cells");
     let error = connect(&url, &options).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Backend, "{error:?}");
+    let start = std::time::Instant::now();
+    let url = format!("{url}?connect_timeout=1");
+    let error = connect(&url, &PostgresOptions::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Backend, "{error:?}");
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
 }
 
 #[tokio::test]

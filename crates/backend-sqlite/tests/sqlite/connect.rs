@@ -233,24 +233,6 @@ async fn a_lock_is_waited_for_and_then_reported() {
     assert_eq!(error.kind(), ErrorKind::Backend, "{error:?}");
 }
 
-/// Superusers may write whatever the mode of a file says, so this asks for the mode's effect.
-#[cfg(unix)]
-#[tokio::test]
-async fn a_file_that_can_not_be_written_is_an_error_that_says_so() {
-    use std::os::unix::fs::PermissionsExt;
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("a.sqlite");
-    create(&path).await.close().await.unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
-    if fs::OpenOptions::new().write(true).open(&path).is_ok() {
-        eprintln!("not tested: this user may write to read-only files");
-        return;
-    }
-    let backend = connect(&path, &SqliteOptions::new()).await.unwrap();
-    let error = backend.apply(&insert(user("ada"))).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
-}
-
 /// The child of [`a_full_disk_is_an_error_and_loses_nothing`], which runs in a process of its own
 /// because its file size limit holds for the whole process.
 const DISK: &str = "ANNDEX_TEST_SMALL_DISK";

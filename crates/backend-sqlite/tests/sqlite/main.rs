@@ -5,6 +5,8 @@
 
 mod conformance;
 mod connect;
+#[cfg(unix)]
+mod read_only;
 mod schema;
 
 use std::path::Path;

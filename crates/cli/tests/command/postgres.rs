@@ -39,6 +39,66 @@ fn an_instance_at_a_url_does_what_one_in_a_directory_does() {
 }
 
 #[test]
+fn the_exit_code_says_what_is_wrong_with_the_database() {
+    // Takes connections, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap();
+    let database = Database::create();
+    let workplace = Workplace::empty();
+    let url = database.url();
+    workplace.ok(&["init", "--db", &url, "--storage", "cells"]);
+    let newer = Database::create();
+    workplace.ok(&["init", "--db", &newer.url(), "--storage", "newer"]);
+    newer.run("INSERT INTO anndex_migration VALUES ('0099_later@7.3.1', 0)");
+    let password = password(&url);
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let cases = [
+        (url.replace(password, "wr0ng-w0rd"), 1, "password"),
+        (format!("{server}/nothing_here"), 3, "createdb"),
+        (
+            format!("postgres://ada:{password}@127.0.0.1:1/x"),
+            1,
+            "reached",
+        ),
+        (
+            format!("postgres://ada:{password}@nowhere.invalid/x"),
+            1,
+            "reached",
+        ),
+        (
+            format!("postgres://ada:{password}@{silent}/x?connect_timeout=1"),
+            1,
+            "",
+        ),
+        (format!("postgres://ada:{password}@127.0.0.1:port/x"), 2, ""),
+        (format!("postgres://ada:{password}@"), 2, ""),
+        (format!("{url}?nosuch={password}"), 2, "parameter"),
+        (format!("mysql://ada:{password}@127.0.0.1/x"), 5, "postgres"),
+        (newer.url(), 5, "7.3.1"),
+    ];
+    for (location, code, part) in &cases {
+        for arguments in [
+            &["artifact", "list"][..],
+            &["init", "--storage", "elsewhere"],
+            &["check", "--repair"],
+        ] {
+            let arguments = [arguments, &["--db", location]].concat();
+            let (exit, error) = workplace.fails(&arguments);
+            assert_eq!(exit, *code, "{arguments:?}: {error}");
+            let text = error.to_string();
+            assert!(text.contains(part), "{arguments:?}: {error}");
+            assert!(!text.contains(password), "{arguments:?}: {error}");
+            assert!(!text.contains("wr0ng-w0rd"), "{arguments:?}: {error}");
+        }
+        assert!(!workplace.path("elsewhere").exists(), "{location}");
+    }
+    assert_eq!(
+        workplace.json(&["artifact", "list", "--db", &url]),
+        serde_json::json!([])
+    );
+}
+
+#[test]
 fn a_password_is_in_no_error() {
     let database = Database::create();
     let workplace = Workplace::empty();

@@ -93,7 +93,33 @@ fn names(kind: Kind) -> &'static [(&'static str, Relation)] {
     use Relation::{ReferencedBy, Sources, Targets};
 
     match kind {
-        Kind::User => &[],
+        Kind::User => &[
+            (
+                "created_storages",
+                ReferencedBy(Kind::Storage, Field::CreatedBy),
+            ),
+            (
+                "created_transforms",
+                ReferencedBy(Kind::Transform, Field::CreatedBy),
+            ),
+            ("created_runs", ReferencedBy(Kind::Run, Field::CreatedBy)),
+            (
+                "created_artifacts",
+                ReferencedBy(Kind::Artifact, Field::CreatedBy),
+            ),
+            (
+                "created_collections",
+                ReferencedBy(Kind::Collection, Field::CreatedBy),
+            ),
+            (
+                "created_ulabels",
+                ReferencedBy(Kind::ULabel, Field::CreatedBy),
+            ),
+            (
+                "created_feature_sets",
+                ReferencedBy(Kind::FeatureSet, Field::CreatedBy),
+            ),
+        ],
         Kind::Storage => &[("artifacts", ReferencedBy(Kind::Artifact, Field::Storage))],
         Kind::Transform => &[
             ("runs", ReferencedBy(Kind::Run, Field::Transform)),
@@ -113,6 +139,10 @@ fn names(kind: Kind) -> &'static [(&'static str, Relation)] {
         ],
         Kind::Artifact => &[
             ("collections", Sources(Link::CollectionArtifact)),
+            (
+                "described_collection",
+                ReferencedBy(Kind::Collection, Field::Artifact),
+            ),
             ("ulabels", Targets(Link::ArtifactULabel)),
             ("feature_sets", Targets(Link::ArtifactFeatureSet)),
             ("input_of", Sources(Link::RunInputArtifact)),

@@ -6,10 +6,8 @@ use super::handle::{Handle, same_instance};
 use super::retry::retry;
 use crate::backend::{ChangeSet, Filter, LinkQuery, Query, Relation, Target};
 use crate::error::{Error, Result};
-use crate::record::{
-    Feature, FeatureSet, Field, Id, Link, LinkKind, RecordData, ULabel, User, now,
-};
-use crate::registry::{Data, Registry, TracksRun, hash, uid};
+use crate::record::{Feature, FeatureSet, Field, Id, Link, RecordData, ULabel, now};
+use crate::registry::{Data, Registry, hash, uid};
 
 impl<D: Data> Handle<D> {
     /// The labels.
@@ -195,36 +193,6 @@ impl<D: Data> Handle<D> {
             updated_at: now(),
             ..FeatureSet::default()
         }
-    }
-}
-
-impl<R: TracksRun> Handle<R> {
-    /// The user who created the record.
-    ///
-    /// # Errors
-    /// `Backend` if the database fails.
-    pub async fn created_by(&self) -> Result<Option<Handle<User>>> {
-        self.referenced(self.created_by_id()).await
-    }
-}
-
-impl Handle<ULabel> {
-    /// The labels that are more general.
-    ///
-    /// # Errors
-    /// `Backend` if the database fails.
-    pub async fn parents(&self) -> Result<Vec<Handle<ULabel>>> {
-        self.related(Relation::Targets(LinkKind::ULabelParent))
-            .await
-    }
-
-    /// The labels that are more special.
-    ///
-    /// # Errors
-    /// `Backend` if the database fails.
-    pub async fn children(&self) -> Result<Vec<Handle<ULabel>>> {
-        self.related(Relation::Sources(LinkKind::ULabelParent))
-            .await
     }
 }
 
