@@ -115,6 +115,13 @@ def test_every_field_and_method_of_the_reference_is_there(tmp_path: Path) -> Non
         assert getattr(collection, field) == value, field
     assert collection.created_at <= collection.updated_at
     assert (collection.id, len(collection.uid), len(collection.hash or "")) == (1, 20, 22)
+    assert meta.described_collection == collection
+    assert collection.artifacts[0].described_collection is None
+    user = collection.created_by
+    assert user is not None and user.created_collections.list() == [collection]
+    assert user.created_artifacts.count() == 2 and user.created_ulabels.count() == 0
+    assert user.created_runs.list() == [run] and user.created_transforms.list() == [run.transform]
+    assert run.updated_collections.count() == run.updated_artifacts.count() == 0
     for field in ("feature_sets", "ulabels", "input_of", "previous_runs"):
         assert getattr(collection, field).count() == 0, field
     assert collection.unordered_artifacts.count() == 1

@@ -203,6 +203,13 @@ class Artifact(Data):
 
         return self._related(Collection, "artifacts")
 
+    @property
+    def described_collection(self) -> Collection | None:
+        """The collection whose meta artifact it is."""
+        from anndex._registry.collection import Collection
+
+        return self._related(Collection, "artifact").one_or_none()
+
     def cache(self, is_run_input: bool | Run | None = None) -> Path:
         """Get a local path of the content; what is in a local storage stays there.
 

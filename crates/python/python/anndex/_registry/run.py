@@ -204,6 +204,20 @@ class Run(TracksCreator):
 
         return self._related(Collection, "run")
 
+    @property
+    def updated_artifacts(self) -> QuerySet[Artifact]:
+        """The artifacts that the run made or updated before another run did."""
+        from anndex._registry.artifact import Artifact
+
+        return self._related(Artifact, "previous_runs")
+
+    @property
+    def updated_collections(self) -> QuerySet[Collection]:
+        """The collections that the run made or updated before another run did."""
+        from anndex._registry.collection import Collection
+
+        return self._related(Collection, "previous_runs")
+
 
 def track(transform: Transform | str | None = None) -> Run:
     """Start a run and make it the current one.

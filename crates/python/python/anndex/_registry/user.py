@@ -14,6 +14,9 @@ from anndex.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from anndex._registry.artifact import Artifact
+    from anndex._registry.collection import Collection
+    from anndex._registry.run import Run, Transform
+    from anndex._registry.ulabel import ULabel
 
 __all__ = ["Storage", "User"]
 
@@ -29,6 +32,41 @@ class User(Registry):
 
     def __init__(self) -> None:
         raise UnsupportedError("a user is made by anndex.connect(..., user=...), not by hand")
+
+    @property
+    def created_artifacts(self) -> QuerySet[Artifact]:
+        """The artifacts that the user created."""
+        from anndex._registry.artifact import Artifact
+
+        return self._related(Artifact, "created_by")
+
+    @property
+    def created_collections(self) -> QuerySet[Collection]:
+        """The collections that the user created."""
+        from anndex._registry.collection import Collection
+
+        return self._related(Collection, "created_by")
+
+    @property
+    def created_transforms(self) -> QuerySet[Transform]:
+        """The transforms that the user created."""
+        from anndex._registry.run import Transform
+
+        return self._related(Transform, "created_by")
+
+    @property
+    def created_runs(self) -> QuerySet[Run]:
+        """The runs that the user created."""
+        from anndex._registry.run import Run
+
+        return self._related(Run, "created_by")
+
+    @property
+    def created_ulabels(self) -> QuerySet[ULabel]:
+        """The labels that the user created."""
+        from anndex._registry.ulabel import ULabel
+
+        return self._related(ULabel, "created_by")
 
 
 class Storage(TracksCreator):
