@@ -66,10 +66,12 @@ impl Driver for Sqlite {
     async fn closing(&self, write: &DatabaseConnection) -> Result<(), DbErr> {
         if self.path.is_some() {
             // Leaves one file that can be copied. Waits for no one: what stays in the log because
-            // others read it is as safe there.
-            write
-                .execute_unprepared("PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)")
-                .await?;
+            // others read it, or because the disk has no room for it twice, is as safe there.
+            let checkpoint = "PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)";
+            match write.execute_unprepared(checkpoint).await {
+                Err(error) if !error::is_full(&error) => return Err(error),
+                _ => {}
+            }
         }
         Ok(())
     }

@@ -46,6 +46,16 @@ pub(crate) fn is_busy(error: &SqlxError) -> bool {
     matches!(primary_code(error), Some(code::BUSY | code::LOCKED))
 }
 
+/// Whether an error of the ORM says that the disk is full.
+pub(crate) fn is_full(error: &DbErr) -> bool {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => primary_code(error) == Some(code::FULL),
+        _ => false,
+    }
+}
+
 const OTHER: (ErrorKind, &str) = (ErrorKind::Backend, "the database failed");
 
 fn classify(error: &SqlxError) -> (ErrorKind, &'static str) {
@@ -128,6 +138,16 @@ mod tests {
     async fn error_of(sql: &'static str) -> SqlxError {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         connection.execute(sql).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_apart() {
+        let full = "PRAGMA max_page_count = 3; CREATE TABLE t (a); \
+                    INSERT INTO t VALUES (zeroblob(100000))";
+        for (sql, expected) in [(full, true), ("SELECT nothing", false)] {
+            let error = RuntimeErr::SqlxError(error_of(sql).await.into());
+            assert_eq!(is_full(&DbErr::Exec(error)), expected, "{sql}");
+        }
     }
 
     #[tokio::test]
