@@ -76,7 +76,7 @@ pub use anndex_core::lineage::{LineageGraph, LineageNode};
 pub use anndex_core::mapped::{
     Batch, BatchColumn, BatchFormat, Buffers, EncodeLabels, Encoder, Epoch, Join, Loader,
     LoaderBuilder, LoaderState, MappedCollection, MappedOptions, ObsValue, PrepareOptions,
-    PrepareProgress, Prepared, Sample, Sampler, Shuffle, UnknownLabel,
+    PrepareProgress, Prepared, RepeatedDecoding, Sample, Sampler, Shuffle, UnknownLabel,
 };
 pub use anndex_core::record::{
     Artifact, Collection, FeatureSet, Field, Run, Storage, Transform, ULabel, User, Visibility,

@@ -117,6 +117,12 @@ impl Loader {
         self.loader.n_batches()
     }
 
+    /// What exact order costs, if that is worth a word.
+    fn notice(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let repeated = self.here(py)?.repeated_decoding();
+        Ok(repeated.map(|repeated| repeated.to_string()))
+    }
+
     fn state(&self, py: Python<'_>) -> PyResult<(u64, u64, u64)> {
         let state = self.here(py)?.state();
         Ok((state.epoch, state.batch, state.digest))

@@ -46,6 +46,9 @@ def measure(spec, packages, open_loader):
     epoch = open_loader()
     opening = time.perf_counter() - opened
     opened_rss = memory("VmRSS")
+    for _ in range(spec.get("epochs_before", 0)):
+        for _ in epoch():
+            pass
     cells, n_bytes, epochs, whole = 0, 0, 0, True
     window = spec["rows_ahead"] or 1
     started = time.perf_counter()

@@ -12,7 +12,11 @@ def open_loader(spec):
     if spec["format"] == "annbatch":
         files = sorted(path for path in files[0].iterdir() if path.is_dir())
     join = {"none": None}.get(spec["join"], spec["join"])
-    mapped = anndex.MappedCollection(files, obs_keys=spec.get("obs_keys"), join=join)
+    # Single cells have no other budget than that of decoded chunks.
+    cache = {}
+    if spec["through"] == "sample" and spec["memory"]:
+        cache["chunk_cache"] = spec["memory"]
+    mapped = anndex.MappedCollection(files, obs_keys=spec.get("obs_keys"), join=join, **cache)
     order, batch_size, seed = spec["order"], spec["batch_size"], spec["seed"]
     if spec["through"] == "sample":
         cells = np.random.default_rng(seed).permutation(len(mapped)).tolist()

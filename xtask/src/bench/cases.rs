@@ -30,11 +30,14 @@ pub(crate) struct Reading {
     pub(crate) budget: Option<u32>,
     /// Whether the loader is told so, and does not just have it by default.
     pub(crate) is_budget_given: bool,
+    /// Epochs that go by before its time begins, so that what is kept is in memory, as it is with
+    /// peers that have read everything before.
+    pub(crate) epochs_before: u32,
 }
 
 impl Reading {
     /// The budget that our loader has if none is given, in MiB.
-    pub(crate) const DEFAULT_BUDGET: u32 = 1024;
+    const DEFAULT_BUDGET: u32 = 1024;
 
     /// Our loader as it is compared: exactly shuffled, dense, with its own budget.
     pub(super) const OURS: Self = Self {
@@ -50,6 +53,7 @@ impl Reading {
         workers: 0,
         budget: Some(Self::DEFAULT_BUDGET),
         is_budget_given: false,
+        epochs_before: 0,
     };
     const LAMINDB: Self = Self {
         loader: "lamindb",
@@ -93,8 +97,16 @@ impl Reading {
         }
     }
 
+    const fn after_epochs(self, epochs_before: u32) -> Self {
+        Self {
+            epochs_before,
+            ..self
+        }
+    }
+
     const fn through(self, through: &'static str) -> Self {
-        // Neither a DataLoader nor a single cell has a budget to set.
+        // Neither a DataLoader nor a single cell reads ahead; what decoded chunks may take is set
+        // by `within`.
         Self {
             through,
             budget: None,
@@ -150,6 +162,7 @@ impl Reading {
             "rows_ahead": self.rows_ahead,
             "workers": self.workers,
             "memory": self.budget.filter(|_| self.is_budget_given).map(|budget| format!("{budget}MiB")),
+            "epochs_before": self.epochs_before,
             "seed": 0,
         })
     }
@@ -236,6 +249,12 @@ pub(crate) fn all() -> Vec<Case> {
         "h5ad/csr",
         true,
         OURS.into("csr"),
+        &[(SCIPY.into("csr"), Some(1.0))],
+    );
+    case(
+        "h5ad/csr-kept",
+        false,
+        OURS.into("csr").within(1024).after_epochs(1),
         &[(SCIPY.into("csr"), Some(1.0))],
     );
     case(
@@ -328,6 +347,15 @@ pub(crate) fn all() -> Vec<Case> {
             &[(LAMINDB.of(format).through("sample"), Some(target))],
         );
     }
+    case(
+        "gzip/sample-kept",
+        false,
+        OURS.of("h5ad-gzip")
+            .through("sample")
+            .within(1024)
+            .after_epochs(1),
+        &[(LAMINDB.of("h5ad-gzip").through("sample"), Some(10.0))],
+    );
     for format in FORMATS {
         for budget in BUDGETS {
             case(

@@ -70,8 +70,9 @@ impl Results<'_> {
              medians, memory is the highest peak. `of copying` is the size of our batches as a \
              part of what the machine can copy in the same time. `RSS` is the peak, with what \
              the libraries took when they were imported. `memory` is kept if our process has no \
-             more than that, its budget and 300 MiB, and with the default budget no more than the \
-             peer's. Every process of the first round has shown that its cells are those that \
+             more than that, its budget and 300 MiB, and where no budget was given no more than the \
+             peer's. The time of cases that end in `-kept` begins after one epoch, as that of SciPy \
+             begins after everything was read. Every process of the first round has shown that its cells are those that \
              were written.\n",
             date = machine.date,
             commit = machine.commit,

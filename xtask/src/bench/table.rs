@@ -19,6 +19,7 @@ pub(crate) struct Row {
     ours: Option<Summary>,
     /// In MiB; what our process may have at its peak follows from it.
     budget: Option<u32>,
+    is_budget_given: bool,
     /// What our output is, as a part of what the machine can copy.
     copy_share: Option<f64>,
     against: Option<Against>,
@@ -80,6 +81,7 @@ pub(crate) fn rows(cases: &[Case], measured: &Measurements, machine: &Machine) -
                 .map(|ours| ours.bytes_per_second / machine.copy_speed),
             ours,
             budget: case.ours.budget,
+            is_budget_given: case.ours.is_budget_given,
             against: peer.map(|(peer, at_least)| Against {
                 label: peer.label(),
                 own: peer.loader == case.ours.loader,
@@ -130,17 +132,14 @@ impl Row {
         Some((u64::from(self.budget?) + BESIDES_BUDGET) * MEBIBYTE)
     }
 
-    /// Whether our process stays within what it may have, and below the peer's if its budget is
-    /// the default.
+    /// Whether our process stays within what it may have, and below the peer's if it was given
+    /// no budget.
     fn memory_verdict(&self) -> Option<&'static str> {
         let own = self.ours.as_ref()?.peak_memory;
         let peer = self.against.as_ref().filter(|peer| !peer.own);
         let peers = peer.and_then(|peer| Some(peer.summary.as_ref()?.peak_memory));
-        let default = self
-            .budget
-            .is_none_or(|budget| budget == Reading::DEFAULT_BUDGET);
         let over_budget = self.allowed_memory().is_some_and(|allowed| own > allowed);
-        let over_peer = default && peers.is_some_and(|peers| own > peers);
+        let over_peer = !self.is_budget_given && peers.is_some_and(|peers| own > peers);
         Some(match (over_budget, over_peer) {
             (true, _) => "over budget",
             (false, true) => "over peer",

@@ -127,7 +127,7 @@ impl MappedCollection {
         buffers: &Buffers,
     ) -> Result<Batch> {
         let selection = Selection::new(self, indices)?;
-        let window = Window::read(self, selection, Some(format), None)?;
+        let window = Window::read(self, selection, format, false, None)?;
         let obs = self.batch_obs(window.selection())?;
         let slots = window.selection().slots();
         Ok(Batch {

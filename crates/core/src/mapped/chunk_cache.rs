@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::pack::{Columns, Packed};
+use super::columns::Columns;
+use super::pack::Packed;
 use crate::error::Result;
 
 /// What one chunk takes at least, by which the cache is laid out.
@@ -164,11 +165,13 @@ impl ChunkCache {
 mod tests {
     use super::*;
     use crate::error::Error;
+    use crate::mapped::columns::ColumnPacking;
     use crate::store::DataType;
 
     fn columns(n: usize) -> Columns {
         let indices = vec![1i32; n];
-        Columns::new(&DataType::Int32, bytemuck::cast_slice(&indices), 5).unwrap()
+        let bytes = bytemuck::cast_slice(&indices);
+        Columns::new(&DataType::Int32, bytes, 5, ColumnPacking::Small).unwrap()
     }
 
     fn key(chunk: u64) -> Key {

@@ -1,13 +1,15 @@
 //! Rows of a matrix in memory, as they were packed piece by piece, and writing them out.
 
+mod scatter;
 mod stretch;
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::columns::Columns;
 use super::join::VarMap;
-use super::pack::{Columns, Packed, Small};
-use stretch::{ColumnStretch, ValueStretch, wide};
+use super::pack::{Packed, Small};
+use stretch::{ColumnStretch, ValueStretch};
 
 /// One long sequence of elements that is held in pieces.
 #[derive(Debug)]
@@ -114,11 +116,8 @@ impl HeldRows {
                 }
             }
             Self::Csr { .. } => {
-                self.for_each_stretch(row, |columns, values| match columns {
-                    ColumnStretch::U16(columns) => scatter(columns, u32::from, values, map, out),
-                    ColumnStretch::U32(columns) => {
-                        scatter(columns, |column| column, values, map, out);
-                    }
+                self.for_each_stretch(row, |columns, values| {
+                    scatter::scatter(&columns, values, map, out);
                 });
             }
         }
@@ -264,60 +263,6 @@ fn write_values<T: Small>(
                     *place = value;
                 }
             });
-        }
-    }
-}
-
-fn scatter<C: Copy, T: Small>(
-    columns: &[C],
-    wide_column: impl Fn(C) -> u32,
-    values: ValueStretch<'_>,
-    map: Option<&VarMap>,
-    out: &mut [T],
-) {
-    match values {
-        ValueStretch::U8(values, larger) => {
-            let byte = |value: u8| T::of_small(value.into());
-            put(columns, &wide_column, values, byte, map, out);
-            for (position, value) in larger.iter() {
-                let column = &columns[position..=position];
-                put(column, &wide_column, &[value], T::of_small, map, out);
-            }
-        }
-        ValueStretch::U16(values) => put(columns, wide_column, values, T::of_small, map, out),
-        ValueStretch::Wide(values, range) => {
-            put(columns, wide_column, &wide(values)[range], |v| v, map, out);
-        }
-    }
-}
-
-/// The innermost loop of everything dense. A column that is not among the joined ones has a
-/// position past the end of `out`.
-fn put<C: Copy, V: Copy, T>(
-    columns: &[C],
-    wide_column: impl Fn(C) -> u32,
-    values: &[V],
-    convert: impl Fn(V) -> T,
-    map: Option<&VarMap>,
-    out: &mut [T],
-) {
-    let entries = columns.iter().zip(values);
-    match map {
-        None => {
-            for (&column, &value) in entries {
-                if let Some(place) = out.get_mut(wide_column(column) as usize) {
-                    *place = convert(value);
-                }
-            }
-        }
-        Some(map) => {
-            let to_joint = map.to_joint.as_slice();
-            for (&column, &value) in entries {
-                let joint = to_joint[wide_column(column) as usize];
-                if let Some(place) = out.get_mut(joint as usize) {
-                    *place = convert(value);
-                }
-            }
         }
     }
 }

@@ -11,8 +11,9 @@ mod plan;
 mod position;
 mod reader;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+pub use budget::RepeatedDecoding;
 pub use epoch::Epoch;
 
 use super::buffer::Buffers;
@@ -192,6 +193,7 @@ impl LoaderBuilder {
             options,
             position: Mutex::default(),
             resident: Arc::new(Mutex::new(None)),
+            repeated: Arc::default(),
         })
     }
 }
@@ -209,6 +211,7 @@ pub struct Loader {
     buffers: Arc<Buffers>,
     /// All observations, if they were once in memory together.
     resident: Arc<Mutex<Option<Arc<Window>>>>,
+    repeated: Arc<OnceLock<RepeatedDecoding>>,
 }
 
 /// How far a loader is, to be kept with a checkpoint.
@@ -239,6 +242,12 @@ impl Loader {
     /// The number of batches in an epoch.
     pub fn n_batches(&self) -> u64 {
         self.n_batches
+    }
+
+    /// What exact order costs, if chunks are decoded more than twice in an epoch, as was seen once
+    /// the second batch was handed out. It is logged then, too.
+    pub fn repeated_decoding(&self) -> Option<RepeatedDecoding> {
+        self.repeated.get().copied()
     }
 
     /// How far the loader is: what the consumer has got, not what was read ahead.

@@ -73,7 +73,7 @@ pub struct MappedOptions {
     /// a directory of the user's cache (`$XDG_CACHE_HOME/anndex` or `~/.cache/anndex`).
     pub cache_dir: Option<PathBuf>,
     /// The bytes that decoded chunks may take which single samples and batches come back to;
-    /// loaders have a budget of their own. Default: 256 MiB.
+    /// loaders have a budget of their own. Default: 128 MiB.
     pub chunk_cache: u64,
 }
 
@@ -92,7 +92,7 @@ impl Default for MappedOptions {
             dtype: None,
             stream: false,
             cache_dir: None,
-            chunk_cache: 256 << 20,
+            chunk_cache: 128 << 20,
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Values in the smallest type that keeps them exactly.
 //!
-//! Counts are small integers that are stored as float32, and 20,000 genes fit 16 bits. Held that
-//! way a window of a shuffled epoch has two to three times the rows in the same memory, and so
-//! decodes each chunk that many times less often.
+//! Counts are small integers that are stored as float32. Held in a byte each, and their columns in
+//! little more (see `columns`), a window of a shuffled epoch has three times the rows in the same
+//! memory, and so decodes each chunk that many times less often.
 
 use std::ops::Range;
 
 use half::f16;
 use num_traits::AsPrimitive;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::{DataType, Element, NumericArray, with_element};
 
 /// Elements checked at once, so that what can't be narrowed costs little to find out.
@@ -41,15 +41,6 @@ pub(super) struct Bytes {
     /// How many of them stand before each stretch of [`STRETCH`] values, and at the end. Looking
     /// for a position among all of them would wait for memory at every step.
     larger_before: Vec<u32>,
-}
-
-/// Column indices, all of them in range.
-#[derive(Debug)]
-pub(super) enum Columns {
-    /// Of a matrix of at most 65,536 columns.
-    U16(Vec<u16>),
-    /// Of a larger one.
-    U32(Vec<u32>),
 }
 
 /// A numeric element that may be held as a small integer.
@@ -221,84 +212,6 @@ fn narrow<T: Small>(values: &[T]) -> Option<Vec<u16>> {
     Some(narrowed)
 }
 
-impl Columns {
-    /// Takes native little-endian indices of `data_type` into `n_columns` columns. A damaged one
-    /// would put a value into another gene, so all are checked.
-    ///
-    /// # Errors
-    /// `Corrupt` if an index is out of range or no integer.
-    pub(super) fn new(data_type: &DataType, bytes: &[u8], n_columns: usize) -> Result<Self> {
-        if data_type.is_float() || *data_type == DataType::Bool {
-            return Err(not_integers());
-        }
-        with_element!(data_type, T => {
-            let indices: &[T] = bytemuck::cast_slice(bytes);
-            // Negative numbers become very large ones, past any number of columns.
-            let columns = match (u32::try_from(n_columns), size_of::<T>()) {
-                (Ok(n), ..=4) if n <= 1 << 16 => {
-                    checked(indices, n, AsPrimitive::<u32>::as_, |i| i as u16).map(Self::U16)
-                }
-                (Ok(n), ..=4) if n <= 1 << 31 => {
-                    checked(indices, n, AsPrimitive::<u32>::as_, |i| i).map(Self::U32)
-                }
-                (Ok(n), _) if n <= 1 << 16 => {
-                    checked(indices, n.into(), wide_index, |i| i as u16).map(Self::U16)
-                }
-                _ => checked(indices, n_columns as u64, wide_index, |i| i as u32).map(Self::U32),
-            };
-            columns.ok_or_else(|| out_of_range(indices, n_columns))
-        }, else Err(not_integers()))
-    }
-
-    /// The number of bytes held.
-    pub(super) fn bytes(&self) -> usize {
-        match self {
-            Self::U16(columns) => size_of_val(columns.as_slice()),
-            Self::U32(columns) => size_of_val(columns.as_slice()),
-        }
-    }
-}
-
-/// All indices, `None` if one is out of range.
-fn checked<T: Element, W: Copy + PartialOrd, N: Copy>(
-    indices: &[T],
-    n_columns: W,
-    widen: impl Fn(T) -> W,
-    cut: impl Fn(W) -> N,
-) -> Option<Vec<N>> {
-    let mut columns = Vec::with_capacity(indices.len());
-    for segment in indices.chunks(SEGMENT) {
-        // Twice over what is in the cache, so that both loops are vectorised.
-        let in_range = |all, &index| all & (widen(index) < n_columns);
-        if !segment.iter().fold(true, in_range) {
-            return None;
-        }
-        columns.extend(segment.iter().map(|&index| cut(widen(index))));
-    }
-    Some(columns)
-}
-
-fn wide_index<T: AsPrimitive<u64>>(index: T) -> u64 {
-    index.as_()
-}
-
-fn out_of_range<T: Element + AsPrimitive<u64> + std::fmt::Display>(
-    indices: &[T],
-    n_columns: usize,
-) -> Error {
-    let wrong = indices
-        .iter()
-        .find(|&&index| wide_index(index) >= n_columns as u64);
-    let wrong = wrong.map(ToString::to_string).unwrap_or_default();
-    Error::corrupt(format!(
-        "the column index {wrong} is out of range: there are {n_columns} columns"
-    ))
-}
-
-fn not_integers() -> Error {
-    Error::corrupt("column indices must be integers")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -351,18 +264,5 @@ mod tests {
         assert!(matches!(pack(&many[..70]), Packed::U16(_)));
         values[3] = 0.5;
         assert!(matches!(pack(&values), Packed::Wide(_)));
-    }
-
-    #[test]
-    fn columns_are_checked() {
-        let columns =
-            |values: &[i32], n| Columns::new(&DataType::Int32, bytemuck::cast_slice(values), n);
-        assert!(matches!(columns(&[0, 4], 5).unwrap(), Columns::U16(v) if v == [0, 4]));
-        assert!(matches!(columns(&[70_000], 70_001).unwrap(), Columns::U32(v) if v == [70_000]));
-        for wrong in [-1, 5, i32::MIN] {
-            let error = columns(&[0, wrong], 5).unwrap_err();
-            assert!(error.to_string().contains(&wrong.to_string()), "{error}");
-        }
-        assert!(Columns::new(&DataType::Float32, &[0; 4], 5).is_err());
     }
 }

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use super::allowance::Allowance;
 use super::chunk_cache::ChunkCache;
+use super::columns::{ColumnPacking, Columns};
 use super::held::{HeldRows, Pieces};
-use super::pack::{Columns, Packed};
+use super::pack::Packed;
 use crate::anndata::{Matrix, SparseFormat, SparseMatrix};
 use crate::error::{Error, Result};
 use crate::store::{DataType, NumericArray, Span};
@@ -91,6 +92,19 @@ impl MatrixRows {
         }
     }
 
+    /// The mean number of rows that have elements in one chunk; `None` if nothing has to be
+    /// decoded.
+    pub(super) fn rows_per_chunk(&self) -> Option<f64> {
+        match &self.parts {
+            Parts::Dense(array) => array.chunk_rows().map(|rows| rows as f64),
+            Parts::Csr { data, indices, .. } => {
+                let elements = data.chunk_rows().max(indices.chunk_rows())?;
+                // One more, since rows do not end where chunks do.
+                Some(elements as f64 / self.mean_elements().max(1.0) + 1.0)
+            }
+        }
+    }
+
     /// The mean number of stored elements of a row.
     pub(super) fn mean_elements(&self) -> f64 {
         match &self.parts {
@@ -118,7 +132,7 @@ impl MatrixRows {
 
     /// Reads `rows`, which are sorted, distinct and in range, converted to `data_type`. Chunks
     /// are decoded on rayon's threads, each of them once: whatever fits into `allowance`, or, with
-    /// none, by way of the cache of chunks.
+    /// none, by way of the cache of chunks. `packing` is how columns of sparse rows are held.
     ///
     /// # Errors
     /// `Corrupt`, `Unsupported` or `Storage` if rows can't be read; `Cancelled` if `allowance`
@@ -127,6 +141,7 @@ impl MatrixRows {
         &self,
         rows: &[u64],
         data_type: &DataType,
+        packing: ColumnPacking,
         allowance: Option<&Allowance>,
     ) -> Result<HeldRows> {
         match &self.parts {
@@ -156,7 +171,10 @@ impl MatrixRows {
                 let stretch =
                     |&row: &u64| Span::new(indptr[row as usize], indptr[row as usize + 1]);
                 let spans = join_spans(rows.iter().map(stretch));
-                let columns = || read_columns(indices, &spans, self.n_columns(), allowance);
+                let pack = |stored: &DataType, bytes: &[u8]| {
+                    Columns::new(stored, bytes, self.n_columns(), packing)
+                };
+                let columns = || read_columns(indices, &spans, pack, allowance);
                 let values = || read_values(data, &spans, data_type, allowance);
                 let (columns, values) = if self.is_encoded() {
                     rayon::join(columns, values)
@@ -203,11 +221,11 @@ fn read_values(
 fn read_columns(
     array: &StoredArray,
     spans: &[Span],
-    n_columns: usize,
+    pack: impl Fn(&DataType, &[u8]) -> Result<Columns> + Sync,
     allowance: Option<&Allowance>,
 ) -> Result<Pieces<Columns>> {
     let pack = |stored: &DataType, bytes: &[u8]| -> Result<Columns> {
-        let columns = Columns::new(stored, bytes, n_columns)?;
+        let columns = pack(stored, bytes)?;
         spend(allowance, columns.bytes())?;
         Ok(columns)
     };

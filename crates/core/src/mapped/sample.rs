@@ -4,6 +4,7 @@ use super::MappedCollection;
 use super::assemble::{self, GroupRows, PlacedGroup, PlacedRows};
 use super::batch::BatchFormat;
 use super::buffer::Buffers;
+use super::columns::ColumnPacking;
 use super::selection::Slot;
 use super::source::{MISSING_CODE, ObsRows};
 use super::window::MatrixShape;
@@ -75,7 +76,9 @@ impl MappedCollection {
             let rows_of_group = match rows.direct(&own, data_type, BatchFormat::Dense, map) {
                 Some(direct) => GroupRows::Direct(direct),
                 None => {
-                    held = rows.read(&own, data_type, None).map_err(located)?;
+                    held = rows
+                        .read(&own, data_type, ColumnPacking::Small, None)
+                        .map_err(located)?;
                     GroupRows::Held(&held)
                 }
             };

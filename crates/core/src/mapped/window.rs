@@ -10,6 +10,7 @@ use super::allowance::Allowance;
 use super::assemble::{self, GroupRows, PlacedGroup, PlacedRows};
 use super::batch::BatchFormat;
 use super::buffer::Buffers;
+use super::columns::ColumnPacking;
 use super::held::HeldRows;
 use super::rows::DirectRows;
 use super::selection::{Group, Selection, Slot};
@@ -43,17 +44,23 @@ pub(super) struct MatrixShape {
 
 impl Window {
     /// Reads observations in any order, any of them more than once, on rayon's threads: as much as
-    /// `allowance` lets it, or, with none, by way of the cache of chunks. What batches of the format
-    /// `direct` take straight from storage is left there.
+    /// `allowance` lets it, or, with none, by way of the cache of chunks. What batches of `format`
+    /// take straight from storage is left there, unless the window `holds_all`.
     ///
     /// # Errors
     /// As [`MappedCollection::batch`]; `Cancelled` if `allowance` ran out.
     pub(super) fn read(
         mapped: &MappedCollection,
         selection: Selection,
-        direct: Option<BatchFormat>,
+        format: BatchFormat,
+        holds_all: bool,
         allowance: Option<&Allowance>,
     ) -> Result<Self> {
+        // Runs of columns are put into dense rows sooner, but copied to sparse ones later.
+        let packing = match (format, allowance) {
+            (BatchFormat::Csr, Some(_)) => ColumnPacking::Fast,
+            _ => ColumnPacking::Small,
+        };
         if let Some(allowance) = allowance {
             allowance.spend(selection.bytes())?;
         }
@@ -69,13 +76,11 @@ impl Window {
                         let rows = source
                             .matrix(key)
                             .ok_or_else(|| mapped.lacks(key, group.source))?;
-                        let is_direct = direct.is_some_and(|format| {
-                            mapped.is_direct(key, group.source, &shape.data_type, format)
-                        });
-                        if is_direct {
+                        let data_type = &shape.data_type;
+                        if !holds_all && mapped.is_direct(key, group.source, data_type, format) {
                             return Ok(None);
                         }
-                        rows.read(&group.rows, &shape.data_type, allowance)
+                        rows.read(&group.rows, data_type, packing, allowance)
                             .map(Some)
                             .map_err(|error| source.locate(error))
                     })

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from anndex import _anndex as native
 from anndex._loader_options import LoaderOptions, part
+from anndex._warning import warn
 from anndex.errors import InvalidInputError, MissingPackageError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -102,8 +103,13 @@ class Loader:
             # A sampler has another order in each epoch.
             handle = self._handle = self._made()
         epoch = handle.epoch()
+        number = 0
         try:
             while (batch := epoch.next()) is not None:
+                number += 1
+                # What the order costs is known once the first batch was seen.
+                if number == 2 and (notice := handle.notice()) is not None:
+                    warn(notice)
                 yield {key: self._converted(values) for key, values in batch.items()}
         finally:
             epoch.close()

@@ -64,7 +64,7 @@ class MappedCollection(OpenedFiles, MapStyle):
         No effect: reads share no state between processes. It is here for those who pass it.
     dtype : str or dtype, optional
         Convert layers and obsm to this type. Default: as stored.
-    chunk_cache : int or str, default "256MiB"
+    chunk_cache : int or str, default "128MiB"
         What decoded chunks may take that samples and batches come back to, in bytes. A `loader` has
         a budget of its own.
 
@@ -132,7 +132,7 @@ class MappedCollection(OpenedFiles, MapStyle):
         parallel: bool = False,
         dtype: DTypeLike | None = None,
         *,
-        chunk_cache: int | str = "256MiB",
+        chunk_cache: int | str = "128MiB",
     ) -> None:
         paths = arguments.absolute_paths(path_list)
         self.path_list = list(path_list)

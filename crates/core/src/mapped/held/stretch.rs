@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
-use crate::mapped::pack::{Columns, Packed, Small};
+use crate::mapped::columns::{Columns, Runs};
+use crate::mapped::pack::{Packed, Small};
 use crate::store::NumericArray;
 
-/// Columns of either width.
+/// Columns that were packed in any way.
 pub(super) enum ColumnStretch<'a> {
+    U8(&'a Runs, Range<usize>),
     U16(&'a [u16]),
     U32(&'a [u32]),
 }
@@ -14,6 +16,7 @@ pub(super) enum ColumnStretch<'a> {
 impl<'a> ColumnStretch<'a> {
     pub(super) fn new(block: &'a Columns, range: Range<usize>) -> Self {
         match block {
+            Columns::U8(runs) => Self::U8(runs, range),
             Columns::U16(columns) => Self::U16(&columns[range]),
             Columns::U32(columns) => Self::U32(&columns[range]),
         }
@@ -21,24 +24,42 @@ impl<'a> ColumnStretch<'a> {
 
     pub(super) fn len(&self) -> usize {
         match self {
+            Self::U8(_, range) => range.len(),
             Self::U16(columns) => columns.len(),
             Self::U32(columns) => columns.len(),
         }
     }
 
+    /// Those at positions in `range`.
+    pub(super) fn part(&self, range: Range<usize>) -> Self {
+        match self {
+            Self::U8(runs, all) => Self::U8(runs, all.start + range.start..all.start + range.end),
+            Self::U16(columns) => Self::U16(&columns[range]),
+            Self::U32(columns) => Self::U32(&columns[range]),
+        }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
+        let runs = match self {
+            Self::U8(runs, range) => Some(runs.within(range.clone())),
+            _ => None,
+        };
+        let lowest = runs.into_iter().flatten().flat_map(|(base, lowest)| {
+            let column = move |&low| base + u32::from(low);
+            lowest.iter().map(column)
+        });
         let (narrow, wide): (&[u16], &[u32]) = match self {
+            Self::U8(..) => (&[], &[]),
             Self::U16(columns) => (columns, &[]),
             Self::U32(columns) => (&[], columns),
         };
-        narrow
-            .iter()
-            .map(|&c| u32::from(c))
-            .chain(wide.iter().copied())
+        let narrow = narrow.iter().map(|&column| u32::from(column));
+        lowest.chain(narrow).chain(wide.iter().copied())
     }
 
     pub(super) fn widen(&self, out: &mut [i32]) {
         match self {
+            Self::U8(runs, range) => runs.widen(range.clone(), out),
             Self::U16(columns) => copy(columns, out, |column| column.into()),
             Self::U32(columns) => copy(columns, out, |column| column as i32),
         }

@@ -1,5 +1,7 @@
 //! How many observations fit into memory.
 
+use std::fmt;
+
 use super::{DEFAULT_MEMORY, Options};
 use crate::error::Result;
 use crate::mapped::{BatchFormat, MappedCollection};
@@ -22,6 +24,29 @@ const WAITING_BYTES: u64 = 16 << 20;
 /// Nor do they take more than this part of the memory.
 const WAITING_PART: u64 = 8;
 
+/// What exact order costs where the memory of a loader does not hold a whole epoch: chunks are
+/// decoded again in each window that has any of their observations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RepeatedDecoding {
+    /// How often each chunk is decoded in an epoch, on average.
+    pub times: f64,
+    /// The memory with which it would be once, since all observations were kept, in bytes.
+    pub memory: u64,
+}
+
+impl fmt::Display for RepeatedDecoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "in exact order, each chunk is decoded about {:.1} times in an epoch; with {} MiB of \
+             memory everything would be kept and decoded once, a block shuffle decodes once with \
+             any, and a prepared collection decodes faster",
+            self.times,
+            self.memory.div_ceil(1 << 20)
+        )
+    }
+}
+
 /// The bytes of a loader, and what an observation takes of them.
 #[derive(Debug, Clone)]
 pub(super) struct Budget {
@@ -32,6 +57,8 @@ pub(super) struct Budget {
     /// Bytes of an observation, at first at most, then as it was seen.
     row_bytes: f64,
     encoded: bool,
+    /// The mean number of observations that have elements in one chunk of an encoded matrix.
+    chunk_rows: f64,
     /// Whether windows hold nothing: all rows are read when they are put into a batch.
     unheld: bool,
     /// Whether such rows are kept all the same. Packed, they are in batches sooner than they are
@@ -45,6 +72,7 @@ impl Budget {
         let mut bytes = 0f64;
         let mut batch_bytes = 0f64;
         let mut encoded = false;
+        let (mut chunk_rows, mut encoded_obs) = (0f64, 0f64);
         let mut unheld = true;
         let n_obs = mapped.n_obs().max(1) as f64;
         let memory = options.memory.unwrap_or(DEFAULT_MEMORY);
@@ -59,6 +87,10 @@ impl Budget {
                 let element = rows.element_bytes(&data_type)? as f64;
                 bytes += rows.mean_elements() * source.n_obs() as f64 * element;
                 encoded |= rows.is_encoded();
+                if let Some(rows) = rows.rows_per_chunk() {
+                    chunk_rows += rows * source.n_obs() as f64;
+                    encoded_obs += source.n_obs() as f64;
+                }
             }
         }
         let room = WAITING_BYTES.min(memory / WAITING_PART) as f64;
@@ -70,6 +102,7 @@ impl Budget {
             batches_ahead: batches_ahead as usize,
             row_bytes: bytes / n_obs + PLACE_BYTES,
             encoded,
+            chunk_rows: chunk_rows / encoded_obs.max(1.0),
             unheld,
             keeps_unencoded: options.memory.is_some() || options.format == BatchFormat::Csr,
         })
@@ -83,8 +116,24 @@ impl Budget {
 
     /// Whether all of `n_obs` observations fit beside `held` bytes.
     pub(super) fn fits(&self, n_obs: u64, held: usize) -> bool {
-        let free = self.memory.saturating_sub(held as u64);
-        n_obs as f64 * self.row_bytes * MARGIN <= free as f64
+        self.needed(n_obs) <= self.memory.saturating_sub(held as u64) as f64
+    }
+
+    fn needed(&self, n_obs: u64) -> f64 {
+        n_obs as f64 * self.row_bytes * MARGIN
+    }
+
+    /// What it costs to read `n_obs` observations of a scattered epoch that do not fit beside
+    /// `held` bytes.
+    pub(super) fn repeated_decoding(&self, n_obs: u64, held: usize) -> RepeatedDecoding {
+        let windows = (n_obs as f64 / self.rows(true) as f64).max(1.0);
+        // A chunk is in each window in which any of its rows is.
+        let elsewhere = (1.0 - 1.0 / windows).powf(self.chunk_rows.max(1.0));
+        RepeatedDecoding {
+            times: (windows * (1.0 - elsewhere)).max(1.0),
+            // Batches that wait may take more of a larger budget.
+            memory: self.needed(n_obs) as u64 + held as u64 + WAITING_BYTES,
+        }
     }
 
     /// Whether to keep what fits: reading it again is what takes time.

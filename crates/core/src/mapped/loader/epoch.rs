@@ -52,6 +52,7 @@ impl Epoch {
             budget: loader.budget.clone(),
             cancelled: epoch.cancelled.clone(),
             resident: loader.resident.clone(),
+            repeated: loader.repeated.clone(),
             tries_all: true,
             threads: threads(options.threads)?,
         };

@@ -3,17 +3,20 @@
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::ThreadPool;
 
-use super::budget::Budget;
+use super::budget::{Budget, RepeatedDecoding};
 use super::plan::Plan;
 use crate::error::Result;
 use crate::mapped::allowance::Allowance;
 use crate::mapped::selection::Selection;
 use crate::mapped::window::Window;
 use crate::mapped::{BatchFormat, MappedCollection};
+
+/// Chunks that are decoded more often than this in an epoch are worth a word.
+const WORTH_TELLING: f64 = 2.0;
 
 /// Batches of an epoch whose rows are in memory.
 #[derive(Debug)]
@@ -35,6 +38,7 @@ pub(super) struct Reader {
     pub(super) budget: Budget,
     pub(super) cancelled: Arc<AtomicBool>,
     pub(super) resident: Arc<Mutex<Option<Arc<Window>>>>,
+    pub(super) repeated: Arc<OnceLock<RepeatedDecoding>>,
     /// Whether to read all observations at once if they seem to fit: until they did not.
     pub(super) tries_all: bool,
     pub(super) threads: ThreadPool,
@@ -77,6 +81,9 @@ impl Reader {
             } else if all_fit && self.plan.is_scattered() && self.budget.is_encoded() {
                 left.end
             } else {
+                if !all_fit && self.plan.is_scattered() && self.budget.is_encoded() {
+                    self.tell_cost(held);
+                }
                 self.plan
                     .window(next, self.budget.rows(self.plan.is_scattered()))
             };
@@ -128,6 +135,15 @@ impl Reader {
         Ok(Some(window))
     }
 
+    /// Says what exact order costs, once per loader and where it is much.
+    fn tell_cost(&self, held: usize) {
+        let n_obs = self.plan.n_obs(0..self.plan.n_batches());
+        let cost = self.budget.repeated_decoding(n_obs, held);
+        if cost.times >= WORTH_TELLING && self.repeated.set(cost).is_ok() {
+            tracing::warn!("{cost}");
+        }
+    }
+
     fn known(&self) -> std::sync::MutexGuard<'_, Option<Arc<Window>>> {
         self.resident.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,8 +154,8 @@ impl Reader {
         let allowance = Allowance::new(room, self.cancelled.clone());
         let selection = Selection::new(&self.mapped, indices)?;
         let mapped = &self.mapped;
-        let direct = (!holds_all).then_some(self.format);
-        let read = || Window::read(mapped, selection, direct, Some(&allowance));
+        let format = self.format;
+        let read = || Window::read(mapped, selection, format, holds_all, Some(&allowance));
         match self.threads.install(read) {
             Ok(window) => {
                 if holds_all || !self.budget.holds_nothing() {

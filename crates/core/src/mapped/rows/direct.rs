@@ -6,6 +6,7 @@
 use super::{MatrixRows, Parts, scratch};
 use crate::error::{Error, Result};
 use crate::mapped::BatchFormat;
+use crate::mapped::columns::{ColumnPacking, Columns};
 use crate::mapped::held::sort_by_column;
 use crate::mapped::join::{ABSENT, VarMap};
 use crate::mapped::pack::Small;
@@ -183,9 +184,8 @@ impl DirectRows<'_> {
 
     /// The error that names the first of some columns that does not exist.
     fn out_of_range(&self, data_type: &DataType, columns: &[u8]) -> Error {
-        let checked =
-            crate::mapped::pack::Columns::new(data_type, columns, self.matrix.n_columns());
-        let error = checked
+        let n_columns = self.matrix.n_columns();
+        let error = Columns::new(data_type, columns, n_columns, ColumnPacking::Fast)
             .err()
             .unwrap_or_else(|| Error::corrupt("a column index is out of range"));
         self.matrix.locate(error, "/indices")

@@ -44,7 +44,7 @@ impl StoredArray {
     }
 
     /// Extent along axis 0 of what is decoded at once; `None` if the bytes lie there as they are.
-    fn chunk_rows(&self) -> Option<u64> {
+    pub(super) fn chunk_rows(&self) -> Option<u64> {
         let info = self.array.info();
         let rows = *info.chunk_shape.as_ref()?.first()?;
         (!info.filters.is_empty()).then_some(rows.max(1))
