@@ -133,6 +133,37 @@ fn an_epoch_that_is_dropped_leaves_no_thread() {
 }
 
 #[test]
+fn what_exact_order_costs_is_said_where_it_is_much() {
+    let _turn = turn();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("whole.h5ad");
+    compressed(&path);
+    let mapped = open(&path);
+    let loader = |shuffle, memory| {
+        let loader = mapped.loader().batch_size(10).shuffle(shuffle);
+        let loader = loader.memory(memory).build().unwrap();
+        let cells: usize = (&loader)
+            .into_iter()
+            .map(|batch| batch.unwrap().len())
+            .sum();
+        assert_eq!(cells, 400);
+        loader
+    };
+    let exact = Shuffle::Exact { seed: 0 };
+    let cost = loader(exact, 24 << 10).repeated_decoding().unwrap();
+    // A chunk has 1,000 elements, which are of 11 cells, and can't be decoded more often.
+    assert!((2.0..=11.0).contains(&cost.times), "{cost:?}");
+    assert!(cost.to_string().contains("decoded about"), "{cost}");
+    assert_eq!(loader(exact, cost.memory).repeated_decoding(), None);
+    let blocks = Shuffle::Block {
+        seed: 0,
+        rows: 10,
+        window: 100,
+    };
+    assert_eq!(loader(blocks, 24 << 10).repeated_decoding(), None);
+}
+
+#[test]
 fn parameters_that_make_no_sense_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("whole.h5ad");

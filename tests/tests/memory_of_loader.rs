@@ -19,8 +19,9 @@ const CELLS: usize = 8_000;
 const GENES: usize = 4_000;
 const GENES_PER_CELL: usize = 400;
 const BATCH_SIZE: usize = 16;
-/// Counts are held in a byte, columns in two, and what finds a row takes 24 bytes.
-const PACKED: usize = CELLS * (GENES_PER_CELL * 3 + 24);
+/// Counts and columns are held in a byte each, the 256 columns with the same high byte in two more,
+/// and what finds a row takes 24 bytes.
+const PACKED: usize = CELLS * (GENES_PER_CELL * 2 + GENES / 256 * 2 + 24);
 const BUDGET: usize = PACKED / 5;
 const BATCH: usize = BATCH_SIZE * GENES * 4;
 /// Buffers in which threads decode, threads themselves, and what is in flight between them. It

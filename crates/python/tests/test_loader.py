@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,15 @@ def test_without_a_shuffle_batches_are_in_order(mapped: MappedCollection) -> Non
         found = np.concatenate([batch[key] for batch in batches])
         np.testing.assert_array_equal(found, whole[key])
         assert found.dtype == whole[key].dtype
+
+
+def test_exact_order_over_more_than_fits_says_what_it_costs(mapped: MappedCollection) -> None:
+    with pytest.warns(UserWarning, match="each chunk is decoded about") as warned:
+        list(mapped.loader(16, "exact", memory="8KB", to="numpy"))
+    assert warned[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(mapped.loader(16, "exact", to="numpy"))
 
 
 @pytest.mark.parametrize("shuffle", ["exact", "block", True])

@@ -123,10 +123,15 @@ impl Budget {
         n_obs as f64 * self.row_bytes * MARGIN
     }
 
-    /// What it costs to read `n_obs` observations of a scattered epoch that do not fit beside
-    /// `held` bytes.
-    pub(super) fn repeated_decoding(&self, n_obs: u64, held: usize) -> RepeatedDecoding {
-        let windows = (n_obs as f64 / self.rows(true) as f64).max(1.0);
+    /// What it costs to read `n_obs` observations of a scattered epoch, in batches of `batch`, that
+    /// do not fit beside `held` bytes.
+    pub(super) fn repeated_decoding(
+        &self,
+        n_obs: u64,
+        batch: u64,
+        held: usize,
+    ) -> RepeatedDecoding {
+        let windows = (n_obs as f64 / self.rows(true).max(batch) as f64).max(1.0);
         // A chunk is in each window in which any of its rows is.
         let elsewhere = (1.0 - 1.0 / windows).powf(self.chunk_rows.max(1.0));
         RepeatedDecoding {

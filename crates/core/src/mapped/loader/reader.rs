@@ -138,7 +138,8 @@ impl Reader {
     /// Says what exact order costs, once per loader and where it is much.
     fn tell_cost(&self, held: usize) {
         let n_obs = self.plan.n_obs(0..self.plan.n_batches());
-        let cost = self.budget.repeated_decoding(n_obs, held);
+        let batch = self.plan.n_obs(0..1).max(1);
+        let cost = self.budget.repeated_decoding(n_obs, batch, held);
         if cost.times >= WORTH_TELLING && self.repeated.set(cost).is_ok() {
             tracing::warn!("{cost}");
         }
