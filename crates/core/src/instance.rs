@@ -305,6 +305,17 @@ fn check_texts<const N: usize>(kind: Kind, texts: [(Field, &Option<String>); N])
     Ok(())
 }
 
+/// Refuses a blank name where a record must have one.
+fn check_name(kind: Kind, name: &str) -> Result<()> {
+    let info = kind.field(Field::Name);
+    if info.is_some_and(|info| !info.nullable) && name.trim().is_empty() {
+        return Err(Error::invalid_input(format!(
+            "the name of the {kind} is empty; give one"
+        )));
+    }
+    Ok(())
+}
+
 /// The record whose unique field has a value; made from the template if there is none.
 async fn ensure<R: RecordData>(
     backend: &dyn Backend,

@@ -9,20 +9,7 @@ use anndex_tests::registry::DatabaseKind;
 
 use crate::World;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_memory() {
-    check(DatabaseKind::Memory).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_sqlite() {
-    check(DatabaseKind::Sqlite).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_postgres() {
-    check(DatabaseKind::Postgres).await;
-}
+on_each_database!();
 
 /// The record can't be deleted, because these need it.
 async fn is_held<R: Registry>(world: &World, record: &Handle<R>, by: &[&str]) {

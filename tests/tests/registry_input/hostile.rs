@@ -9,20 +9,7 @@ use anndex_tests::registry::{DatabaseKind, everything};
 
 use crate::{SQL, World};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_memory() {
-    check(DatabaseKind::Memory).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_sqlite() {
-    check(DatabaseKind::Sqlite).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_postgres() {
-    check(DatabaseKind::Postgres).await;
-}
+on_each_database!();
 
 async fn check(kind: DatabaseKind) {
     let world = World::new(kind).await;

@@ -3,6 +3,26 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+/// Tests that run `check` of a module on each database.
+macro_rules! on_each_database {
+    () => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn in_memory() {
+            check(DatabaseKind::Memory).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn on_sqlite() {
+            check(DatabaseKind::Sqlite).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn on_postgres() {
+            check(DatabaseKind::Postgres).await;
+        }
+    };
+}
+
 mod full_disk;
 mod held;
 mod hostile;

@@ -2,9 +2,9 @@
 
 use super::handle::{Handle, same_instance};
 use super::retry::retry;
-use super::{Instance, versioned};
+use super::{Instance, check_name, versioned};
 use crate::backend::{ChangeSet, Filter, Query};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::record::{Field, LinkKind, RecordData, Run, Transform, ULabel, Visibility, now};
 use crate::registry::{Registry, hash, key, uid};
 
@@ -276,9 +276,7 @@ impl ULabelBuilder {
     async fn save_checked(self) -> Result<Handle<ULabel>> {
         let db = &self.db;
         same_instance(db, &self.parents)?;
-        if self.ulabel.name.trim().is_empty() {
-            return Err(Error::invalid_input("the label has no name; give one"));
-        }
+        check_name(ULabel::KIND, &self.ulabel.name)?;
         let same = Filter::eq(Field::Name, self.ulabel.name.as_str())
             .and(Filter::ne(Field::Visibility, Visibility::Trash));
         retry!(async {

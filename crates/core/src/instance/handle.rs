@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::Instance;
+use super::{Instance, check_name};
 use crate::backend::{ChangeSet, Filter, Query, Relation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Field, Id, Record, Value, now_after};
@@ -173,15 +173,7 @@ impl<R: Registry> Handle<R> {
                     ));
                 }
                 (Field::Key, Value::Text(new)) => key::check(new)?,
-                (Field::Name, Value::Text(new)) if new.trim().is_empty() => {
-                    let name = R::KIND.field(Field::Name);
-                    if name.is_some_and(|info| !info.nullable) {
-                        return Err(Error::invalid_input(format!(
-                            "the name of the {} is empty; give one",
-                            R::KIND
-                        )));
-                    }
-                }
+                (Field::Name, Value::Text(new)) => check_name(R::KIND, new)?,
                 _ => {}
             }
         }

@@ -1,9 +1,9 @@
 //! Column indices of sparse rows, in little more than a byte each.
 //!
 //! Columns of a row are sorted, so neighbours have the same high byte for a while: of 2,000 among
-//! 20,000 about 25. One byte is held for each column and two for each such run, which also are
-//! written out faster than two bytes each, since all columns of a run are known to be in range
-//! together. Any order is kept; one that has too many runs is held in two bytes.
+//! 20,000 about 25. One byte is held for each column and two for each such run. Any order is kept;
+//! one that has too many runs is held in two bytes each, and so is what becomes sparse batches, to
+//! which runs are copied more slowly.
 
 use std::ops::Range;
 
@@ -18,7 +18,6 @@ const SEGMENT: usize = 1024;
 const STRETCH: usize = 256;
 /// Runs are worth it if there are no more than one for so many columns.
 const SHORTEST_RUN: usize = 4;
-
 /// Columns that are written out together: about as many as a run has.
 const BLOCK: usize = 32;
 

@@ -265,7 +265,8 @@ class MappedCollection(OpenedFiles, MapStyle):
         shuffle : {"exact", "block"} or bool, default False
             ``"exact"`` (or True) is a random permutation of all observations. ``"block"`` permutes
             blocks of `block_size` neighbours, and observations within windows of `window_size`,
-            which reads less.
+            which reads less. A warning says what ``"exact"`` costs where `memory` does not hold
+            enough.
         sparse : bool, default False
             Whether layers are given as CSR instead of dense.
         seed : int, default 0

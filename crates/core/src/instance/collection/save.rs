@@ -9,7 +9,7 @@ use crate::instance::handle::same_instance;
 use crate::instance::known::{self, Given};
 use crate::instance::lineage::{RunChoice, link_inputs};
 use crate::instance::retry::retry;
-use crate::instance::{Handle, check_texts, versioned};
+use crate::instance::{Handle, check_name, check_texts, versioned};
 use crate::record::{
     Artifact, Collection, Field, Id, LinkKind, RecordData, Run, Value, Visibility, now,
 };
@@ -44,14 +44,8 @@ impl CollectionBuilder {
             (Field::ReferenceType, &self.reference_type),
         ];
         check_texts(Collection::KIND, texts)?;
-        if self
-            .name
-            .as_ref()
-            .is_some_and(|name| name.trim().is_empty())
-        {
-            return Err(Error::invalid_input(
-                "the name of the collection is empty; give one",
-            ));
+        if let Some(name) = &self.name {
+            check_name(Collection::KIND, name)?;
         }
         let run = self.run.resolve(db)?;
         let reading_run = match (&self.is_run_input, &run) {

@@ -30,7 +30,7 @@ const WAITING_PART: u64 = 8;
 pub struct RepeatedDecoding {
     /// How often each chunk is decoded in an epoch, on average.
     pub times: f64,
-    /// The memory with which it would be once, since all observations were kept, in bytes.
+    /// The memory with which it would be once, since all observations fit, in bytes.
     pub memory: u64,
 }
 
@@ -39,8 +39,8 @@ impl fmt::Display for RepeatedDecoding {
         write!(
             f,
             "in exact order, each chunk is decoded about {:.1} times in an epoch; with {} MiB of \
-             memory everything would be kept and decoded once, a block shuffle decodes once with \
-             any, and a prepared collection decodes faster",
+             memory it would be once; shuffling blocks decodes less, and so does a collection that \
+             `prepare` has written in exact order",
             self.times,
             self.memory.div_ceil(1 << 20)
         )
