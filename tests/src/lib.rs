@@ -1,10 +1,11 @@
 //! What the tests across backends and stores have in common: random AnnData, a naive
-//! concatenation to hold results against, the goldens that Python anndata wrote, and instances on
-//! each database.
+//! concatenation to hold results against, the goldens that Python anndata wrote, instances on
+//! each database, and servers of object storage.
 
 pub mod concatenation;
 pub mod generate;
 pub mod registry;
+pub mod servers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

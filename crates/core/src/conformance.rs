@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod search;
+pub mod storage;
 pub mod store;
 pub mod tables;
 pub mod transfer;

@@ -1,13 +1,26 @@
-//! Where bytes come from: positioned reads that many threads do at once.
+//! Where bytes come from: positioned reads that many threads do at once, and objects at URLs.
 //!
-//! Stores that read byte ranges of one file stand on [`ReadAt`], so that object storage can be
-//! put under them. Nothing is mapped into memory: a file that shrinks under a reader is an error,
-//! not a crash.
+//! Stores that read byte ranges of one file stand on [`ReadAt`], be it a [`LocalFile`] or a
+//! [`RemoteFile`]. Nothing is mapped into memory: a file that shrinks under a reader is an error,
+//! not a crash. Storages at URLs are [`ObjectStorage`]s, which drivers open; no driver is known
+//! here.
+
+mod drivers;
+mod local_directory;
+mod object;
+mod remote_file;
+mod url;
 
 use std::fmt::Debug;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+
+pub use drivers::{StorageDriver, StorageDrivers};
+pub use local_directory::LocalDirectory;
+pub use object::{ObjectInfo, ObjectStorage, StorageCapabilities, changed, check_range};
+pub use remote_file::RemoteFile;
+pub use url::StorageUrl;
 
 use crate::error::{Error, Result};
 

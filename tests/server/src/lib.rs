@@ -1,15 +1,19 @@
-//! PostgreSQL for tests: a server in a temporary directory, and databases on it.
+//! Servers for tests: PostgreSQL in a temporary directory with databases on it, and rclone, which
+//! serves a directory as an S3 bucket or on the web.
 //!
 //! A crate of its own, without dependencies, because both need it: `cargo xtask`, which starts the
-//! server that all tests share, and the tests, each of which makes itself a database there.
+//! PostgreSQL server that all tests share, and the tests, each of which makes itself a database
+//! there.
 
 mod account;
 mod database;
 mod programs;
+mod rclone;
 mod server;
 
 pub use account::unprivileged;
 pub use database::{Database, URL_VARIABLE};
+pub use rclone::{ACCESS_KEY, Rclone, SECRET_KEY};
 pub use server::Server;
 
 use std::process::Command;

@@ -55,7 +55,7 @@ fn newest(versions: &Path) -> Option<PathBuf> {
     complete.max().map(|(_, programs)| programs)
 }
 
-fn on_path(program: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let mut candidates = env::split_paths(&path).map(|directory| directory.join(program));
     // What is linked to is in the directory with the others.

