@@ -79,7 +79,7 @@ impl<'a> Concatenation<'a> {
             "X" => (data.x.as_ref()?, true),
             "raw.X" => (&data.raw.as_ref()?.x, false),
             key => match key.strip_prefix("obsm_") {
-                Some(key) => (data.obsm.get(key)?, false),
+                Some(key) => (data.obsm.get(key)?.matrix()?, false),
                 None => (data.layers.get(key)?, true),
             },
         };
@@ -162,5 +162,6 @@ fn dense_row(matrix: &InMemoryMatrix, row: usize) -> Row {
             }
             (csr.data().data_type().clone(), values)
         }
+        InMemoryMatrix::Csc(_) => panic!("the generator makes none"),
     }
 }

@@ -32,6 +32,7 @@ pub fn anndata() -> impl Strategy<Value = AnnData> {
             let raw = matrix(n_obs, n_vars + 1).prop_map(move |x| Raw {
                 x,
                 var: names("r", n_vars + 1),
+                varm: BTreeMap::new(),
             });
             (
                 matrix(n_obs, n_vars),
@@ -46,10 +47,11 @@ pub fn anndata() -> impl Strategy<Value = AnnData> {
                     var: DataFrame::new(genes.iter().collect()),
                     layers: BTreeMap::from([("counts".to_owned(), layer)]),
                     obsm: has_obsm
-                        .then_some(("X_pca".to_owned(), obsm))
+                        .then_some(("X_pca".to_owned(), obsm.into()))
                         .into_iter()
                         .collect(),
                     raw: has_raw.then_some(raw),
+                    ..AnnData::default()
                 })
         },
     )
@@ -141,7 +143,7 @@ fn obs(n_obs: usize) -> impl Strategy<Value = DataFrame> {
                         "age",
                         Column::Values {
                             values: Values::Numeric(array(&ages)),
-                            missing: Some(missing),
+                            missing: Some(missing.into()),
                         },
                     ),
                     ("score", numeric(array(&score))),

@@ -162,6 +162,7 @@ fn row_of(batch: &Batch, row: usize) -> (i64, Vec<Vec<f64>>) {
             }
             values
         }
+        InMemoryMatrix::Csc(_) => panic!("batches are by rows"),
     });
     (batch.store_index[row], matrices.collect())
 }

@@ -285,12 +285,9 @@ fn batch_type(parts: &[AnnData], options: &MappedOptions, key: &str) -> DataType
             "X" => part.x.as_ref(),
             "raw.X" => part.raw.as_ref().map(|raw| &raw.x),
             "counts" => part.layers.get("counts"),
-            _ => part.obsm.get("X_pca"),
+            _ => part.obsm.get("X_pca").and_then(|pca| pca.matrix()),
         };
-        Some(match matrix? {
-            InMemoryMatrix::Dense(values) => values.data_type().clone(),
-            InMemoryMatrix::Csr(csr) => csr.data().data_type().clone(),
-        })
+        Some(matrix?.data_type().clone())
     });
     let promoted = types.reduce(|a, b| promote(&a, &b).unwrap());
     options.dtype.clone().or(promoted).unwrap()
@@ -315,6 +312,7 @@ fn dense(matrix: &InMemoryMatrix) -> (DataType, Vec<f64>) {
             }
             (csr.data().data_type().clone(), values)
         }
+        InMemoryMatrix::Csc(_) => panic!("batches are by rows"),
     }
 }
 

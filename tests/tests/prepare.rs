@@ -117,10 +117,7 @@ impl Case {
 
     /// The stored type of a matrix in all files.
     fn data_type(&self, matrix: impl Fn(&AnnData) -> Option<&InMemoryMatrix>) -> DataType {
-        let own = |matrix: &InMemoryMatrix| match matrix {
-            InMemoryMatrix::Dense(values) => values.data_type().clone(),
-            InMemoryMatrix::Csr(csr) => csr.data().data_type().clone(),
-        };
+        let own = |matrix: &InMemoryMatrix| matrix.data_type().clone();
         if let Some(dtype) = &self.dtype {
             return dtype.clone();
         }
@@ -220,7 +217,7 @@ proptest! {
                 let data_type = case.data_type(|part| match *key {
                     "X" => part.x.as_ref(),
                     "counts" => part.layers.get("counts"),
-                    _ => part.obsm.get("X_pca"),
+                    _ => part.obsm.get("X_pca").and_then(|pca| pca.matrix()),
                 });
                 prop_assert_eq!(row.data_type(), &data_type);
                 let values: Vec<f64> = (0..row.len()).filter_map(|at| row.get_f64(at)).collect();

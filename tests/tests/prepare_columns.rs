@@ -28,7 +28,7 @@ fn masked(values: Column, missing: &[bool]) -> Column {
     };
     Column::Values {
         values,
-        missing: Some(missing.to_vec()),
+        missing: Some(missing.to_vec().into()),
     }
 }
 

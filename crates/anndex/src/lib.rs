@@ -69,8 +69,8 @@ pub use anndex_core::backend::Filter;
 pub use anndex_core::error::{Error, ErrorKind, Result};
 pub use anndex_core::instance::{
     ArtifactBuilder, CheckBuilder, CheckReport, CollectionBuilder, Finding, Handle, IdLike,
-    Instance, LineageBuilder, MappedBuilder, PrepareBuilder, PreparedCollection, Problem, QuerySet,
-    RecordStream, RunBuilder, RunChoice, TransformBuilder, ULabelBuilder,
+    Instance, LineageBuilder, LoadBuilder, MappedBuilder, PrepareBuilder, PreparedCollection,
+    Problem, QuerySet, RecordStream, RunBuilder, RunChoice, TransformBuilder, ULabelBuilder,
 };
 pub use anndex_core::lineage::{LineageGraph, LineageNode};
 pub use anndex_core::mapped::{

@@ -8,12 +8,18 @@
 mod backed_data_frame;
 mod categorical;
 mod column;
+mod compressed;
+mod concat;
 mod data_frame;
 mod in_memory;
 mod inspect;
 mod label;
+mod mask;
 mod matrix;
+mod read;
 mod sparse;
+mod unstructured;
+mod variables;
 mod write;
 mod write_rows;
 
@@ -23,12 +29,18 @@ use std::sync::Arc;
 pub use backed_data_frame::BackedDataFrame;
 pub use categorical::Categorical;
 pub use column::{BackedColumn, Column, Values};
+pub use compressed::{CscMatrix, CsrMatrix};
+pub use concat::{ConcatOptions, concat, concat_matrices};
 pub use data_frame::DataFrame;
-pub use in_memory::{AnnData, CsrMatrix, InMemoryMatrix, Raw};
+pub use in_memory::{AnnData, InMemoryElement, InMemoryMatrix, Raw};
 pub use inspect::{ArraySummary, ElementSummary, Inspection, inspect};
 pub use label::Label;
+pub use mask::Mask;
 pub use matrix::{DenseMatrix, Element, Matrix};
 pub use sparse::{SparseFormat, SparseMatrix};
+pub use unstructured::Unstructured;
+pub use variables::Join;
+pub(crate) use variables::{ABSENT, Panels, VarMap, joined, maps};
 pub(crate) use write::Writer;
 pub use write::{WriteOptions, write};
 pub(crate) use write_rows::{MatrixLayout, RowWriter};
@@ -139,7 +151,7 @@ impl BackedAnnData {
     /// # Errors
     /// `Corrupt` or `Storage` if the store can't tell.
     pub fn layers_keys(&self) -> Result<Vec<String>> {
-        self.names_in("layers")
+        names_in(&self.store, "layers")
     }
 
     /// The names in `obsm`, sorted.
@@ -147,26 +159,7 @@ impl BackedAnnData {
     /// # Errors
     /// `Corrupt` or `Storage` if the store can't tell.
     pub fn obsm_keys(&self) -> Result<Vec<String>> {
-        self.names_in("obsm")
-    }
-
-    fn names_in(&self, path: &str) -> Result<Vec<String>> {
-        match self.store.node(path)? {
-            None => Ok(Vec::new()),
-            Some(NodeKind::Group) => Ok(self
-                .store
-                .children(path)?
-                .into_iter()
-                .map(|(name, _)| name)
-                .collect()),
-            // Up to 0.6 `obsm` was one compound dataset with a field per matrix.
-            Some(NodeKind::Array) => match &self.store.array(path)?.info().data_type {
-                crate::store::DataType::Struct(fields) => {
-                    Ok(fields.iter().map(|field| field.name.clone()).collect())
-                }
-                _ => Ok(Vec::new()),
-            },
-        }
+        names_in(&self.store, "obsm")
     }
 
     /// What a key names: an array, a sparse matrix or a data frame; `None` if it is not there.
@@ -208,6 +201,25 @@ impl BackedAnnData {
             ))
             .with("path", self.store.location())),
         }
+    }
+}
+
+/// The names in a mapping such as `layers`, sorted; none if it is not there.
+fn names_in(store: &Arc<dyn Store>, path: &str) -> Result<Vec<String>> {
+    match store.node(path)? {
+        None => Ok(Vec::new()),
+        Some(NodeKind::Group) => Ok(store
+            .children(path)?
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect()),
+        // Up to 0.6 `obsm` was one compound dataset with a field per matrix.
+        Some(NodeKind::Array) => match &store.array(path)?.info().data_type {
+            crate::store::DataType::Struct(fields) => {
+                Ok(fields.iter().map(|field| field.name.clone()).collect())
+            }
+            _ => Ok(Vec::new()),
+        },
     }
 }
 

@@ -35,11 +35,11 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+pub use crate::anndata::Join;
 pub use batch::{Batch, BatchColumn, BatchFormat};
 pub use buffer::Buffers;
 pub use csc::user_cache;
 pub use encoder::Encoder;
-pub use join::Join;
 pub use loader::{Epoch, Loader, LoaderBuilder, LoaderState, RepeatedDecoding};
 pub use options::{EncodeLabels, MappedOptions, UnknownLabel};
 pub use order::{Sampler, Shuffle};

@@ -11,6 +11,7 @@ mod format;
 pub mod memory;
 mod numeric;
 mod raw;
+mod read;
 mod span;
 mod strings;
 mod writer;
@@ -24,6 +25,8 @@ pub use data_type::{DataType, StructField};
 pub use format::{StoreFormat, StoreFormats};
 pub use numeric::{Element, NumericArray, promote};
 pub(crate) use raw::RawArray;
+pub(crate) use read::{check_plausible, read_blocks, read_into, row_blocks};
+pub use read::{read_all, read_all_strings};
 pub use span::Span;
 pub use strings::Strings;
 pub use writer::{
@@ -205,51 +208,4 @@ pub fn check_spans(info: &ArrayInfo, spans: &[Span], out_len: Option<usize>) -> 
         }
     }
     Ok(rows)
-}
-
-/// Reads a whole array of booleans or numbers.
-///
-/// # Errors
-/// As [`Array::read_spans`]; `Corrupt` if the array claims to be implausibly larger than what is
-/// stored of it, so that a damaged shape can't exhaust memory.
-pub fn read_all(array: &dyn Array) -> Result<NumericArray> {
-    let info = array.info();
-    let decoded = (info.row_bytes()? as u64).checked_mul(info.rows());
-    if !decoded.is_some_and(|bytes| plausible(bytes, info.stored_bytes)) {
-        return Err(implausible(info));
-    }
-    NumericArray::read(array, &[Span::new(0, info.rows())])
-}
-
-/// Reads all strings of an array of [`DataType::String`] in C order.
-///
-/// # Errors
-/// As [`Array::read_strings`]; `Corrupt` if the array claims to be implausibly larger than what
-/// is stored of it.
-pub fn read_all_strings(array: &dyn Array) -> Result<Strings> {
-    let info = array.info();
-    let count = info.row_elements()?.checked_mul(info.rows());
-    if !count.is_some_and(|n| plausible(n.saturating_mul(8), info.stored_bytes)) {
-        return Err(implausible(info));
-    }
-    array.read_strings(&[Span::new(0, info.rows())])
-}
-
-/// Compressors do not shrink data by more than about this (zstd on constants comes near).
-const LARGEST_COMPRESSION_RATIO: u64 = 1 << 16;
-/// Decoded sizes below this are always allowed, whatever is stored.
-const ALWAYS_PLAUSIBLE_BYTES: u64 = 64 << 20;
-
-fn plausible(decoded: u64, stored: Option<u64>) -> bool {
-    decoded <= ALWAYS_PLAUSIBLE_BYTES
-        || stored.is_none_or(|stored| decoded / LARGEST_COMPRESSION_RATIO <= stored)
-}
-
-fn implausible(info: &ArrayInfo) -> Error {
-    Error::corrupt(format!(
-        "the array claims the shape {:?}, which can't come from the {} bytes stored for it",
-        info.shape,
-        info.stored_bytes
-            .map_or_else(|| "unknown number of".to_owned(), |n| n.to_string()),
-    ))
 }

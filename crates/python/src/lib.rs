@@ -7,6 +7,7 @@
 //! while anything is opened, read, decoded or asked of a database, and no thread is started by
 //! importing this.
 
+mod anndata;
 mod argument;
 mod check;
 mod connection;
@@ -43,5 +44,7 @@ fn _anndex(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<pages::Pages>()?;
     module.add_function(wrap_pyfunction!(field::fields, module)?)?;
     module.add_function(wrap_pyfunction!(prepare::prepare, module)?)?;
+    module.add_function(wrap_pyfunction!(anndata::read_anndata, module)?)?;
+    module.add_function(wrap_pyfunction!(anndata::concat_anndata, module)?)?;
     module.add_function(wrap_pyfunction!(connection::close_unused, module)?)
 }

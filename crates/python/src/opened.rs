@@ -166,7 +166,7 @@ fn open(
 }
 
 /// Files are HDF5 unless they are zips, directories are Zarr, whatever their suffix: as lamindb.
-fn open_store(path: &Path) -> Result<Arc<dyn Store>> {
+pub(crate) fn open_store(path: &Path) -> Result<Arc<dyn Store>> {
     let is_zip = path
         .extension()
         .is_some_and(|suffix| suffix.eq_ignore_ascii_case("zip"));

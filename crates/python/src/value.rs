@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
+use crate::error::exception;
 use crate::lent::lend;
 
 type Object<'py> = PyResult<Bound<'py, PyAny>>;
@@ -129,6 +130,13 @@ pub(crate) fn batch<'py>(
                 dict.set_item(key, lent_array(py, values, buffers)?)?;
             }
             InMemoryMatrix::Csr(csr) => dict.set_item(key, sparse(py, csr, buffers)?)?,
+            // Batches are by rows.
+            InMemoryMatrix::Csc(csc) => {
+                dict.set_item(
+                    key,
+                    sparse(py, csc.to_csr().map_err(|e| exception(py, &e))?, buffers)?,
+                )?;
+            }
         }
     }
     for (key, column) in batch.obs {
@@ -174,7 +182,7 @@ fn batch_column(py: Python<'_>, column: BatchColumn) -> Object<'_> {
                 let present = |(row, missing): (usize, bool)| {
                     (!missing).then(|| values.get_f64(row)).flatten()
                 };
-                floats(py, missing.into_iter().enumerate().map(present))
+                floats(py, Vec::from(missing).into_iter().enumerate().map(present))
             }
             _ => array(py, values),
         },

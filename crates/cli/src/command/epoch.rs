@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anndex::anndata::InMemoryMatrix;
 use anndex::{BatchFormat, MappedCollection, Result};
 
 use crate::interrupt::Interrupt;
@@ -67,11 +66,7 @@ pub(crate) fn stream(
             sums.bytes += batch.bytes();
             if epoch.checksum {
                 for (key, matrix) in &batch.matrices {
-                    let values = match matrix {
-                        InMemoryMatrix::Dense(values) => values,
-                        InMemoryMatrix::Csr(csr) => csr.data(),
-                    };
-                    let (sum, nonzero) = values.sum_and_nonzero();
+                    let (sum, nonzero) = matrix.stored().sum_and_nonzero();
                     let total = sums.checksum.entry(key.clone()).or_default();
                     *total = (total.0 + sum, total.1 + nonzero);
                 }

@@ -230,7 +230,7 @@ impl Cells {
                 .with_column("percent_mito", number(&self.percent_mito)?)?
                 .with_column("total_counts", number(&self.total)?)?,
             var: DataFrame::new(genes.iter().collect()),
-            obsm: [("X_umap".to_owned(), InMemoryMatrix::Dense(umap))].into(),
+            obsm: [("X_umap".to_owned(), InMemoryMatrix::Dense(umap).into())].into(),
             ..AnnData::default()
         })
     }

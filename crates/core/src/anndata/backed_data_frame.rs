@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::column::{BackedColumn, Column};
+use super::column::{BackedColumn, Column, Values};
 use super::data_frame::DataFrame;
 use super::{child_path, locate};
 use crate::error::{Error, Result};
@@ -97,6 +97,11 @@ impl BackedDataFrame {
             columns,
             len,
         })
+    }
+
+    /// The store that holds it.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
     }
 
     /// The path inside the store.
@@ -223,11 +228,34 @@ impl BackedDataFrame {
     /// # Errors
     /// As [`BackedDataFrame::read_column`].
     pub fn read(&self) -> Result<DataFrame> {
-        self.columns
-            .iter()
-            .try_fold(DataFrame::new(self.index()?), |frame, name| {
-                frame.with_column(name.as_str(), self.read_column(name)?)
-            })
+        let index = match self.read_column(&self.index_name)? {
+            Column::Values {
+                values: Values::Numeric(numbers),
+                missing: None,
+            } => DataFrame::with_numeric_index(numbers)?,
+            column => DataFrame::new(column.into_text()),
+        };
+        let index = match self.name_of_index() {
+            None => index,
+            Some(name) => index.with_index_name(name),
+        };
+        self.columns.iter().try_fold(index, |frame, name| {
+            frame.with_column(name.as_str(), self.read_column(name)?)
+        })
+    }
+
+    /// The name that its index has in memory, if it has one.
+    pub(super) fn name_of_index(&self) -> Option<&str> {
+        match (&self.layout, self.index_name.as_str()) {
+            // What writers call an index that has no name.
+            (Layout::Struct(_), _) | (Layout::Group, "_index") => None,
+            (Layout::Group, name) => Some(name),
+        }
+    }
+
+    /// Whether a column is stored in the way from before 0.7, so that its categories are in `uns`.
+    pub(super) fn has_legacy_categories(&self, name: &str) -> bool {
+        matches!(self.layout, Layout::Struct(_)) && self.columns.iter().any(|one| one == name)
     }
 }
 
@@ -246,11 +274,14 @@ fn column_order(order: &Attribute) -> Result<Vec<String>> {
 }
 
 /// The attributes of a data frame group, encoding version 0.2.0.
-pub(super) fn frame_attributes<'a>(columns: impl Iterator<Item = &'a str>) -> Attributes {
+pub(super) fn frame_attributes<'a>(
+    index: &str,
+    columns: impl Iterator<Item = &'a str>,
+) -> Attributes {
     Attributes::from([
         ("encoding-type".to_owned(), "dataframe".into()),
         ("encoding-version".to_owned(), "0.2.0".into()),
-        ("_index".to_owned(), "_index".into()),
+        ("_index".to_owned(), index.into()),
         (
             "column-order".to_owned(),
             columns.collect::<Vec<_>>().into(),

@@ -6,6 +6,7 @@ use half::f16;
 
 use super::categorical::Categorical;
 use super::label::{Label, python_float};
+use super::mask::Mask;
 use super::{child_path, encoding_type, locate, required_array};
 use crate::error::{Error, Result};
 use crate::store::{
@@ -79,7 +80,7 @@ impl Values {
         }
     }
 
-    fn read_all(array: &dyn Array) -> Result<Self> {
+    pub(super) fn read_all(array: &dyn Array) -> Result<Self> {
         match array.info().data_type {
             DataType::String => read_all_strings(array).map(Self::Strings),
             _ => read_all(array).map(Self::Numeric),
@@ -104,7 +105,7 @@ pub enum Column {
         /// One value per row; arbitrary where masked.
         values: Values,
         /// `true` where the value is missing; `None` if the column has no mask.
-        missing: Option<Vec<bool>>,
+        missing: Option<Mask>,
     },
     /// Codes into categories.
     Categorical(Categorical),
@@ -192,6 +193,7 @@ enum Kind {
     Nullable {
         values: Arc<dyn Array>,
         mask: Arc<dyn Array>,
+        is_nan: bool,
     },
     Categorical {
         codes: Arc<dyn Array>,
@@ -242,6 +244,7 @@ impl BackedColumn {
             "nullable-integer" | "nullable-boolean" | "nullable-string-array" => Kind::Nullable {
                 values: array("values")?,
                 mask: array("mask")?,
+                is_nan: attributes.get("na-value").and_then(|v| v.as_str()) == Some("NaN"),
             },
             other => {
                 return Err(locate(store, path)(Error::unsupported(format!(
@@ -279,7 +282,7 @@ impl BackedColumn {
     pub fn arrays(&self) -> impl Iterator<Item = (&'static str, &Arc<dyn Array>)> {
         let (first, second) = match &self.kind {
             Kind::Plain(array) => (("", array), None),
-            Kind::Nullable { values, mask } => (("values", values), Some(("mask", mask))),
+            Kind::Nullable { values, mask, .. } => (("values", values), Some(("mask", mask))),
             Kind::Categorical {
                 codes, categories, ..
             } => (
@@ -326,12 +329,21 @@ impl BackedColumn {
                 values: read(&**array)?,
                 missing: None,
             }),
-            Kind::Nullable { values, mask } => {
+            Kind::Nullable {
+                values,
+                mask,
+                is_nan,
+            } => {
                 let values = read(&**values)?;
                 let missing = match read(&**mask)? {
                     Values::Numeric(mask) if mask.len() == values.len() => {
                         let mask = mask.cast(&DataType::Bool)?;
-                        mask.bytes().iter().map(|&byte| byte != 0).collect()
+                        let missing = mask.bytes().iter().map(|&byte| byte != 0).collect();
+                        if *is_nan {
+                            Mask::nan(missing)
+                        } else {
+                            Mask::from(missing)
+                        }
                     }
                     _ => return Err(Error::corrupt("the mask does not fit the values")),
                 };
@@ -349,7 +361,9 @@ impl BackedColumn {
                     return Err(Error::corrupt("category codes must be integers"));
                 };
                 let categories = match categories.read(None)? {
-                    Column::Values { values, missing } if !missing.iter().flatten().any(|m| *m) => {
+                    Column::Values { values, missing }
+                        if !missing.iter().any(|mask| mask.contains(&true)) =>
+                    {
                         values
                     }
                     _ => return Err(Error::corrupt("a category must have a value")),

@@ -2,12 +2,15 @@
 
 use super::column::Column;
 use crate::error::{Error, Result};
-use crate::store::Strings;
+use crate::store::{NumericArray, Strings};
 
 /// A table in memory: an index of names and columns of the same length.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DataFrame {
     index: Strings,
+    index_name: Option<String>,
+    /// The index as it is stored, if that is numbers.
+    numeric_index: Option<NumericArray>,
     columns: Vec<(String, Column)>,
 }
 
@@ -16,8 +19,27 @@ impl DataFrame {
     pub fn new(index: Strings) -> Self {
         Self {
             index,
+            index_name: None,
+            numeric_index: None,
             columns: Vec::new(),
         }
+    }
+
+    /// A table without columns whose index is numbers, which are its text as Python writes them.
+    ///
+    /// # Errors
+    /// `InvalidInput` if `index` has not one dimension.
+    pub fn with_numeric_index(index: NumericArray) -> Result<Self> {
+        let text = Column::numeric(index.clone())?.into_text();
+        let mut frame = Self::new(text);
+        frame.numeric_index = Some(index);
+        Ok(frame)
+    }
+
+    /// Gives the index a name.
+    pub fn with_index_name(mut self, name: impl Into<String>) -> Self {
+        self.index_name = Some(name.into());
+        self
     }
 
     /// Adds a column at the end.
@@ -46,9 +68,33 @@ impl DataFrame {
         Ok(self)
     }
 
+    /// Sets a column, which takes the place of one of this name, or comes last.
+    ///
+    /// # Errors
+    /// `InvalidInput` if its length differs from the index's.
+    pub(super) fn replacing_column(mut self, name: &str, column: Column) -> Result<Self> {
+        match self.columns.iter_mut().find(|(other, _)| other == name) {
+            Some((_, old)) if column.len() == old.len() => {
+                *old = column;
+                Ok(self)
+            }
+            _ => self.with_column(name, column),
+        }
+    }
+
     /// The names of the rows.
     pub fn index(&self) -> &Strings {
         &self.index
+    }
+
+    /// The index as numbers, if it is numbers.
+    pub fn numeric_index(&self) -> Option<&NumericArray> {
+        self.numeric_index.as_ref()
+    }
+
+    /// The name of the index, if it has one.
+    pub fn index_name(&self) -> Option<&str> {
+        self.index_name.as_deref()
     }
 
     /// The columns in order.
@@ -56,6 +102,11 @@ impl DataFrame {
         self.columns
             .iter()
             .map(|(name, column)| (name.as_str(), column))
+    }
+
+    /// The columns in order, without a copy.
+    pub fn into_columns(self) -> impl Iterator<Item = (String, Column)> {
+        self.columns.into_iter()
     }
 
     /// The column of this name.

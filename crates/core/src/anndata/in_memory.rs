@@ -2,105 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use super::compressed::{CscMatrix, CsrMatrix};
 use super::data_frame::DataFrame;
+use super::unstructured::Unstructured;
 use crate::error::{Error, Result};
-use crate::store::NumericArray;
-
-/// A sparse matrix by rows, in memory.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CsrMatrix {
-    n_columns: usize,
-    data: NumericArray,
-    /// Of int32.
-    indices: NumericArray,
-    indptr: Vec<i64>,
-}
-
-impl CsrMatrix {
-    /// A matrix of `indptr.len() - 1` rows. Row `i` holds the values `data[indptr[i]..indptr[i +
-    /// 1]]` in the columns `indices[indptr[i]..indptr[i + 1]]`.
-    ///
-    /// # Errors
-    /// `InvalidInput` if the lengths do not fit, `indptr` does not grow from 0 to the number of
-    /// values, or a column is out of range.
-    pub fn new(
-        n_columns: usize,
-        data: NumericArray,
-        indices: Vec<i32>,
-        indptr: Vec<i64>,
-    ) -> Result<Self> {
-        let grows = indptr.windows(2).all(|pair| pair[0] <= pair[1]);
-        let ends = indptr.first() == Some(&0)
-            && indptr.last().and_then(|&end| usize::try_from(end).ok()) == Some(data.len());
-        let in_range = indices
-            .iter()
-            .all(|&i| usize::try_from(i).is_ok_and(|index| index < n_columns));
-        if data.shape().len() != 1 || data.len() != indices.len() || !grows || !ends || !in_range {
-            return Err(Error::invalid_input(
-                "the parts of the sparse matrix do not fit",
-            ));
-        }
-        Ok(Self {
-            n_columns,
-            data,
-            indices: NumericArray::from_values([indices.len()], &indices)?,
-            indptr,
-        })
-    }
-
-    /// A matrix of parts that are known to fit, which is not checked again.
-    pub(crate) fn assembled(
-        n_columns: usize,
-        data: NumericArray,
-        indices: NumericArray,
-        indptr: Vec<i64>,
-    ) -> Self {
-        Self {
-            n_columns,
-            data,
-            indices,
-            indptr,
-        }
-    }
-
-    /// The number of rows.
-    pub fn n_rows(&self) -> usize {
-        self.indptr.len() - 1
-    }
-
-    /// The number of columns.
-    pub fn n_columns(&self) -> usize {
-        self.n_columns
-    }
-
-    /// The stored values, row after row.
-    pub fn data(&self) -> &NumericArray {
-        &self.data
-    }
-
-    /// The column of each stored value.
-    pub fn indices(&self) -> &[i32] {
-        self.indices.as_slice().unwrap_or_default()
-    }
-
-    /// The stored values, their columns (int32) and the row pointers, without a copy.
-    pub fn into_parts(self) -> (NumericArray, NumericArray, Vec<i64>) {
-        (self.data, self.indices, self.indptr)
-    }
-
-    /// Where each row begins in `data` and `indices`, and the end of the last one.
-    pub fn indptr(&self) -> &[i64] {
-        &self.indptr
-    }
-}
+use crate::store::{DataType, NumericArray};
 
 /// A matrix in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub enum InMemoryMatrix {
     /// Every value; one row per observation along axis 0.
     Dense(NumericArray),
-    /// Only values that are not zero.
+    /// Only values that are not zero, by rows.
     Csr(CsrMatrix),
+    /// Only values that are not zero, by columns.
+    Csc(CscMatrix),
 }
 
 impl InMemoryMatrix {
@@ -109,7 +25,55 @@ impl InMemoryMatrix {
         match self {
             Self::Dense(values) => values.shape().to_vec(),
             Self::Csr(csr) => vec![csr.n_rows(), csr.n_columns()],
+            Self::Csc(csc) => vec![csc.n_rows(), csc.n_columns()],
         }
+    }
+
+    /// The values that are stored: all of a dense matrix, those that are not zero of a sparse one.
+    pub fn stored(&self) -> &NumericArray {
+        match self {
+            Self::Dense(values) => values,
+            Self::Csr(csr) => csr.data(),
+            Self::Csc(csc) => csc.transposed().data(),
+        }
+    }
+
+    /// The type of the values.
+    pub fn data_type(&self) -> &DataType {
+        self.stored().data_type()
+    }
+}
+
+/// What is aligned to the observations or variables under a key, in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub enum InMemoryElement {
+    /// An array or a sparse matrix.
+    Matrix(InMemoryMatrix),
+    /// A table.
+    DataFrame(DataFrame),
+}
+
+impl InMemoryElement {
+    /// The matrix, if it is one.
+    pub fn matrix(&self) -> Option<&InMemoryMatrix> {
+        match self {
+            Self::Matrix(matrix) => Some(matrix),
+            Self::DataFrame(_) => None,
+        }
+    }
+
+    /// Extent along each axis.
+    pub fn shape(&self) -> Vec<usize> {
+        match self {
+            Self::Matrix(matrix) => matrix.shape(),
+            Self::DataFrame(frame) => vec![frame.len(), frame.columns().len()],
+        }
+    }
+}
+
+impl From<InMemoryMatrix> for InMemoryElement {
+    fn from(matrix: InMemoryMatrix) -> Self {
+        Self::Matrix(matrix)
     }
 }
 
@@ -120,6 +84,8 @@ pub struct Raw {
     pub x: InMemoryMatrix,
     /// The annotations of its variables.
     pub var: DataFrame,
+    /// Variables × anything.
+    pub varm: BTreeMap<String, InMemoryElement>,
 }
 
 /// An AnnData in memory.
@@ -133,10 +99,18 @@ pub struct AnnData {
     pub var: DataFrame,
     /// More matrices of observations × variables.
     pub layers: BTreeMap<String, InMemoryMatrix>,
-    /// Matrices of observations × anything.
-    pub obsm: BTreeMap<String, InMemoryMatrix>,
+    /// Matrices and tables of observations × anything.
+    pub obsm: BTreeMap<String, InMemoryElement>,
+    /// Matrices and tables of variables × anything.
+    pub varm: BTreeMap<String, InMemoryElement>,
+    /// Matrices of observations × observations.
+    pub obsp: BTreeMap<String, InMemoryMatrix>,
+    /// Matrices of variables × variables.
+    pub varp: BTreeMap<String, InMemoryMatrix>,
     /// The matrix and variables from before filtering.
     pub raw: Option<Raw>,
+    /// Whatever else was kept.
+    pub uns: BTreeMap<String, Unstructured>,
 }
 
 impl AnnData {
@@ -146,36 +120,45 @@ impl AnnData {
     /// `InvalidInput` naming the part whose shape differs from `obs` × `var`.
     pub fn check(&self) -> Result<()> {
         let (n_obs, n_vars) = (self.obs.len(), self.var.len());
-        let check = |name: &str, matrix: &InMemoryMatrix, columns: Option<usize>| {
-            let shape = matrix.shape();
-            let fits = shape.first() == Some(&n_obs)
+        let check = |place: &str, name: &str, shape: Vec<usize>, wanted: [Option<usize>; 2]| {
+            let [rows, columns] = wanted;
+            let fits = shape.first().copied() == rows
                 && columns.is_none_or(|n| shape.len() == 2 && shape[1] == n);
             if fits {
                 return Ok(());
             }
+            let columns = columns.map_or_else(|| "anything".to_owned(), |n| n.to_string());
             Err(Error::invalid_input(format!(
-                "`{name}` has the shape {shape:?}, but there are {n_obs} observations and {} \
-                 variables",
-                columns.unwrap_or(n_vars)
+                "`{place}{name}` has the shape {shape:?}, but must have {} × {columns}",
+                rows.unwrap_or_default()
             )))
         };
-        for (name, matrix) in self.x.iter().map(|x| ("X", x)).chain(named(&self.layers)) {
-            check(name, matrix, Some(n_vars))?;
+        let (obs, var) = (Some(n_obs), Some(n_vars));
+        if let Some(x) = &self.x {
+            check("X", "", x.shape(), [obs, var])?;
         }
-        for (name, matrix) in named(&self.obsm) {
-            check(name, matrix, None)?;
+        for (name, matrix) in &self.layers {
+            check("layers/", name, matrix.shape(), [obs, var])?;
         }
-        match &self.raw {
-            Some(raw) => check("raw.X", &raw.x, Some(raw.var.len())),
-            None => Ok(()),
+        for (name, element) in &self.obsm {
+            check("obsm/", name, element.shape(), [obs, None])?;
         }
+        for (name, element) in &self.varm {
+            check("varm/", name, element.shape(), [var, None])?;
+        }
+        for (name, matrix) in &self.obsp {
+            check("obsp/", name, matrix.shape(), [obs, obs])?;
+        }
+        for (name, matrix) in &self.varp {
+            check("varp/", name, matrix.shape(), [var, var])?;
+        }
+        if let Some(raw) = &self.raw {
+            let raw_var = Some(raw.var.len());
+            check("raw.X", "", raw.x.shape(), [obs, raw_var])?;
+            for (name, element) in &raw.varm {
+                check("raw/varm/", name, element.shape(), [raw_var, None])?;
+            }
+        }
+        Ok(())
     }
-}
-
-fn named(
-    matrices: &BTreeMap<String, InMemoryMatrix>,
-) -> impl Iterator<Item = (&str, &InMemoryMatrix)> {
-    matrices
-        .iter()
-        .map(|(name, matrix)| (name.as_str(), matrix))
 }

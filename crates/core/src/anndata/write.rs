@@ -6,11 +6,13 @@ use super::backed_data_frame::frame_attributes;
 use super::categorical::Categorical;
 use super::child_path;
 use super::column::{Column, Values};
+use super::compressed::CsrMatrix;
 use super::data_frame::DataFrame;
-use super::in_memory::{AnnData, CsrMatrix, InMemoryMatrix};
+use super::in_memory::{AnnData, InMemoryElement, InMemoryMatrix};
+use super::mask::Mask;
 use crate::error::{Error, Result};
 use crate::store::{
-    ArrayData, ArraySpec, Attributes, Compression, DataType, NumericArray, StoreWriter, Strings,
+    ArrayData, ArraySpec, Attributes, Compression, DataType, NumericArray, StoreWriter,
 };
 
 /// How matrices are laid out; annotations are small and stored in one piece.
@@ -40,16 +42,17 @@ pub fn write(writer: &mut dyn StoreWriter, data: &AnnData, options: &WriteOption
     if let Some(x) = &data.x {
         writer.matrix("X", x)?;
     }
-    writer.mapping("layers", &data.layers)?;
-    writer.mapping("obsm", &data.obsm)?;
-    for empty in ["obsp", "uns", "varm", "varp"] {
-        writer.group(empty, "dict", "0.1.0", [])?;
-    }
+    writer.mapping("layers", &data.layers, Writer::matrix)?;
+    writer.mapping("obsm", &data.obsm, Writer::element)?;
+    writer.mapping("varm", &data.varm, Writer::element)?;
+    writer.mapping("obsp", &data.obsp, Writer::matrix)?;
+    writer.mapping("varp", &data.varp, Writer::matrix)?;
+    writer.mapping("uns", &data.uns, Writer::unstructured)?;
     if let Some(raw) = &data.raw {
         writer.group("raw", "raw", "0.1.0", [])?;
         writer.matrix("raw/X", &raw.x)?;
         writer.frame("raw/var", &raw.var)?;
-        writer.group("raw/varm", "dict", "0.1.0", [])?;
+        writer.mapping("raw/varm", &raw.varm, Writer::element)?;
     }
     Ok(())
 }
@@ -76,20 +79,37 @@ impl Writer<'_> {
         self.writer.write_group(path, &attributes)
     }
 
-    fn mapping(&mut self, path: &str, items: &BTreeMap<String, InMemoryMatrix>) -> Result<()> {
+    /// A group with what stands under each key.
+    pub(super) fn mapping<T>(
+        &mut self,
+        path: &str,
+        items: &BTreeMap<String, T>,
+        write: impl Fn(&mut Self, &str, &T) -> Result<()>,
+    ) -> Result<()> {
         self.group(path, "dict", "0.1.0", [])?;
         items
             .iter()
-            .try_for_each(|(name, matrix)| self.matrix(&named_child(path, name)?, matrix))
+            .try_for_each(|(name, item)| write(self, &named_child(path, name)?, item))
+    }
+
+    fn element(&mut self, path: &str, element: &InMemoryElement) -> Result<()> {
+        match element {
+            InMemoryElement::Matrix(matrix) => self.matrix(path, matrix),
+            InMemoryElement::DataFrame(frame) => self.frame(path, frame),
+        }
     }
 
     /// A whole table.
     pub(crate) fn frame(&mut self, path: &str, frame: &DataFrame) -> Result<()> {
         let names = frame.columns().map(|(name, _)| name);
-        self.start_frame(path, names, frame.index().clone())?;
+        let index = match frame.numeric_index() {
+            Some(numbers) => Values::Numeric(numbers.clone()),
+            None => Values::Strings(frame.index().clone()),
+        };
+        self.start_frame(path, names, index, frame.index_name())?;
         frame
             .columns()
-            .try_for_each(|(name, column)| self.column(path, name, column))
+            .try_for_each(|(name, column)| self.frame_column(path, name, column))
     }
 
     /// A table with its index, whose columns of these names are to follow.
@@ -97,29 +117,38 @@ impl Writer<'_> {
         &mut self,
         path: &str,
         columns: impl Iterator<Item = &'n str>,
-        index: Strings,
+        index: Values,
+        index_name: Option<&str>,
     ) -> Result<()> {
-        self.writer.write_group(path, &frame_attributes(columns))?;
-        self.values(&child_path(path, "_index"), &Values::Strings(index))
+        let (name, place) = match index_name {
+            None => ("_index", child_path(path, "_index")),
+            Some(name) => (name, named_child(path, name)?),
+        };
+        self.writer
+            .write_group(path, &frame_attributes(name, columns))?;
+        self.values(&place, &index)
     }
 
     /// One column of a table.
-    pub(crate) fn column(&mut self, frame: &str, name: &str, column: &Column) -> Result<()> {
-        let path = named_child(frame, name)?;
+    pub(crate) fn frame_column(&mut self, frame: &str, name: &str, column: &Column) -> Result<()> {
+        self.column(&named_child(frame, name)?, column)
+    }
+
+    pub(super) fn column(&mut self, path: &str, column: &Column) -> Result<()> {
         match column {
             Column::Values {
                 values,
                 missing: None,
-            } => self.values(&path, values),
+            } => self.values(path, values),
             Column::Values {
                 values,
                 missing: Some(missing),
-            } => self.nullable(&path, values, missing),
-            Column::Categorical(categorical) => self.categorical(&path, categorical),
+            } => self.nullable(path, values, missing),
+            Column::Categorical(categorical) => self.categorical(path, categorical),
         }
     }
 
-    fn nullable(&mut self, path: &str, values: &Values, missing: &[bool]) -> Result<()> {
+    fn nullable(&mut self, path: &str, values: &Values, missing: &Mask) -> Result<()> {
         let encoding = match values {
             Values::Strings(_) => "nullable-string-array",
             Values::Numeric(values) if *values.data_type() == DataType::Bool => "nullable-boolean",
@@ -132,7 +161,13 @@ impl Writer<'_> {
                 .with("node", format!("/{path}")));
             }
         };
-        self.group(path, encoding, "0.1.0", [])?;
+        match values {
+            Values::Numeric(_) => self.group(path, encoding, "0.1.0", [])?,
+            Values::Strings(_) => {
+                let na_value = if missing.is_nan() { "NaN" } else { "NA" };
+                self.group(path, encoding, "0.1.0", [("na-value", na_value.into())])?;
+            }
+        }
         self.values(&child_path(path, "values"), values)?;
         let mask = Values::Numeric(NumericArray::from_bools(missing)?);
         self.values(&child_path(path, "mask"), &mask)
@@ -177,19 +212,32 @@ impl Writer<'_> {
             .write_array(path, &spec, data, &encoding_attributes(encoding, "0.2.0"))
     }
 
-    fn matrix(&mut self, path: &str, matrix: &InMemoryMatrix) -> Result<()> {
+    pub(super) fn matrix(&mut self, path: &str, matrix: &InMemoryMatrix) -> Result<()> {
         match matrix {
             InMemoryMatrix::Dense(values) => {
                 let attributes = encoding_attributes("array", "0.2.0");
                 self.chunked(path, values, &attributes)
             }
-            InMemoryMatrix::Csr(csr) => self.csr(path, csr),
+            InMemoryMatrix::Csr(csr) => {
+                self.compressed(path, "csr_matrix", [csr.n_rows(), csr.n_columns()], csr)
+            }
+            InMemoryMatrix::Csc(csc) => {
+                let shape = [csc.n_rows(), csc.n_columns()];
+                self.compressed(path, "csc_matrix", shape, csc.transposed())
+            }
         }
     }
 
-    fn csr(&mut self, path: &str, csr: &CsrMatrix) -> Result<()> {
-        let shape = vec![csr.n_rows() as u64, csr.n_columns() as u64].into();
-        self.group(path, "csr_matrix", "0.1.0", [("shape", shape)])?;
+    /// A sparse matrix of this shape, by the rows of `csr`.
+    fn compressed(
+        &mut self,
+        path: &str,
+        encoding: &str,
+        [n_rows, n_columns]: [usize; 2],
+        csr: &CsrMatrix,
+    ) -> Result<()> {
+        let shape = vec![n_rows as u64, n_columns as u64].into();
+        self.group(path, encoding, "0.1.0", [("shape", shape)])?;
         let none = Attributes::new();
         self.chunked(&child_path(path, "data"), csr.data(), &none)?;
         let indices = NumericArray::from_values([csr.indices().len()], csr.indices())?;

@@ -5,13 +5,13 @@ use rayon::prelude::*;
 
 use super::buffer::Buffers;
 use super::held::HeldRows;
-use super::join::VarMap;
 use super::pack::Small;
 use super::rows::DirectRows;
 use super::selection::Slot;
 use super::source::Source;
 use super::window::MatrixShape;
 use crate::anndata::CsrMatrix;
+use crate::anndata::VarMap;
 use crate::error::{Error, Result};
 use crate::store::{DataType, NumericArray, with_element};
 

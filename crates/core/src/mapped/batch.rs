@@ -5,7 +5,7 @@ use super::buffer::Buffers;
 use super::selection::Selection;
 use super::source::{MISSING_CODE, ObsRows};
 use super::window::Window;
-use crate::anndata::{Column, InMemoryMatrix, Label, Values};
+use crate::anndata::{Column, CsrMatrix, InMemoryMatrix, Label, Mask, Values};
 use crate::error::{Error, Result};
 use crate::store::{DataType, NumericArray, Strings, promote};
 
@@ -78,30 +78,35 @@ impl Batch {
         for (_, matrix) in self.matrices {
             match matrix {
                 InMemoryMatrix::Dense(values) => buffers.give(values.into_words()),
-                InMemoryMatrix::Csr(csr) => {
-                    let (data, indices, _) = csr.into_parts();
-                    buffers.give(data.into_words());
-                    buffers.give(indices.into_words());
-                }
+                InMemoryMatrix::Csr(csr) => recycle(csr, buffers),
+                InMemoryMatrix::Csc(csc) => recycle(csc.into_transposed(), buffers),
             }
         }
     }
 
     /// The size of the matrices in bytes.
     pub fn bytes(&self) -> u64 {
+        let sparse = |csr: &CsrMatrix| {
+            csr.data().bytes().len()
+                + std::mem::size_of_val(csr.indices())
+                + std::mem::size_of_val(csr.indptr())
+        };
         let size = |matrix: &InMemoryMatrix| match matrix {
             InMemoryMatrix::Dense(values) => values.bytes().len(),
-            InMemoryMatrix::Csr(csr) => {
-                csr.data().bytes().len()
-                    + std::mem::size_of_val(csr.indices())
-                    + std::mem::size_of_val(csr.indptr())
-            }
+            InMemoryMatrix::Csr(csr) => sparse(csr),
+            InMemoryMatrix::Csc(csc) => sparse(csc.transposed()),
         };
         self.matrices
             .iter()
             .map(|(_, matrix)| size(matrix) as u64)
             .sum()
     }
+}
+
+fn recycle(csr: CsrMatrix, buffers: &Buffers) {
+    let (data, indices, _) = csr.into_parts();
+    buffers.give(data.into_words());
+    buffers.give(indices.into_words());
 }
 
 impl MappedCollection {
@@ -213,7 +218,7 @@ pub(super) fn numeric_type(column: &Column) -> Option<&DataType> {
 pub(super) fn values_column(labels: &[Label], numeric: Option<DataType>) -> Result<Column> {
     let has_text = labels.iter().any(|label| matches!(label, Label::String(_)));
     let missing: Vec<bool> = labels.iter().map(Label::is_missing).collect();
-    let missing = missing.contains(&true).then_some(missing);
+    let missing = missing.contains(&true).then(|| Mask::from(missing));
     let Some(data_type) = numeric else {
         let mut strings = Strings::new();
         for label in labels {

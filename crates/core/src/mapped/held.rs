@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::columns::Columns;
-use super::join::VarMap;
 use super::pack::{Packed, Small};
+use crate::anndata::VarMap;
 use stretch::{ColumnStretch, ValueStretch};
 
 /// One long sequence of elements that is held in pieces.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::join::Join;
+use crate::anndata::Join;
 use crate::anndata::{BackedAnnData, Label, MatrixKey};
 use crate::error::{Error, Result};
 use crate::store::DataType;

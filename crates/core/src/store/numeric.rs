@@ -71,7 +71,14 @@ impl NumericArray {
         words
             .try_reserve_exact(needed.saturating_sub(words.len()))
             .map_err(|_| too_large(&shape))?;
-        words.resize(needed, 0);
+        if words.is_empty() {
+            // There is room, as was just seen. The system gives zeros, page by page when they are
+            // first touched, which many threads do at once where one alone would take long.
+            drop(words);
+            words = vec![0; needed];
+        } else {
+            words.resize(needed, 0);
+        }
         Ok(Self {
             data_type,
             shape,
@@ -196,6 +203,18 @@ impl NumericArray {
         }
         self.shape = shape;
         Ok(self)
+    }
+
+    /// The first `len` elements in one dimension; the memory of the others is given back.
+    pub(crate) fn truncate(mut self, len: usize) -> Self {
+        let len = len.min(self.len());
+        self.bytes = self.bytes / self.len().max(1) * len;
+        self.words.truncate(self.bytes.div_ceil(8));
+        self.words.shrink_to_fit();
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.words);
+        bytes[self.bytes..].fill(0);
+        self.shape = vec![len];
+        self
     }
 
     /// The elements converted to another type, as NumPy's `astype` does: integers wrap, floats

@@ -1,7 +1,7 @@
 //! Putting packed values of a sparse row into a dense one: the innermost loops of everything dense.
 
 use super::stretch::{ColumnStretch, ValueStretch, wide};
-use crate::mapped::join::VarMap;
+use crate::anndata::VarMap;
 use crate::mapped::pack::Small;
 
 /// The number of columns that have the same high byte.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::anndata::{Column, Values};
+use crate::anndata::{Column, Mask, Values};
 use crate::error::{Error, Result};
 use crate::mapped::selection::Slot;
 use crate::store::{DataType, NumericArray, Strings};
@@ -58,7 +58,7 @@ pub(super) fn gather(
         let position = part.position(slot.row as usize)?;
         Some((part, position))
     };
-    let missing: Option<Vec<bool>> =
+    let missing: Option<Mask> =
         nullable.then(|| slots.iter().map(|slot| find(slot).is_none()).collect());
     let values = match wanted {
         Gathered::Text => {

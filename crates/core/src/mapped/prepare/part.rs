@@ -3,7 +3,7 @@
 
 use super::Preparation;
 use super::columns;
-use crate::anndata::{RowWriter, WriteOptions, Writer};
+use crate::anndata::{RowWriter, Values, WriteOptions, Writer};
 use crate::error::Result;
 use crate::mapped::Batch;
 use crate::mapped::selection::Selection;
@@ -44,11 +44,12 @@ impl Part {
             .columns
             .iter()
             .map(|column| column.name.as_str());
-        annotations.start_frame("obs", names, columns::names(mapped, &selection)?)?;
+        let index = Values::Strings(columns::names(mapped, &selection)?);
+        annotations.start_frame("obs", names, index, None)?;
         for column in &preparation.columns {
             check()?;
             let values = column.read(mapped, &selection)?;
-            annotations.column("obs", &column.name, &values)?;
+            annotations.frame_column("obs", &column.name, &values)?;
         }
         for group in ["layers", "obsm", "obsp", "uns", "varm", "varp"] {
             annotations.group(group, "dict", "0.1.0", [])?;

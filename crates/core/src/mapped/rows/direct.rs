@@ -4,11 +4,11 @@
 //! to be gained by holding it first. Only the columns of sparse rows need a look on the way.
 
 use super::{MatrixRows, Parts, scratch};
+use crate::anndata::{ABSENT, VarMap};
 use crate::error::{Error, Result};
 use crate::mapped::BatchFormat;
 use crate::mapped::columns::{ColumnPacking, Columns};
 use crate::mapped::held::sort_by_column;
-use crate::mapped::join::{ABSENT, VarMap};
 use crate::mapped::pack::Small;
 use crate::store::{Array, DataType, Span};
 

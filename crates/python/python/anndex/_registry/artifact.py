@@ -16,6 +16,7 @@ from anndex._registry.in_memory import (
     write_anndata,
     write_data_frame,
 )
+from anndex._registry.load import load_artifact
 from anndex._registry.paths import local_path
 from anndex._registry.query_set import QuerySet
 from anndex._registry.user import Storage
@@ -224,14 +225,25 @@ class Artifact(Data):
         return path
 
     def load(self, is_run_input: bool | Run | None = None, **kwargs: Any) -> Any:
-        """Load the artifact into memory, which this build can't do.
+        """Load the artifact into memory: an AnnData.
+
+        Matrices are read on all cores, straight into the arrays that the AnnData then has.
+
+        Parameters
+        ----------
+        is_run_input : bool or Run, optional
+            Whether to track it as an input of the current run, which is done if there is one, or
+            the run to track it for.
 
         Raises
         ------
-        anndex.errors.UnsupportedError
-            Always.
+        anndex.errors.AnndexError
+            `ValueError` if the artifact has another suffix, `FileNotFoundError` if it is not in
+            its storage any more, `NotImplementedError` if it has something that can't be read.
         """
-        return self._loaded()
+        loaded = load_artifact(self, **kwargs)
+        self._track_input(is_run_input)
+        return loaded
 
     def stage(self, is_run_input: bool | Run | None = None) -> Path:
         """Do the same as `cache`."""

@@ -16,6 +16,7 @@ from anndex._registry.artifact import Artifact, artifact_of
 from anndex._registry.data import run_argument
 from anndex._registry.field import Field
 from anndex._registry.in_memory import is_anndata, is_data_frame
+from anndex._registry.load import load_artifacts
 from anndex._registry.preparable import Preparable
 from anndex._registry.query_set import QuerySet
 from anndex._warning import warn
@@ -243,14 +244,34 @@ class Collection(Preparable):
         is_run_input: bool | Run | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Load the collection into memory, which this build can't do.
+        """Load the collection into memory: one concatenated AnnData.
+
+        The result is that of ``anndata.concat(artifacts, join=join, label="artifact_uid",
+        keys=uids)``, whose matrices are read straight into their place, on all cores.
+
+        Parameters
+        ----------
+        join : "inner" or "outer"
+            Whether it has the variables, columns and keys that all artifacts have, or all that any
+            has.
+        is_run_input : bool or Run, optional
+            Whether to track the collection as an input of the current run, which is done if there
+            is one, or the run to track it for.
+        **kwargs
+            Further parameters of ``anndata.concat``, such as ``index_unique`` or ``merge``. With
+            others than ``index_unique`` all artifacts are in memory at once, beside the result.
 
         Raises
         ------
-        anndex.errors.UnsupportedError
-            Always.
+        anndex.errors.AnndexError
+            `ValueError` if the artifacts are of different kinds or can't be concatenated,
+            `FileNotFoundError` if one is not in its storage any more, `NotImplementedError` if one
+            has something that can't be read.
         """
-        return self._loaded()
+        paths = [str(path) for path in self._saved().paths(False)]
+        loaded = load_artifacts(list(self.artifacts), paths, join, **kwargs)
+        self._track_input(is_run_input)
+        return loaded
 
     def save(self, using: AnyPath | None = None) -> Self:
         """Save the collection and underlying artifacts to database and storage.

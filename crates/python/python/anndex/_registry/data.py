@@ -14,7 +14,7 @@ from anndex._registry.query_set import QuerySet
 from anndex._registry.registry import TracksRun
 from anndex._registry.ulabel import LabelSet
 from anndex._registry.versioned import IsVersioned
-from anndex.errors import InvalidTypeError, UnsupportedError
+from anndex.errors import InvalidTypeError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -133,12 +133,6 @@ class Data(IsVersioned, TracksRun):
         if other is not None:
             self._saved().save_using(other)
         return self
-
-    def _loaded(self) -> Any:
-        raise UnsupportedError(
-            f"this build does not load {self._plural} into memory; read what cache() gives, or "
-            "map a collection with mapped()"
-        )
 
     def _track_input(self, is_run_input: bool | Run | None) -> None:
         self._saved().track_input(run_argument("is_run_input", is_run_input))

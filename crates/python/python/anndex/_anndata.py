@@ -1,0 +1,176 @@
+"""AnnData in memory: what the native module has read, as anndata's own objects.
+
+Matrices take over the memory that they were read into. What pandas and anndata have rules of their
+own for, the types of columns of several tables, is left to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+
+from anndex import _anndex as native
+from anndex.errors import MissingPackageError
+
+if TYPE_CHECKING:
+    import anndata as ad
+
+__all__ = ["concat_anndata", "read_anndata"]
+
+
+def read_anndata(path: str) -> ad.AnnData:
+    """Read a whole file.
+
+    Raises
+    ------
+    anndex.errors.AnndexError
+        As the native module; `ImportError` if anndata is not installed.
+    """
+    return _adata(native.read_anndata(path))
+
+
+def concat_anndata(
+    paths: Sequence[str],
+    join: Literal["inner", "outer"],
+    label: str,
+    keys: Sequence[str],
+    **kwargs: Any,
+) -> ad.AnnData:
+    """Concatenate files as ``anndata.concat`` does, whose other parameters are those of it.
+
+    Raises
+    ------
+    anndex.errors.AnndexError
+        As the native module; `ImportError` if anndata is not installed.
+    """
+    anndata = _anndata()
+    arguments: Any = {"join": join, "label": label, "keys": list(keys), **kwargs}
+    if not set(kwargs) <= {"index_unique"}:
+        # What is merged, filled or paired in another way is not concatenated while it is read.
+        parts = [read_anndata(path) for path in paths]
+        return cast("ad.AnnData", anndata.concat(parts, **arguments))
+    joined, own = native.concat_anndata(list(paths), join)
+    tables = [
+        anndata.AnnData(obs=_frame(part["obs"]), obsm=_mapping(part["obsm"])) for part in own
+    ]
+    annotated: Any = anndata.concat(tables, **arguments)
+    joined["obs"] = annotated.obs
+    return _adata(joined, dict(annotated.obsm))
+
+
+def _anndata() -> Any:
+    try:
+        import anndata
+    except ImportError as error:
+        raise MissingPackageError(
+            f"what is loaded becomes an AnnData; pip install anndata ({error})"
+        ) from None
+    return anndata
+
+
+def _adata(read: dict[str, Any], tables: dict[str, Any] | None = None) -> ad.AnnData:
+    raw = read["raw"]
+    if raw is not None:
+        raw = {
+            "X": _value(raw["X"]),
+            "var": _frame(raw["var"]),
+            "varm": _mapping(raw["varm"]),
+        }
+    obs = read["obs"]
+    adata: Any = _anndata().AnnData(
+        X=_value(read["X"]),
+        obs=_frame(obs) if isinstance(obs, tuple) else obs,
+        var=_frame(read["var"]),
+        layers=_mapping(read["layers"]),
+        obsm={**_mapping(read["obsm"]), **(tables or {})},
+        varm=_mapping(read["varm"]),
+        obsp=_mapping(read["obsp"]),
+        varp=_mapping(read["varp"]),
+        uns=_mapping(read["uns"]),
+        raw=raw,
+    )
+    return cast("ad.AnnData", adata)
+
+
+def _mapping(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: _value(value) for name, value in values.items()}
+
+
+def _value(value: Any) -> Any:
+    """One of the values that the native module describes by tuples."""
+    if isinstance(value, dict):
+        return _mapping(cast("dict[str, Any]", value))
+    if isinstance(value, np.ndarray):
+        array: Any = value
+        return array if array.ndim else array.item()
+    if not isinstance(value, tuple):
+        return value
+    kind: str = value[0]
+    if kind == "frame":
+        return _frame(value)
+    if kind in ("csr", "csc"):
+        return _sparse(*value)
+    if kind == "texts":
+        _, texts, shape = cast("Any", value)
+        array = np.empty(len(texts), dtype=object)
+        array[:] = texts
+        return array.reshape(shape)
+    if kind == "records":
+        return _records(cast("Any", value)[1])
+    return _column(value)
+
+
+def _sparse(kind: str, data: Any, indices: Any, indptr: Any, shape: tuple[int, int]) -> Any:
+    import scipy.sparse as sp
+
+    if data.dtype == np.float16:
+        # SciPy has none.
+        data = data.astype(np.float32)
+    made = sp.csr_matrix if kind == "csr" else sp.csc_matrix
+    return made((data, indices, indptr), shape=shape)
+
+
+def _records(fields: list[tuple[str, Any]]) -> Any:
+    types = [(name, getattr(values, "dtype", object)) for name, values in fields]
+    records = np.empty(len(fields[0][1]) if fields else 0, dtype=types)
+    for name, values in fields:
+        records[name] = values
+    return records
+
+
+def _frame(frame: Any) -> Any:
+    import pandas as pd
+
+    _, index, name, columns = frame
+    labels = index if isinstance(index, np.ndarray) else pd.Index(index, dtype="str")
+    return pd.DataFrame(
+        {column: _column(values) for column, values in columns},
+        index=pd.Index(labels, name=name),
+        columns=pd.Index([column for column, _ in columns], dtype="str"),
+        copy=False,
+    )
+
+
+def _column(column: Any) -> Any:
+    """A column, or an array of pandas's in ``uns``."""
+    import pandas as pd
+
+    if isinstance(column, np.ndarray):
+        return cast("Any", column)
+    if isinstance(column, list):
+        return pd.Series(cast("list[str]", column), dtype="str").array
+    if column[0] == "categorical":
+        _, codes, categories, ordered = column
+        known: Any = pd.Index(_column(categories))
+        dtype = pd.CategoricalDtype(known, ordered=ordered)
+        return pd.Categorical.from_codes(codes, dtype=dtype)
+    _, values, mask, is_nan = column
+    if isinstance(values, list):
+        texts = [None if missing else text for text, missing in zip(values, mask, strict=True)]
+        # With NaN it is what pandas 3 makes of any text, and an older one of objects.
+        return pd.Series(texts, dtype="str" if is_nan else "string").array
+    if values.dtype == np.bool_:
+        return pd.arrays.BooleanArray(values, mask)
+    return pd.arrays.IntegerArray(values, mask)
