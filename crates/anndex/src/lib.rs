@@ -53,8 +53,9 @@
 //! - `postgres`: instances at `postgres://` URLs.
 //! - `hdf5`: AnnData in `.h5ad` files.
 //! - `zarr`: AnnData in `.zarr` directories and `.zarr.zip` files.
+//! - `lamindb`: taking over the registry of a lamindb instance, with [`Instance::import`].
 //!
-//! All but `postgres` are on by default. What is not compiled in answers with an error that names the
+//! All but `postgres` and `lamindb` are on by default. What is not compiled in answers with an error that names the
 //! feature.
 
 mod connect;
@@ -69,8 +70,9 @@ pub use anndex_core::backend::Filter;
 pub use anndex_core::error::{Error, ErrorKind, Result};
 pub use anndex_core::instance::{
     ArtifactBuilder, CheckBuilder, CheckReport, CollectionBuilder, Finding, Handle, IdLike,
-    Instance, LineageBuilder, LoadBuilder, MappedBuilder, PrepareBuilder, PreparedCollection,
-    Problem, QuerySet, RecordStream, RunBuilder, RunChoice, TransformBuilder, ULabelBuilder,
+    ImportBuilder, ImportReport, Instance, LeftOut, LineageBuilder, LoadBuilder, MappedBuilder,
+    PrepareBuilder, PreparedCollection, Problem, QuerySet, RecordStream, RunBuilder, RunChoice,
+    TransformBuilder, ULabelBuilder,
 };
 pub use anndex_core::lineage::{LineageGraph, LineageNode};
 pub use anndex_core::mapped::{
@@ -84,6 +86,10 @@ pub use anndex_core::record::{
 pub use anndex_core::registry::{Data, IsVersioned, Registry, TracksRun, TracksUpdates};
 #[doc(no_inline)]
 pub use anndex_core::{anndata, backend, instance, mapped, record, registry, store};
+
+#[cfg(feature = "lamindb")]
+#[doc(inline)]
+pub use anndex_import_lamindb as lamindb;
 
 pub use connect::{connect, connect_with, init, init_with};
 pub use directory::{DATABASE_VARIABLE, discover, find_instance};

@@ -77,7 +77,7 @@ async fn open(url: &PostgresUrl, options: &PostgresOptions) -> Result<PostgresBa
     PostgresBackend::new(pool.clone().into(), pool.into(), Postgres::new(url.clone())).await
 }
 
-fn connection(url: &PostgresUrl, options: &PostgresOptions) -> PgConnectOptions {
+pub(crate) fn connection(url: &PostgresUrl, options: &PostgresOptions) -> PgConnectOptions {
     let connect = url.options().clone().disable_statement_logging();
     let given = connect.get_options().unwrap_or_default().to_owned();
     let name = match connect.get_application_name() {

@@ -21,9 +21,11 @@ mod backend;
 mod connect;
 mod error;
 mod options;
+mod read;
 mod url;
 
 pub use backend::{Postgres, PostgresBackend};
 pub use connect::connect;
 pub use options::PostgresOptions;
+pub use read::read;
 pub use url::PostgresUrl;

@@ -154,7 +154,7 @@ async fn update<C: ConnectionTrait>(
     set: &[(Field, Value)],
 ) -> Outcome<()> {
     // A record takes the values first, because it knows more than their types.
-    let mut record = row::empty(kind);
+    let mut record = Record::empty(kind);
     for (field, value) in set {
         record.set(*field, value.clone())?;
     }

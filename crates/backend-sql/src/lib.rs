@@ -8,6 +8,8 @@
 //! core, so that a field is declared in one place only. The migrations, which must never change
 //! once released, are the one exception.
 //!
+//! [`Reader`] is the other way round: it reads tables that another program has made.
+//!
 //! What is stored: text as text, compared by bytes; times as microseconds since 1970 UTC in a
 //! 64-bit integer; JSON as text; booleans and integers as they are.
 
@@ -17,8 +19,10 @@ mod condition;
 mod dialect;
 mod failure;
 mod migration;
+mod reader;
 mod row;
 mod select;
 
 pub use backend::{Driver, SqlBackend};
 pub use migration::MIGRATION_TABLE;
+pub use reader::{Origin, Reader, Rows};

@@ -1,9 +1,6 @@
 //! Values and records as a database holds them.
 
-use anndex_core::record::{
-    Artifact, Collection, FeatureSet, FieldInfo, Kind, Record, Run, Storage, Transform, ULabel,
-    User, Value, ValueType,
-};
+use anndex_core::record::{FieldInfo, Kind, Record, Value, ValueType};
 use anndex_core::{Error, Result};
 use chrono::{DateTime, Utc};
 use sea_orm::QueryResult;
@@ -28,23 +25,9 @@ pub(crate) fn parameter(value_type: ValueType, value: &Value) -> sea_query::Valu
     }
 }
 
-/// A record of this kind with nothing in it.
-pub(crate) fn empty(kind: Kind) -> Record {
-    match kind {
-        Kind::User => User::default().into(),
-        Kind::Storage => Storage::default().into(),
-        Kind::Transform => Transform::default().into(),
-        Kind::Run => Run::default().into(),
-        Kind::Artifact => Artifact::default().into(),
-        Kind::Collection => Collection::default().into(),
-        Kind::ULabel => ULabel::default().into(),
-        Kind::FeatureSet => FeatureSet::default().into(),
-    }
-}
-
 /// The record in a row whose columns are the fields of its kind, in their order.
 pub(crate) fn record(kind: Kind, row: &QueryResult) -> Outcome<Record> {
-    let mut record = empty(kind);
+    let mut record = Record::empty(kind);
     for (index, info) in kind.fields().iter().enumerate() {
         let value = value(info, row, index)?;
         record

@@ -15,7 +15,9 @@ mod backend;
 mod connect;
 mod error;
 mod options;
+mod read;
 
 pub use backend::{Sqlite, SqliteBackend};
 pub use connect::{connect, connect_in_memory};
 pub use options::SqliteOptions;
+pub use read::read;

@@ -4,8 +4,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    artifact::ArtifactCommand, check::Check, collection::CollectionCommand, init::Init,
-    inspect::Inspect, map::Map, prepare::Prepare, records::ListRecords,
+    artifact::ArtifactCommand, check::Check, collection::CollectionCommand, import::ImportCommand,
+    init::Init, inspect::Inspect, map::Map, prepare::Prepare, records::ListRecords,
 };
 use crate::demo::Demo;
 
@@ -17,7 +17,7 @@ Exit codes:
   3  a record, file or key was not found
   4  it exists already, or somebody else changed it meanwhile
   5  a file is damaged, or this build can't read it
-  6  a check found what is wrong and still is
+  6  a check found what is wrong and still is, or an import left something out
   130  stopped with Ctrl-C";
 
 /// Registers, versions and maps AnnData files (.h5ad, .zarr).
@@ -76,5 +76,8 @@ pub(crate) enum Command {
     Map(Map),
     Prepare(Prepare),
     Check(Check),
+    /// Take over the registry of another program
+    #[command(subcommand)]
+    Import(ImportCommand),
     Demo(Demo),
 }

@@ -6,6 +6,7 @@ pub(crate) mod collection;
 mod delete;
 pub(crate) mod epoch;
 mod features;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
 mod lineage;

@@ -48,6 +48,7 @@ async fn run(arguments: Arguments) -> anndex::Result<ExitCode> {
     let session = Session::new(arguments.global);
     let done = match arguments.command {
         Command::Check(check) => return command::check::run(&session, &check).await,
+        Command::Import(import) => return command::import::run(&session, import).await,
         Command::Init(init) => command::init::run(&session, init).await,
         Command::Artifact(artifact) => command::artifact::run(&session, artifact).await,
         Command::Collection(collection) => command::collection::run(&session, collection).await,

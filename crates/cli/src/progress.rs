@@ -19,6 +19,13 @@ pub(crate) fn bytes(visible: bool, total: u64) -> ProgressBar {
     bar
 }
 
+/// A count of something whose total is not known.
+pub(crate) fn counter(visible: bool, unit: &str) -> ProgressBar {
+    let bar = bar(visible, 0, &format!("{{spinner}} {{human_pos}} {unit}"));
+    bar.unset_length();
+    bar
+}
+
 fn bar(visible: bool, total: u64, template: &str) -> ProgressBar {
     let target = match visible {
         true => ProgressDrawTarget::stderr(),

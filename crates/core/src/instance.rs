@@ -68,6 +68,7 @@ pub use load::LoadBuilder;
 pub use mapped::MappedBuilder;
 pub use prepare::{PrepareBuilder, PreparedCollection};
 pub use query_set::{IdLike, QuerySet, RecordStream};
+pub use transfer::{ImportBuilder, ImportReport, LeftOut, RecordSource, SourcePage};
 pub use view_lineage::LineageBuilder;
 
 use self::retry::{blocking, retry};

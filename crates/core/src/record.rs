@@ -102,6 +102,11 @@ macro_rules! record_enum {
         }
 
         impl Record {
+            /// A record with nothing in it.
+            pub fn empty(kind: Kind) -> Self {
+                match kind { $(Kind::$kind => Self::$kind($kind::default()),)* }
+            }
+
             /// The kind of the record.
             pub fn kind(&self) -> Kind {
                 match self { $(Self::$kind(_) => Kind::$kind,)* }

@@ -13,6 +13,7 @@ use crate::check::{Report, report};
 use crate::connection::{Connection, check_fork};
 use crate::error::exception;
 use crate::field::kind;
+use crate::lamindb;
 use crate::new_record::{
     ArtifactArgument, CollectionArgument, NewRunArgument, TransformArgument, ULabelArgument, given,
     handles, run_choice,
@@ -188,6 +189,15 @@ impl Instance {
         let call =
             |db: anndex::Instance| async move { db.check().deep(deep).repair(repair).run().await };
         Ok(report(self.0.call(py, call)?))
+    }
+
+    /// Takes over the registry of a lamindb instance; see `crate::lamindb`.
+    fn import_lamindb(&self, py: Python<'_>, location: PathBuf) -> PyResult<lamindb::Report> {
+        let call = |db: anndex::Instance| async move {
+            let source = anndex::lamindb::open(&location).await?;
+            db.import(source).run().await
+        };
+        Ok(lamindb::report(self.0.call(py, call)?))
     }
 
     fn add_collection(&self, py: Python<'_>, new: CollectionArgument) -> PyResult<Record> {

@@ -14,6 +14,7 @@ mod connection;
 mod error;
 mod field;
 mod instance;
+mod lamindb;
 mod lent;
 mod lineage;
 mod loader;

@@ -10,6 +10,7 @@
 mod conformance;
 mod connect;
 mod limits;
+mod read;
 mod restart;
 mod roles;
 mod schema;

@@ -5,6 +5,7 @@
 
 mod conformance;
 mod connect;
+mod read;
 #[cfg(unix)]
 mod read_only;
 mod schema;

@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod errors;
 mod fixtures;
+mod import;
 mod lineage;
 mod lists;
 mod main_job;

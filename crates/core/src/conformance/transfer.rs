@@ -1,6 +1,8 @@
-//! Copying between two instances, tried on any two backends: everything arrives as it was, a second
-//! time changes nothing, and what can't be copied leaves the other instance as it is.
+//! Copying between two instances, and from a source that is none, tried on any backends:
+//! everything arrives as it was, a second time changes nothing, and what can't be copied leaves
+//! the other instance as it is.
 
+mod import;
 mod outline;
 mod refused;
 
@@ -28,7 +30,7 @@ where
     G: Future<Output = Arc<dyn Backend>>,
 {
     let mut pairs = Vec::new();
-    for number in 0..6 {
+    for number in 0..10 {
         let at = |side: &str| directory.join(format!("{side}-{number}"));
         let here = instance(from().await, &at("from"), "ada").await;
         let there = instance(into().await, &at("into"), "bob").await;
@@ -42,6 +44,10 @@ where
     refused::trash(next()).await;
     refused::versions_of_both(next()).await;
     refused::taken_meta_artifacts(next()).await;
+    import::everything_arrives_once(next()).await;
+    import::what_does_not_fit_is_left_out(next()).await;
+    import::what_is_here_stays(next()).await;
+    import::it_goes_on_after_an_end(next()).await;
 }
 
 type Pair = (Instance, Instance);

@@ -1,24 +1,45 @@
-//! Copying a record into another instance, together with everything that it stands on.
+//! Copying records into another instance: one with everything that it stands on, or all that a
+//! registry of another program has.
 //!
 //! Records are the same if their uids are, so a copy keeps its uid and gets a new id. What comes
-//! along is found by following references and links from the record: its artifacts, storages,
+//! along with one is found by following references and links from it: its artifacts, storages,
 //! runs with their inputs, transforms, users, labels and feature sets. Bytes stay where they are:
 //! the copy of an artifact points to the same place.
 //!
 //! A record that the other instance has is not changed. Labels, feature sets, inputs and parents
 //! that it lacks there are added.
 
-mod copy;
 mod gather;
+mod import;
+mod links;
+mod merge;
+mod report;
+mod source;
 
-use self::copy::copy;
-use self::gather::gather;
+pub use import::ImportBuilder;
+pub use report::{ImportReport, LeftOut};
+pub use source::{RecordSource, SourcePage};
+
+use self::gather::{Snapshot, gather};
+use self::merge::{Merge, Targets};
 use super::retry::retry;
 use super::{Handle, Instance};
-use crate::backend::{Filter, Query};
+use crate::backend::{Backend, Filter, Query};
 use crate::error::{Error, Result};
-use crate::record::{Field, Visibility};
+use crate::record::{Field, Id, Kind, Visibility};
 use crate::registry::Registry;
+
+/// The kinds so that each refers only to those before it.
+const ORDER: [Kind; 8] = [
+    Kind::User,
+    Kind::Storage,
+    Kind::Transform,
+    Kind::Run,
+    Kind::ULabel,
+    Kind::FeatureSet,
+    Kind::Artifact,
+    Kind::Collection,
+];
 
 impl<R: Registry> Handle<R> {
     /// Copies the record, and all records that it stands on, into another instance, as a whole or
@@ -44,8 +65,8 @@ impl<R: Registry> Handle<R> {
                 return Handle::new(using, record);
             }
             let snapshot = gather(self.db.backend().as_ref(), R::KIND, self.id).await?;
-            let backend = using.backend().as_ref();
-            let id = copy(snapshot, backend, R::KIND, self.id).await?;
+            let ids = copy(&snapshot, using.backend().as_ref()).await?;
+            let id = ids.get(&(R::KIND, self.id)).copied();
             let query = Query::new(R::KIND).filter(Filter::eq(Field::Id, id));
             let found = using.select::<R>(&query).await?.pop();
             let found = found.ok_or_else(|| {
@@ -56,6 +77,27 @@ impl<R: Registry> Handle<R> {
             Handle::new(using, found)
         })
     }
+}
+
+/// Copies what the other instance lacks; gives the ids that all have there.
+///
+/// # Errors
+/// `AlreadyExists` if something else is in the place of one; `Conflict` if another writer was
+/// faster.
+async fn copy(snapshot: &Snapshot, backend: &dyn Backend) -> Result<Targets<Id>> {
+    let nothing = Targets::new();
+    let mut merge = Merge::new(backend, &nothing);
+    for kind in ORDER {
+        if let Some(records) = snapshot.records.get(&kind) {
+            merge.records(kind, records, &snapshot.links).await?;
+        }
+        if !merge.refused.is_empty() {
+            let (.., error) = merge.refused.swap_remove(0);
+            return Err(error);
+        }
+    }
+    merge.links(&snapshot.links).await?;
+    merge.apply().await
 }
 
 fn refuse_trash<R: Registry>(record: &R, advice: &str) -> Result<()> {

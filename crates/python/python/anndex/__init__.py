@@ -35,6 +35,7 @@ from anndex._registry.collection import Collection
 from anndex._registry.condition import Q
 from anndex._registry.feature_set import FeatureSet
 from anndex._registry.instance import Instance, close, connect, init
+from anndex._registry.lamindb import ImportReport, LeftOut, import_lamindb
 from anndex._registry.lineage import LineageGraph, LineageNode
 from anndex._registry.query_set import QuerySet
 from anndex._registry.run import Run, Transform, current_run, finish, track
@@ -49,7 +50,9 @@ __all__ = [
     "Collection",
     "FeatureSet",
     "Finding",
+    "ImportReport",
     "Instance",
+    "LeftOut",
     "LineageGraph",
     "LineageNode",
     "Loader",
@@ -71,6 +74,7 @@ __all__ = [
     "current_run",
     "errors",
     "finish",
+    "import_lamindb",
     "init",
     "save",
     "track",
