@@ -8,6 +8,7 @@ mod cases;
 mod data;
 mod environments;
 mod growth;
+mod load;
 mod machine;
 mod markdown;
 mod measurement;
@@ -47,6 +48,8 @@ pub(crate) struct Options {
 enum Part {
     /// Measure how opening, memory and speed change with the size of a collection.
     Growth(growth::Options),
+    /// Measure loading collections into memory, beside anndata and pandas.
+    Load(load::Options),
     /// Measure the registry with 100,000 artifacts, beside lamindb with fewer.
     Registry(registry::Options),
 }
@@ -121,6 +124,7 @@ impl Options {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     match &options.part {
         Some(Part::Growth(growth)) => return growth::run(workspace, growth),
+        Some(Part::Load(load)) => return load::run(workspace, load),
         Some(Part::Registry(registry)) => return registry::run(workspace, registry),
         None => {}
     }

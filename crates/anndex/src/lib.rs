@@ -53,9 +53,10 @@
 //! - `postgres`: instances at `postgres://` URLs.
 //! - `hdf5`: AnnData in `.h5ad` files.
 //! - `zarr`: AnnData in `.zarr` directories and `.zarr.zip` files.
+//! - `tables`: Parquet, CSV, TSV and Arrow files, as Arrow data.
 //! - `lamindb`: taking over the registry of a lamindb instance, with [`Instance::import`].
 //!
-//! All but `postgres` and `lamindb` are on by default. What is not compiled in answers with an error that names the
+//! All but `postgres`, `tables` and `lamindb` are on by default. What is not compiled in answers with an error that names the
 //! feature.
 
 mod connect;
@@ -63,6 +64,8 @@ mod directory;
 mod formats;
 mod location;
 mod options;
+#[cfg(feature = "tables")]
+pub mod tables;
 #[cfg(feature = "postgres")]
 mod url;
 

@@ -28,6 +28,7 @@ mod process;
 mod query;
 mod record;
 mod runtime;
+mod table;
 mod value;
 
 use pyo3::prelude::*;
@@ -43,9 +44,11 @@ fn _anndex(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<record::Record>()?;
     module.add_class::<lineage::Lineage>()?;
     module.add_class::<pages::Pages>()?;
+    module.add_class::<table::ArrowTable>()?;
     module.add_function(wrap_pyfunction!(field::fields, module)?)?;
     module.add_function(wrap_pyfunction!(prepare::prepare, module)?)?;
     module.add_function(wrap_pyfunction!(anndata::read_anndata, module)?)?;
     module.add_function(wrap_pyfunction!(anndata::concat_anndata, module)?)?;
+    module.add_function(wrap_pyfunction!(table::read_tables, module)?)?;
     module.add_function(wrap_pyfunction!(connection::close_unused, module)?)
 }

@@ -8,6 +8,7 @@ use super::artifact::{table as artifact_table, to_json};
 use super::delete::{self, Delete, Restore};
 use super::features::{self, Features};
 use super::lineage::{self, Lineage};
+use super::load::{self, Load};
 use super::select::{List, Search};
 use super::{date, or_dash, page, select};
 use crate::lookup::find;
@@ -25,6 +26,7 @@ pub(crate) enum CollectionCommand {
     Show(Show),
     Features(Features),
     Lineage(Lineage),
+    Load(Load),
     Versions(Versions),
     /// Move collections to the trash, or remove them permanently; artifacts stay
     Delete(Delete),
@@ -96,6 +98,7 @@ pub(crate) async fn run(session: &Session, command: CollectionCommand) -> Result
         CollectionCommand::Lineage(arguments) => {
             lineage::run(session, db.collections(), &arguments).await
         }
+        CollectionCommand::Load(arguments) => load::run(session, &db, arguments).await,
         CollectionCommand::Delete(arguments) => {
             delete::run(session, db.collections(), &arguments).await
         }

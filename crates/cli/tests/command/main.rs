@@ -9,6 +9,7 @@ mod fixtures;
 mod import;
 mod lineage;
 mod lists;
+mod load;
 mod main_job;
 mod postgres;
 mod prepare;

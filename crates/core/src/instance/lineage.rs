@@ -45,7 +45,11 @@ impl From<&Handle<Run>> for RunChoice {
 }
 
 impl RunChoice {
-    pub(super) fn resolve(&self, db: &Instance) -> Result<Option<Run>> {
+    /// The run that it means in an instance, if it means one.
+    ///
+    /// # Errors
+    /// `InvalidInput` if a run must be going on but none is, or if it is of another instance.
+    pub fn resolve(&self, db: &Instance) -> Result<Option<Run>> {
         match self {
             Self::No => Ok(None),
             Self::Current => Ok(db.current()),

@@ -225,9 +225,11 @@ class Artifact(Data):
         return path
 
     def load(self, is_run_input: bool | Run | None = None, **kwargs: Any) -> Any:
-        """Load the artifact into memory: an AnnData.
+        """Load the artifact into memory: an AnnData, or the data frame of a table.
 
-        Matrices are read on all cores, straight into the arrays that the AnnData then has.
+        Matrices are read on all cores, straight into the arrays that the AnnData then has. Tables
+        are ``.parquet``, ``.csv``, ``.tsv``, ``.ipc`` and ``.feather``, and become what pandas
+        makes of them.
 
         Parameters
         ----------

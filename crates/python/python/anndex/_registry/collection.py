@@ -244,10 +244,11 @@ class Collection(Preparable):
         is_run_input: bool | Run | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Load the collection into memory: one concatenated AnnData.
+        """Load the collection into memory: one concatenated AnnData, or one data frame.
 
         The result is that of ``anndata.concat(artifacts, join=join, label="artifact_uid",
-        keys=uids)``, whose matrices are read straight into their place, on all cores.
+        keys=uids)``, whose matrices are read straight into their place, on all cores; of tables it
+        is that of ``pandas.concat(artifacts, join=join)``.
 
         Parameters
         ----------
@@ -258,8 +259,9 @@ class Collection(Preparable):
             Whether to track the collection as an input of the current run, which is done if there
             is one, or the run to track it for.
         **kwargs
-            Further parameters of ``anndata.concat``, such as ``index_unique`` or ``merge``. With
-            others than ``index_unique`` all artifacts are in memory at once, beside the result.
+            Further parameters of ``anndata.concat``, such as ``index_unique`` or ``merge``, or of
+            ``pandas.concat``. With others than ``index_unique`` all artifacts are in memory at
+            once, beside the result.
 
         Raises
         ------

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from anndex._anndata import concat_anndata, read_anndata
+from anndex._table import concat_tables, read_table
 from anndex.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -16,15 +17,19 @@ __all__ = ["load_artifact", "load_artifacts"]
 ANNDATA = (".h5ad", ".h5", ".zarr", ".zarr.zip")
 """Suffixes of AnnData."""
 
+TABLES = (".parquet", ".csv", ".tsv", ".ipc", ".feather")
+"""Suffixes of tables."""
+
 
 def load_artifact(artifact: Artifact, **kwargs: Any) -> Any:
     """An artifact as an object in memory."""
-    _kind([artifact])
+    kind = _kind([artifact])
     if kwargs:
         raise InvalidInputError(
-            f"an AnnData is loaded as it is, without {', '.join(sorted(kwargs))}"
+            f"an artifact is loaded as it is, without {', '.join(sorted(kwargs))}"
         )
-    return read_anndata(str(artifact.path))
+    path = str(artifact.path)
+    return read_anndata(path) if kind == "anndata" else read_table(path)
 
 
 def load_artifacts(
@@ -36,26 +41,32 @@ def load_artifacts(
     """Artifacts as one object in memory."""
     if join not in ("inner", "outer"):
         raise InvalidInputError(f"join must be 'inner' or 'outer', but is {join!r}")
-    _kind(artifacts)
-    given = {"label", "keys", "axis"} & set(kwargs)
+    if "axis" in kwargs:
+        raise InvalidInputError("axis can't be chosen: rows are put below each other")
+    if _kind(artifacts) == "table":
+        return concat_tables(paths, join, **kwargs)
+    given = {"label", "keys"} & set(kwargs)
     if given:
         raise InvalidInputError(
-            f"{', '.join(sorted(given))} can't be chosen: observations are concatenated, and the "
-            "uids of their artifacts are in the column artifact_uid"
+            f"{', '.join(sorted(given))} can't be chosen: the uids of the artifacts are in the "
+            "column artifact_uid"
         )
     uids = [artifact.uid for artifact in artifacts]
     return concat_anndata(paths, join, "artifact_uid", uids, **kwargs)
 
 
-def _kind(artifacts: Sequence[Artifact]) -> Literal["anndata"]:
+def _kind(artifacts: Sequence[Artifact]) -> Literal["anndata", "table"]:
     """What all artifacts become."""
     if not artifacts:
         raise InvalidInputError("the collection has no artifacts, so there is nothing to load")
     suffixes = sorted({artifact.suffix.lower() for artifact in artifacts})
     if all(suffix in ANNDATA for suffix in suffixes):
         return "anndata"
+    if all(suffix in TABLES for suffix in suffixes):
+        return "table"
     raise InvalidInputError(
-        f"what is loaded must be of one kind: AnnData ({', '.join(ANNDATA)}); here the suffixes "
-        f"are {', '.join(suffix or 'none' for suffix in suffixes)}. Read what cache() gives, or "
-        "make a collection of one kind"
+        f"what is loaded must be of one kind, AnnData ({', '.join(ANNDATA)}) or tables "
+        f"({', '.join(TABLES)}), but the suffixes are "
+        f"{', '.join(suffix or 'none' for suffix in suffixes)}; read what cache() gives, or make a "
+        "collection of one kind"
     )
