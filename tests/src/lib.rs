@@ -4,6 +4,7 @@
 
 pub mod concatenation;
 pub mod generate;
+pub mod proxy;
 pub mod registry;
 pub mod servers;
 

@@ -12,10 +12,12 @@ use anndex_core::backend::{Backend, LinkQuery, Query};
 use anndex_core::instance::{Instance, Settings};
 use anndex_core::record::{Kind, LinkKind};
 use anndex_core::registry::hash::files_of;
+use anndex_core::storage::StorageDrivers;
 use anndex_test_server::Database;
 use tempfile::TempDir;
 
 use crate::formats;
+use crate::servers::drivers;
 
 /// A database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +114,18 @@ pub async fn instance(location: &str, storage: &Path) -> Instance {
 /// # Errors
 /// As [`Instance::new`].
 pub async fn instance_on(backend: Arc<dyn Backend>, storage: &Path) -> Result<Instance> {
+    instance_with(backend, storage, drivers()).await
+}
+
+/// As [`instance_on`], with drivers of one's own.
+///
+/// # Errors
+/// As [`Instance::new`].
+pub async fn instance_with(
+    backend: Arc<dyn Backend>,
+    storage: &Path,
+    drivers: StorageDrivers,
+) -> Result<Instance> {
     let settings = Settings {
         storage_root: storage.to_owned(),
         storage_uid: None,
@@ -119,6 +133,7 @@ pub async fn instance_on(backend: Arc<dyn Backend>, storage: &Path) -> Result<In
         user_handle: "ada".to_owned(),
         user_name: None,
         formats: formats(),
+        drivers,
     };
     Instance::new(backend, settings).await
 }

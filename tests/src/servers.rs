@@ -130,14 +130,23 @@ pub fn variables<const N: usize>(variables: [(&str, &str); N]) -> Environment {
     owned.into_iter().collect()
 }
 
-/// Limits for servers that are near and may fail on purpose.
+/// Limits for servers that are near and may fail on purpose, on a machine that is busy.
 pub fn limits() -> RequestLimits {
     RequestLimits {
-        connect: Duration::from_secs(2),
-        stall: Duration::from_secs(2),
-        request: Duration::from_secs(10),
-        total: Duration::from_secs(20),
+        connect: Duration::from_secs(5),
+        stall: Duration::from_secs(3),
+        request: Duration::from_secs(30),
+        total: Duration::from_secs(60),
         retries: 4,
+    }
+}
+
+/// Limits that are over soon.
+pub fn short_limits() -> RequestLimits {
+    RequestLimits {
+        stall: Duration::from_millis(300),
+        total: Duration::from_secs(3),
+        ..limits()
     }
 }
 
@@ -153,8 +162,13 @@ pub fn open(environment: Environment, url: &str) -> Arc<dyn anndex_core::storage
 
 /// All drivers, for the servers here.
 pub fn drivers() -> StorageDrivers {
+    drivers_with(limits())
+}
+
+/// All drivers, with limits of one's own.
+pub fn drivers_with(limits: RequestLimits) -> StorageDrivers {
     let mut drivers = StorageDrivers::new();
-    let driver = ObjectStoreDriver::with(environment(), limits());
+    let driver = ObjectStoreDriver::with(environment(), limits);
     drivers.register(Arc::new(driver));
     drivers
 }

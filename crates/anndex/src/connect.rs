@@ -8,6 +8,7 @@ use anndex_core::instance::{Instance, Settings};
 use anndex_core::{Error, Result};
 
 use crate::directory::{Config, InstanceDirectory};
+use crate::drivers::drivers;
 use crate::formats::formats;
 use crate::location::{self, Location};
 use crate::options::InstanceOptions;
@@ -141,6 +142,7 @@ async fn open(
         user_handle: options.handle()?,
         user_name: options.user_name,
         formats: formats(),
+        drivers: drivers(),
     };
     let backend = database(directory, create).await?;
     Instance::new(backend, settings).await

@@ -55,15 +55,21 @@
 //! - `zarr`: AnnData in `.zarr` directories and `.zarr.zip` files.
 //! - `tables`: Parquet, CSV, TSV and Arrow files, as Arrow data.
 //! - `lamindb`: taking over the registry of a lamindb instance, with [`Instance::import`].
+//! - `s3`, `gcs`, `azure`, `http`: artifacts at `s3://`, `gs://`, `az://` and `http(s)://` URLs.
+//!   Credentials come from the environment and the usual files of these services.
+//! - `progress`: bars that show how far a transfer is.
 //!
-//! All but `postgres`, `tables` and `lamindb` are on by default. What is not compiled in answers with an error that names the
+//! `sqlite`, `hdf5` and `zarr` are on by default. What is not compiled in answers with an error that names the
 //! feature.
 
 mod connect;
 mod directory;
+mod drivers;
 mod formats;
 mod location;
 mod options;
+#[cfg(feature = "progress")]
+mod progress;
 #[cfg(feature = "tables")]
 pub mod tables;
 #[cfg(feature = "postgres")]
@@ -72,10 +78,10 @@ mod url;
 pub use anndex_core::backend::Filter;
 pub use anndex_core::error::{Error, ErrorKind, Result};
 pub use anndex_core::instance::{
-    ArtifactBuilder, CheckBuilder, CheckReport, CollectionBuilder, Finding, Handle, IdLike,
-    ImportBuilder, ImportReport, Instance, LeftOut, LineageBuilder, LoadBuilder, MappedBuilder,
-    PrepareBuilder, PreparedCollection, Problem, QuerySet, RecordStream, RunBuilder, RunChoice,
-    TransformBuilder, ULabelBuilder,
+    ArtifactBuilder, CacheBuilder, CacheProgress, CheckBuilder, CheckReport, CollectionBuilder,
+    Finding, Handle, IdLike, ImportBuilder, ImportReport, Instance, LeftOut, LineageBuilder,
+    LoadBuilder, MappedBuilder, PrepareBuilder, PreparedCollection, Problem, QuerySet,
+    RecordStream, RunBuilder, RunChoice, TransformBuilder, ULabelBuilder,
 };
 pub use anndex_core::lineage::{LineageGraph, LineageNode};
 pub use anndex_core::mapped::{
@@ -88,7 +94,7 @@ pub use anndex_core::record::{
 };
 pub use anndex_core::registry::{Data, IsVersioned, Registry, TracksRun, TracksUpdates};
 #[doc(no_inline)]
-pub use anndex_core::{anndata, backend, instance, mapped, record, registry, store};
+pub use anndex_core::{anndata, backend, instance, mapped, record, registry, storage, store};
 
 #[cfg(feature = "lamindb")]
 #[doc(inline)]
@@ -96,9 +102,12 @@ pub use anndex_import_lamindb as lamindb;
 
 pub use connect::{connect, connect_with, init, init_with};
 pub use directory::{DATABASE_VARIABLE, discover, find_instance};
+pub use drivers::drivers;
 pub use formats::formats;
 pub use location::shown_location;
 pub use options::{InstanceOptions, USER_VARIABLE};
+#[cfg(feature = "progress")]
+pub use progress::TransferBars;
 
 /// Compiles the examples of the README.
 #[cfg(all(doctest, feature = "sqlite"))]

@@ -56,11 +56,13 @@ impl Source {
         }
     }
 
-    /// The local path of each.
+    /// The local path of each; what is at URLs is brought here.
     async fn paths(&self) -> Result<Vec<PathBuf>> {
         match self {
-            Self::Artifact(artifact) => Ok(vec![artifact.path().await?]),
-            Self::Collection(collection) => collection.paths().await,
+            Self::Artifact(artifact) => {
+                Ok(vec![artifact.cache().is_run_input(false).path().await?])
+            }
+            Self::Collection(collection) => collection.cache().is_run_input(false).paths().await,
         }
     }
 

@@ -14,6 +14,7 @@ use anndex_core::mapped::user_cache;
 use anndex_core::record::{Kind, RecordData, Storage};
 use anndex_core::{Error, ErrorKind, Result};
 
+use crate::drivers::drivers;
 use crate::formats::formats;
 use crate::location::directory;
 use crate::options::InstanceOptions;
@@ -141,6 +142,7 @@ fn settings(
         user_handle,
         user_name: options.user_name,
         formats: formats(),
+        drivers: drivers(),
     })
 }
 

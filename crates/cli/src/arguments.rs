@@ -4,8 +4,9 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    artifact::ArtifactCommand, check::Check, collection::CollectionCommand, import::ImportCommand,
-    init::Init, inspect::Inspect, map::Map, prepare::Prepare, records::ListRecords,
+    artifact::ArtifactCommand, cache::CacheCommand, check::Check, collection::CollectionCommand,
+    import::ImportCommand, init::Init, inspect::Inspect, map::Map, prepare::Prepare,
+    records::ListRecords,
 };
 use crate::demo::Demo;
 
@@ -71,6 +72,9 @@ pub(crate) enum Command {
     /// Make collections of artifacts, list, version and delete them
     #[command(subcommand)]
     Collection(CollectionCommand),
+    /// Show what is in the local cache of data at URLs, clear it and limit it
+    #[command(subcommand)]
+    Cache(CacheCommand),
     List(ListRecords),
     Inspect(Inspect),
     Map(Map),

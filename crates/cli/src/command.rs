@@ -1,6 +1,7 @@
 //! The commands, one module each, and what they share.
 
 pub(crate) mod artifact;
+pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod collection;
 mod delete;

@@ -52,6 +52,7 @@ async fn run(arguments: Arguments) -> anndex::Result<ExitCode> {
         Command::Init(init) => command::init::run(&session, init).await,
         Command::Artifact(artifact) => command::artifact::run(&session, artifact).await,
         Command::Collection(collection) => command::collection::run(&session, collection).await,
+        Command::Cache(cache) => command::cache::run(&session, cache).await,
         Command::List(list) => command::records::run(&session, &list).await,
         Command::Inspect(inspect) => command::inspect::run(&session, &inspect),
         Command::Map(map) => command::map::run(&session, map).await,

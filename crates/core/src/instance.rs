@@ -9,6 +9,7 @@
 //! # use std::sync::Arc;
 //! use anndex_core::backend::memory::MemoryBackend;
 //! use anndex_core::instance::{Instance, Settings};
+//! use anndex_core::storage::StorageDrivers;
 //! use anndex_core::store::StoreFormats;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -23,6 +24,7 @@
 //!     user_handle: "ada".to_owned(),
 //!     user_name: None,
 //!     formats: StoreFormats::new(),
+//!     drivers: StorageDrivers::new(),
 //! };
 //! let db = Instance::new(Arc::new(MemoryBackend::new()), settings).await?;
 //! let a = db.artifact(&path).description("donors").save().await?;
@@ -34,6 +36,7 @@
 //! ```
 
 mod artifact;
+mod cache;
 mod check;
 mod collection;
 mod creation;
@@ -50,7 +53,9 @@ mod place;
 mod prepare;
 mod query_set;
 mod relations;
+mod remote;
 mod retry;
+mod storages;
 mod transfer;
 mod versioned;
 mod view_lineage;
@@ -59,6 +64,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use artifact::ArtifactBuilder;
+pub use cache::{CacheBuilder, CacheProgress};
 pub use check::{CheckBuilder, CheckReport, Finding, Problem};
 pub use collection::CollectionBuilder;
 pub use creation::{RunBuilder, TransformBuilder, ULabelBuilder};
@@ -72,6 +78,7 @@ pub use transfer::{ImportBuilder, ImportReport, LeftOut, RecordSource, SourcePag
 pub use view_lineage::LineageBuilder;
 
 use self::retry::{blocking, retry};
+use self::storages::{Storages, ensure_storage, follow_storage};
 use crate::backend::{Backend, ChangeSet, Filter, LinkQuery, Query};
 use crate::error::{Error, Result};
 use crate::record::{
@@ -79,6 +86,7 @@ use crate::record::{
     Transform, ULabel, User, now,
 };
 use crate::registry::{Registry, uid};
+use crate::storage::{Cache, StorageDrivers};
 use crate::store::StoreFormats;
 
 /// What an instance needs besides its database.
@@ -98,6 +106,8 @@ pub struct Settings {
     pub user_name: Option<String>,
     /// The formats that AnnData files are opened with.
     pub formats: StoreFormats,
+    /// The drivers that storages at URLs are opened with.
+    pub drivers: StorageDrivers,
 }
 
 /// An open instance. Clones are cheap and share everything, the current run too.
@@ -108,8 +118,10 @@ pub struct Instance(Arc<Inner>);
 struct Inner {
     backend: Arc<dyn Backend>,
     formats: StoreFormats,
+    storages: Storages,
     storage: Storage,
     cache_dir: PathBuf,
+    cache: Cache,
     user: User,
     run: RwLock<Option<Run>>,
 }
@@ -146,11 +158,13 @@ impl Instance {
         if let Some(uid) = &settings.storage_uid {
             follow_storage(backend.as_ref(), uid, &root).await?;
         }
-        let storage = ensure_storage(backend.as_ref(), &root, user.id).await?;
+        let storage = ensure_storage(backend.as_ref(), &root, place::LOCAL, user.id).await?;
         Ok(Self(Arc::new(Inner {
             backend,
             formats: settings.formats,
+            storages: Storages::new(settings.drivers),
             storage,
+            cache: Cache::new(settings.cache_dir.join("artifacts")),
             cache_dir: settings.cache_dir,
             user,
             run: RwLock::new(None),
@@ -185,18 +199,6 @@ impl Instance {
     /// The directory of the local cache, which may not exist yet.
     pub fn cache_dir(&self) -> &Path {
         &self.0.cache_dir
-    }
-
-    /// Makes a directory a storage: artifacts in it are registered in place.
-    ///
-    /// # Errors
-    /// `NotFound` if there is no such directory, `InvalidInput` if its path is no UTF-8, `Backend`
-    /// if the database fails.
-    pub async fn add_storage(&self, root: impl Into<PathBuf>) -> Result<Handle<Storage>> {
-        let root = root.into();
-        let root = blocking(move || place::canonical_root(&root)).await?;
-        let storage = ensure_storage(self.0.backend.as_ref(), &root, self.0.user.id).await?;
-        Handle::new(self, storage)
     }
 
     /// A record that was read from this instance before, maybe while it was open another time.
@@ -256,6 +258,12 @@ impl Instance {
     /// All feature sets.
     pub fn feature_sets(&self) -> QuerySet<FeatureSet> {
         self.records()
+    }
+
+    /// The local copies of artifacts at URLs. They are in the directory of the cache, where what
+    /// else is kept there does not count.
+    pub fn cache(&self) -> &Cache {
+        &self.0.cache
     }
 
     /// Closes the database. Other clones of the instance can't use it any more either.
@@ -337,40 +345,6 @@ async fn ensure<R: RecordData>(
     let mut record = template;
     record.set(Field::Id, id.into())?;
     Ok(record)
-}
-
-async fn ensure_storage(backend: &dyn Backend, root: &str, user: Option<i64>) -> Result<Storage> {
-    retry!(async {
-        let template = Storage {
-            uid: uid::random(Kind::Storage.uid_length()),
-            root: root.to_owned(),
-            type_: place::LOCAL.to_owned(),
-            created_by_id: user,
-            created_at: now(),
-            updated_at: now(),
-            ..Storage::default()
-        };
-        ensure(backend, Field::Root, root, template).await
-    })
-}
-
-/// Notes where the directory of a storage is now.
-async fn follow_storage(backend: &dyn Backend, uid: &str, root: &str) -> Result<()> {
-    let moved = Filter::eq(Field::Uid, uid).and(Filter::ne(Field::Root, root));
-    let query = Query::new(Kind::Storage).filter(moved);
-    let Some(storage) = select::<Storage>(backend, &query).await?.pop() else {
-        return Ok(());
-    };
-    tracing::info!(from = storage.root, to = root, "the storage was moved");
-    let mut changes = ChangeSet::new();
-    let set = vec![(Field::Root, root.into()), (Field::UpdatedAt, now().into())];
-    changes.update(Kind::Storage, storage.id.unwrap_or_default(), set);
-    let applied = backend.apply(&changes).await;
-    applied.map(|_| ()).map_err(|e| {
-        e.operation("follow a moved storage")
-            .with("from", &storage.root)
-            .with("path", root)
-    })
 }
 
 #[cfg(test)]

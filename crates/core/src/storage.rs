@@ -5,9 +5,11 @@
 //! not a crash. Storages at URLs are [`ObjectStorage`]s, which drivers open; no driver is known
 //! here.
 
+mod cache;
 mod drivers;
 mod local_directory;
 mod object;
+pub(crate) mod pieces;
 mod remote_file;
 mod url;
 
@@ -16,6 +18,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+pub use cache::{Cache, CacheEntry, CacheRequest, Cleared, Freed};
 pub use drivers::{StorageDriver, StorageDrivers};
 pub use local_directory::LocalDirectory;
 pub use object::{ObjectInfo, ObjectStorage, StorageCapabilities, changed, check_range};

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anndex::{Data, Handle, InstanceOptions, IsVersioned, Registry, connect_with};
-use anndex_core::record::{self, Artifact, Collection, Feature, RecordData};
+use anndex::{
+    CacheProgress, Data, Handle, InstanceOptions, IsVersioned, Registry, TransferBars, connect_with,
+};
+use anndex_core::record::{self, Artifact, Collection, Feature, Kind, RecordData};
 use anndex_core::{Error, Result};
 use pyo3::prelude::*;
 
@@ -199,14 +201,42 @@ impl Record {
         })
     }
 
-    /// The local paths of a collection's artifacts; all must be AnnData if that is asked for.
-    fn paths(&self, py: Python<'_>, anndata: bool) -> PyResult<Vec<PathBuf>> {
+    /// The URL of an artifact; None if it is in a local storage.
+    fn url(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        self.connection.call(py, |db| async move {
+            let artifact: Handle<Artifact> = self.own(&db)?;
+            Ok(artifact.url().await?.map(|url| url.to_string()))
+        })
+    }
+
+    /// The local paths of a collection's artifacts, all of which must be AnnData.
+    fn anndata_paths(&self, py: Python<'_>) -> PyResult<Vec<PathBuf>> {
         self.connection.call(py, |db| async move {
             let collection: Handle<Collection> = self.own(&db)?;
-            if anndata {
-                collection.anndata_paths().await
+            collection.anndata_paths().await
+        })
+    }
+
+    /// The local paths of an artifact or of a collection's artifacts, after what is at URLs was
+    /// brought here.
+    fn cache(
+        &self,
+        py: Python<'_>,
+        is_run_input: Option<RunArgument>,
+        progress: bool,
+    ) -> PyResult<Vec<PathBuf>> {
+        self.connection.call(py, |db| async move {
+            let is_run_input = run_choice(is_run_input, &db, &self.connection)?;
+            let bars = TransferBars::new(progress);
+            let show = move |progress: &CacheProgress<'_>| bars.show(progress);
+            if self.record.kind() == Kind::Artifact {
+                let artifact: Handle<Artifact> = self.own(&db)?;
+                let cache = artifact.cache().is_run_input(is_run_input);
+                Ok(vec![cache.progress(show).path().await?])
             } else {
-                collection.paths().await
+                let collection: Handle<Collection> = self.own(&db)?;
+                let cache = collection.cache().is_run_input(is_run_input);
+                cache.progress(show).paths().await
             }
         })
     }

@@ -3,7 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod cached;
+mod faults;
 mod refused;
+mod registered;
 
 use std::sync::Arc;
 

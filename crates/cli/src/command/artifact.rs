@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use anndex::storage::StorageUrl;
 use anndex::{Artifact, Field, Handle, Instance, Result};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
+use super::cache::{self, Get};
 use super::delete::{self, Delete, Restore};
 use super::features::{self, Features};
 use super::lineage::{self, Lineage};
@@ -26,6 +28,7 @@ pub(crate) enum ArtifactCommand {
     /// Find artifacts by words of their keys and descriptions, the best matches first
     Search(Search),
     Show(Show),
+    Cache(Get),
     Features(Features),
     Lineage(Lineage),
     /// Move artifacts to the trash, or remove them permanently
@@ -43,17 +46,17 @@ const TOGETHER: usize = 1_000;
 /// How many failures an error lists.
 const LISTED: usize = 10;
 
-/// Register files and directories
+/// Register files and directories, here or at URLs
 ///
 /// What is inside the storage (usually the directory of the instance) is registered where it is,
-/// with its relative path as key. Anything else is copied to `.anndex/artifacts` in the storage;
-/// the original is not needed any more. Content that is known is not registered again: its record
+/// with its relative path as key, and so is what is at a URL such as s3://bucket/a.h5ad. Any other
+/// file is copied to `.anndex/artifacts` in the storage; the original is not needed any more. Content that is known is not registered again: its record
 /// is given back. Files are read in parallel and registered by the thousand; one that can't be
 /// registered keeps no other one from it. If this stops half-way, what was registered stays; doing
 /// it again goes on.
 #[derive(Debug, Args)]
 pub(crate) struct Add {
-    /// Files or directories such as .h5ad and .zarr
+    /// Files or directories such as .h5ad and .zarr, or their URLs
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// A path-like name; for one file. Default: the file's name or place
@@ -100,6 +103,7 @@ pub(crate) async fn run(session: &Session, command: ArtifactCommand) -> Result<(
             found.and_then(|found| print(session, &found, "none matches"))
         }
         ArtifactCommand::Show(arguments) => show(session, &db, &arguments).await,
+        ArtifactCommand::Cache(arguments) => cache(session, &db, &arguments).await,
         ArtifactCommand::Features(arguments) => features(session, &db, &arguments).await,
         ArtifactCommand::Lineage(arguments) => {
             lineage::run(session, db.artifacts(), &arguments).await
@@ -234,8 +238,11 @@ fn print_added(session: &Session, added: &[Handle<Artifact>], newest: i64) -> Re
     output.advice("next: anndex collection create NAME UID...")
 }
 
-/// The bytes of a file, or of all files in a directory.
+/// The bytes of a file, or of all files in a directory; none for a URL, which is looked at later.
 fn size(path: &Path) -> Result<u64> {
+    if path.to_str().is_some_and(StorageUrl::is_one) {
+        return Ok(0);
+    }
     let at = |e| anndex::Error::io(path.display(), e).operation("add artifact");
     let metadata = path.metadata().map_err(at)?;
     if !metadata.is_dir() {
@@ -264,6 +271,12 @@ fn print(session: &Session, artifacts: &[Handle<Artifact>], none: &str) -> Resul
     }
 }
 
+async fn cache(session: &Session, db: &Instance, arguments: &Get) -> Result<()> {
+    let artifact = find(db.artifacts(), &arguments.dataset).await?;
+    let path = cache::with_bars(session, artifact.cache()).path().await?;
+    cache::print(session, &[path])
+}
+
 async fn features(session: &Session, db: &Instance, arguments: &Features) -> Result<()> {
     let artifact = find(db.artifacts(), &arguments.dataset).await?;
     features::print(session, &artifact.compute_features().await?)
@@ -272,7 +285,9 @@ async fn features(session: &Session, db: &Instance, arguments: &Features) -> Res
 async fn show(session: &Session, db: &Instance, arguments: &Show) -> Result<()> {
     let artifact = find(db.artifacts(), &arguments.artifact).await?;
     // A file that is gone is worth knowing, but no reason not to show the record.
+    let url = artifact.url().await?.map(|url| url.to_string());
     let (path, problem) = match artifact.path().await {
+        _ if url.is_some() => (None, None),
         Ok(path) => (Some(path), None),
         Err(error) => (None, Some(error.to_string())),
     };
@@ -282,6 +297,7 @@ async fn show(session: &Session, db: &Instance, arguments: &Show) -> Result<()> 
         let mut document = to_json(artifact.record())?;
         if let Some(fields) = document.as_object_mut() {
             fields.insert("path".to_owned(), json!(path));
+            fields.insert("url".to_owned(), json!(url));
             fields.insert("problem".to_owned(), json!(problem));
             let sets = artifact.feature_sets().await?;
             fields.insert("feature_sets".to_owned(), features::document(&sets)?);

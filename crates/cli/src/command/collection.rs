@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::artifact::{table as artifact_table, to_json};
+use super::cache::{self, Get};
 use super::delete::{self, Delete, Restore};
 use super::features::{self, Features};
 use super::lineage::{self, Lineage};
@@ -24,6 +25,7 @@ pub(crate) enum CollectionCommand {
     /// Find collections by words of their names and descriptions, the best matches first
     Search(Search),
     Show(Show),
+    Cache(Get),
     Features(Features),
     Lineage(Lineage),
     Load(Load),
@@ -94,6 +96,7 @@ pub(crate) async fn run(session: &Session, command: CollectionCommand) -> Result
         }
         CollectionCommand::Show(arguments) => show(session, &db, &arguments).await,
         CollectionCommand::Versions(arguments) => versions(session, &db, &arguments).await,
+        CollectionCommand::Cache(arguments) => cache(session, &db, &arguments).await,
         CollectionCommand::Features(arguments) => features(session, &db, &arguments).await,
         CollectionCommand::Lineage(arguments) => {
             lineage::run(session, db.collections(), &arguments).await
@@ -108,6 +111,14 @@ pub(crate) async fn run(session: &Session, command: CollectionCommand) -> Result
         }
     };
     done.and(db.close().await)
+}
+
+async fn cache(session: &Session, db: &Instance, arguments: &Get) -> Result<()> {
+    let collection = find(db.collections(), &arguments.dataset).await?;
+    let paths = cache::with_bars(session, collection.cache())
+        .paths()
+        .await?;
+    cache::print(session, &paths)
 }
 
 async fn create(session: &Session, db: &Instance, arguments: Create) -> Result<()> {

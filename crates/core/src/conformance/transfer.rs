@@ -15,6 +15,7 @@ use crate::backend::Backend;
 use crate::error::Result;
 use crate::instance::{Handle, Instance, Settings};
 use crate::record::{Artifact, Collection, Feature};
+use crate::storage::StorageDrivers;
 use crate::store::StoreFormats;
 
 /// Runs the whole suite. The two functions give empty backends, the directory is empty and the
@@ -60,6 +61,7 @@ pub(super) async fn instance(backend: Arc<dyn Backend>, directory: &Path, user: 
         user_handle: user.to_owned(),
         user_name: None,
         formats: StoreFormats::new(),
+        drivers: StorageDrivers::new(),
     };
     done(Instance::new(backend, settings).await)
 }

@@ -1,6 +1,7 @@
 //! Registering files and directories as artifacts, and where artifacts are.
 
 mod content;
+mod read_many;
 mod save;
 mod save_many;
 
@@ -11,11 +12,13 @@ use self::content::Progress;
 
 use super::handle::Handle;
 use super::lineage::RunChoice;
+use super::remote::Seen;
 use super::retry::blocking;
 use super::{Instance, place};
 use crate::backend::Relation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Artifact, Collection, LinkKind, Storage, ULabel};
+use crate::storage::StorageUrl;
 
 /// A file or directory that is about to become an artifact.
 #[derive(Debug, Clone)]
@@ -37,7 +40,9 @@ impl Instance {
     /// Starts to register a file or directory as an artifact.
     ///
     /// What is inside the root of a storage is registered in place, with its relative path as key;
-    /// anything else is copied into the default storage.
+    /// any other file is copied into the default storage. A URL such as `s3://bucket/a.h5ad` is
+    /// registered in place, too: if no storage has it, its bucket becomes one. Everything below
+    /// `s3://bucket/images/` is one artifact, as a directory is.
     pub fn artifact(&self, path: impl Into<PathBuf>) -> ArtifactBuilder {
         ArtifactBuilder {
             db: self.clone(),
@@ -112,6 +117,7 @@ impl ArtifactBuilder {
     ///
     /// # Errors
     /// - `NotFound`, `PermissionDenied` or `Storage` if the content can't be read or copied;
+    /// - `Unsupported` if it is at a URL that this build can't open (the error names the feature);
     /// - `Corrupt` or other errors of the format if an AnnData file can't be opened;
     /// - `InvalidInput` if the key is unfit or not that of a file in place, if a version must be
     ///   given, or if something given is of another instance;
@@ -119,7 +125,7 @@ impl ArtifactBuilder {
     ///   with other content;
     /// - `Backend` if the database fails.
     pub async fn save(self) -> Result<Handle<Artifact>> {
-        let path = self.path.display().to_string();
+        let path = content::shown(&self.path);
         let saved = self.save_content().await;
         saved.map_err(|e| e.operation("save artifact").with("path", path))
     }
@@ -139,13 +145,27 @@ impl Handle<Artifact> {
     ///
     /// # Errors
     /// `NotFound` if nothing is there any more; `InvalidInput` if the path would leave the
-    /// storage; `Unsupported` if the storage is not local; `Backend` if the database fails.
+    /// storage; `Unsupported` if it is at a URL; `Backend` if the database fails.
     pub async fn path(&self) -> Result<PathBuf> {
         let storage = self.storage().await?.record().clone();
         let storage_key = self.storage_key.clone();
         blocking(move || place::resolve(&storage, &storage_key))
             .await
             .map_err(|e| e.with("uid", &self.uid))
+    }
+
+    /// The URL; `None` if it is in a local storage.
+    ///
+    /// # Errors
+    /// `InvalidInput` if its storage has a URL that can't be understood; `Backend` if the database
+    /// fails.
+    pub async fn url(&self) -> Result<Option<StorageUrl>> {
+        let storage = self.storage().await?;
+        if storage.type_ == place::LOCAL {
+            return Ok(None);
+        }
+        let root = StorageUrl::parse(&storage.root)?;
+        Ok(Some(root.join(&self.storage_key)))
     }
 
     /// The collections that hold the artifact, whatever their visibility.
@@ -158,8 +178,18 @@ impl Handle<Artifact> {
     }
 
     async fn is_missing(&self) -> Result<bool> {
-        match self.path().await {
-            Ok(_) => Ok(false),
+        let storage = self.storage().await?;
+        let looked = match self.db.object_storage(storage.record()) {
+            Ok(None) => self.path().await.map(|_| ()),
+            Ok(Some(storage)) => {
+                let was_directory = self.n_objects.is_some();
+                let seen = Seen::look_again(storage.as_ref(), &self.storage_key, was_directory);
+                seen.await.map(|_| ())
+            }
+            Err(error) => Err(error),
+        };
+        match looked {
+            Ok(()) => Ok(false),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
             // Storages that this build can't look into are taken at their record's word.
             Err(error) if error.kind() == ErrorKind::Unsupported => Ok(false),

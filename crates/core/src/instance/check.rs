@@ -9,6 +9,7 @@
 
 mod content;
 mod leftover;
+mod remote;
 mod report;
 
 use std::collections::HashMap;
@@ -16,8 +17,10 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::{FutureExt, StreamExt, stream};
 use rayon::prelude::*;
 
+use self::content::Checked;
 pub use self::report::{CheckReport, Finding, Problem};
 use super::Instance;
 use super::place;
@@ -25,9 +28,13 @@ use super::retry::blocking;
 use crate::backend::{Filter, Query};
 use crate::error::Result;
 use crate::record::{Artifact, Field, Id, Kind, RecordData, Storage};
+use crate::storage::ObjectStorage;
 
 /// How many artifacts are in memory at a time.
 const PAGE: u64 = 10_000;
+
+/// How many artifacts at URLs are looked at at the same time.
+const REMOTE_AT_ONCE: usize = 32;
 
 /// A check that is about to be made.
 #[derive(Clone)]
@@ -99,9 +106,13 @@ impl CheckBuilder {
             .select::<Storage>(&Query::new(Kind::Storage))
             .await?;
         let mut report = CheckReport::default();
-        let mut present = HashMap::new();
+        let (mut present, mut remote) = (HashMap::new(), HashMap::new());
         for storage in storages {
             if storage.type_ != place::LOCAL {
+                // Those that this build can't open are unreachable.
+                if let Ok(Some(objects)) = self.db.object_storage(&storage) {
+                    remote.insert(storage.id.unwrap_or_default(), (storage, objects));
+                }
                 continue;
             }
             if !Path::new(&storage.root).is_dir() {
@@ -122,7 +133,12 @@ impl CheckBuilder {
                 break;
             };
             last = newest;
-            let findings = self.check_page(page, &present, &mut report).await?;
+            let (at_urls, local) = page
+                .into_iter()
+                .partition(|artifact| remote.contains_key(&artifact.storage_id));
+            let mut checked = self.check_local(local, &present).await?;
+            checked.extend(self.check_remote(at_urls, &remote).await);
+            let findings = self.count(checked, &mut report).await?;
             for (artifact, finding) in findings {
                 match finding.problem {
                     Problem::Incomplete => incomplete.push((artifact, finding)),
@@ -137,32 +153,63 @@ impl CheckBuilder {
         Ok(report)
     }
 
-    async fn check_page(
+    async fn check_local(
         &self,
         page: Vec<Artifact>,
         storages: &Arc<HashMap<Id, Storage>>,
-        report: &mut CheckReport,
-    ) -> Result<Vec<(Artifact, Finding)>> {
+    ) -> Result<Vec<(Artifact, Option<Checked>)>> {
         let (deep, progress, storages) = (self.deep, self.progress.clone(), storages.clone());
-        let checked = blocking(move || {
+        blocking(move || {
             let check = |artifact: Artifact| {
                 let storage = storages.get(&artifact.storage_id);
                 let checked = storage.map(|storage| content::check(storage, &artifact, deep));
                 progress(1);
                 (artifact, checked)
             };
-            Ok(page.into_par_iter().map(check).collect::<Vec<_>>())
+            Ok(page.into_par_iter().map(check).collect())
         })
-        .await?;
+        .await
+    }
+
+    async fn check_remote(
+        &self,
+        page: Vec<Artifact>,
+        storages: &HashMap<Id, (Storage, Arc<dyn ObjectStorage>)>,
+    ) -> Vec<(Artifact, Option<Checked>)> {
+        let check = |artifact: Artifact| {
+            let storage = storages.get(&artifact.storage_id);
+            async move {
+                let checked = match storage {
+                    None => None,
+                    Some((storage, objects)) => {
+                        let objects = objects.as_ref();
+                        Some(remote::check(storage, objects, &artifact, self.deep).await)
+                    }
+                };
+                (self.progress)(1);
+                (artifact, checked)
+            }
+            .boxed()
+        };
+        let checks = page.into_iter().map(check).collect::<Vec<_>>();
+        let checked = stream::iter(checks).buffer_unordered(REMOTE_AT_ONCE);
+        checked.collect().await
+    }
+
+    async fn count(
+        &self,
+        checked: Vec<(Artifact, Option<Checked>)>,
+        report: &mut CheckReport,
+    ) -> Result<Vec<(Artifact, Finding)>> {
         let mut findings = Vec::new();
         for (artifact, checked) in checked {
             match checked {
                 None => report.unreachable += 1,
-                Some(content::Checked::Good { is_compared }) => {
+                Some(Checked::Good { is_compared }) => {
                     report.artifacts += 1;
                     report.without_hash += u64::from(!is_compared);
                 }
-                Some(content::Checked::Wrong(finding)) => {
+                Some(Checked::Wrong(finding)) => {
                     report.artifacts += 1;
                     findings.push((artifact, finding));
                 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::cache::local_paths;
 use super::handle::Handle;
 use super::retry::blocking;
 use crate::anndata::{BackedAnnData, Element, MatrixKey};
@@ -35,7 +36,8 @@ impl Handle<Artifact> {
     pub async fn compute_features(&self) -> Result<BTreeMap<String, Handle<FeatureSet>>> {
         let computed = async {
             self.db.formats().for_path(Path::new(&self.storage_key))?;
-            compute(self, vec![self.path().await?]).await
+            let paths = local_paths(&self.db, std::slice::from_ref(self), &|_| {});
+            compute(self, paths.await?).await
         };
         let computed = computed.await;
         computed.map_err(|e| e.operation("compute features").with("uid", &self.uid))

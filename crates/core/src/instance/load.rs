@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::collection::paths_of;
+use super::cache::local_paths;
 use super::handle::Handle;
 use super::lineage::RunChoice;
 use super::retry::blocking;
@@ -69,7 +69,7 @@ impl LoadBuilder<Collection> {
         let options = ConcatOptions::new(self.join)
             .label("artifact_uid")
             .keys(artifacts.iter().map(|artifact| artifact.uid.as_str()));
-        let paths = paths_of(&db, artifacts).await?;
+        let paths = local_paths(&db, &artifacts, &|_| {}).await?;
         let formats = db.formats().clone();
         let loaded = blocking(move || concat(&open_all(&formats, &paths)?, &options)).await?;
         self.data.track_input(self.is_run_input).await?;
@@ -131,9 +131,15 @@ impl Handle<Artifact> {
         // Asked before files are opened, which takes longer.
         is_run_input.resolve(&self.db)?;
         check_anndata(self.db.formats(), std::slice::from_ref(self))?;
-        let path = self.path().await?;
+        let paths = local_paths(&self.db, std::slice::from_ref(self), &|_| {}).await?;
         let formats = self.db.formats().clone();
-        blocking(move || BackedAnnData::open(formats.open(&path)?)).await
+        let open = move |path: &PathBuf| BackedAnnData::open(formats.open(path)?);
+        blocking(move || {
+            paths
+                .first()
+                .map_or_else(|| Err(Error::not_found("it has no path")), open)
+        })
+        .await
     }
 }
 

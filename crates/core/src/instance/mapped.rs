@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Instance;
-use super::collection::paths_of;
+use super::cache::local_paths;
 use super::handle::Handle;
 use super::lineage::RunChoice;
 use super::retry::blocking;
@@ -26,14 +26,15 @@ pub struct MappedBuilder {
 
 impl Handle<Collection> {
     /// The local paths of the artifacts, in their order, all of which must be AnnData that this
-    /// build can open.
+    /// build can open. What is at URLs is brought into the cache.
     ///
     /// # Errors
-    /// `InvalidInput` if one is not, listing all that are not; else as [`Handle::paths`].
+    /// `InvalidInput` if one is not, listing all that are not; else as
+    /// [`CacheBuilder::paths`](super::CacheBuilder::paths).
     pub async fn anndata_paths(&self) -> Result<Vec<PathBuf>> {
         let artifacts = self.artifacts().await?;
         check_formats(&self.db, &artifacts)?;
-        paths_of(&self.db, artifacts).await
+        local_paths(&self.db, &artifacts, &|_| {}).await
     }
 
     /// Starts to map the collection's artifacts, all of which must be AnnData.

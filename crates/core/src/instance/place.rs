@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Artifact, Storage};
 use crate::registry::{Registry, hash, key};
+use crate::storage::StorageUrl;
 
 /// The type of storages that are directories.
 pub(super) const LOCAL: &str = "local";
@@ -132,6 +133,33 @@ pub(super) fn locate<'a>(
     Ok(Some((storage, key)))
 }
 
+/// As [`locate`], for something at a URL.
+///
+/// # Errors
+/// As [`locate`].
+pub(super) fn locate_url<'a>(
+    url: &StorageUrl,
+    storages: &'a [Storage],
+) -> Result<Option<(&'a Storage, String)>> {
+    let inside = storages
+        .iter()
+        .filter(|storage| storage.type_ == url.scheme());
+    let inside = inside.filter_map(|storage| {
+        let root = StorageUrl::parse(&storage.root).ok()?;
+        Some((storage, root.relative(url)?.to_owned()))
+    });
+    // The innermost root leaves the shortest key.
+    let Some((storage, key)) = inside.min_by_key(|(_, key)| key.len()) else {
+        return Ok(None);
+    };
+    let refuse = |message| Err(Error::invalid_input(message).with("url", url));
+    match key.split('/').next() {
+        None | Some("") => refuse("this is the whole storage; register what is in it"),
+        Some(OWN_DIRECTORY) => refuse("this is inside the instance's own directory"),
+        Some(_) => Ok(Some((storage, key))),
+    }
+}
+
 /// The path of something in a storage.
 ///
 /// # Errors
@@ -163,10 +191,9 @@ pub(super) fn resolve(storage: &Storage, storage_key: &str) -> Result<PathBuf> {
 
 fn join(storage: &Storage, storage_key: &str) -> Result<PathBuf> {
     if storage.type_ != LOCAL {
-        return Err(Error::unsupported(format!(
-            "storages of type {:?} can't be opened by this build",
-            storage.type_
-        ))
+        return Err(Error::unsupported(
+            "the artifact is not on this machine, so it has no path; cache() brings it here",
+        )
         .with("storage", &storage.root));
     }
     key::check(storage_key)?;

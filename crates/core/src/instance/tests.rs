@@ -39,6 +39,7 @@ impl Fixture {
             user_handle: "ada".to_owned(),
             user_name: Some("Ada Lovelace".to_owned()),
             formats: StoreFormats::new(),
+            drivers: StorageDrivers::new(),
         };
         let db = Instance::new(backend, settings).await.unwrap();
         Self { db, directory }
@@ -77,6 +78,7 @@ async fn an_instance_makes_its_user_and_storage_once() {
         user_handle: " ada ".to_owned(),
         user_name: None,
         formats: StoreFormats::new(),
+        drivers: StorageDrivers::new(),
     };
     let second = Instance::new(backend, settings).await.unwrap();
     assert_eq!(first.db.user(), second.user());
@@ -102,6 +104,7 @@ async fn a_storage_that_was_moved_is_followed() {
         user_handle: "ada".to_owned(),
         user_name: None,
         formats: StoreFormats::new(),
+        drivers: StorageDrivers::new(),
     };
     let db = Instance::new(backend, settings).await.unwrap();
     assert_eq!(db.storages().count().await.unwrap(), 1);

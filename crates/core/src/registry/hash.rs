@@ -3,11 +3,11 @@
 
 use std::fs::File;
 use std::io::{ErrorKind as IoErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use md5::digest::Output;
 use md5::{Digest, Md5};
 use rayon::prelude::*;
 use sha1::Sha1;
@@ -35,6 +35,13 @@ pub enum HashType {
 }
 
 impl HashType {
+    const ALL: [Self; 3] = [Self::Md5, Self::Sha1FirstLast, Self::Md5Directory];
+
+    /// The type with this name, if there is one.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name)
+    }
+
     /// The name that records keep: `"md5"`, `"sha1-fl"` or `"md5-d"`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -56,6 +63,18 @@ pub struct ContentHash {
     pub size: u64,
     /// Number of files, for a directory.
     pub n_objects: Option<u64>,
+}
+
+impl ContentHash {
+    /// The hash of a directory with files of these hashes.
+    pub(crate) fn of_directory(files: Vec<Self>) -> Self {
+        Self {
+            size: files.iter().map(|hash| hash.size).sum(),
+            n_objects: Some(files.len() as u64),
+            hash: hash_of_hashes(files.into_iter().map(|hash| hash.hash).collect()),
+            hash_type: HashType::Md5Directory,
+        }
+    }
 }
 
 /// Hashes a file, or the files of a directory in parallel.
@@ -95,27 +114,79 @@ pub fn hash_file(path: &Path) -> Result<ContentHash> {
     let at = |error| Error::io(path.display(), error);
     let mut file = File::open(path).map_err(at)?;
     let size = file.metadata().map_err(at)?.len();
-    let (digest, hash_type) = if size <= CHUNK_BYTES {
-        (
-            encode(&digest::<Md5>(&mut file, size).map_err(at)?),
-            HashType::Md5,
-        )
-    } else {
-        let first = digest::<Sha1>(&mut file, CHUNK_BYTES).map_err(at)?;
-        file.seek(SeekFrom::Start(size - CHUNK_BYTES)).map_err(at)?;
-        let last = digest::<Sha1>(&mut file, CHUNK_BYTES).map_err(at)?;
-        let both = Sha1::new()
-            .chain_update(first)
-            .chain_update(last)
-            .finalize();
-        (encode(&both), HashType::Sha1FirstLast)
-    };
-    Ok(ContentHash {
-        hash: digest,
-        hash_type,
-        size,
-        n_objects: None,
-    })
+    let mut hasher = FileHasher::new(size);
+    for range in hasher.ranges() {
+        file.seek(SeekFrom::Start(range.start)).map_err(at)?;
+        read_exactly(&mut file, range.end - range.start, |bytes| {
+            hasher.update(bytes);
+        })
+        .map_err(at)?;
+    }
+    Ok(hasher.finish())
+}
+
+/// The hash of a file whose bytes come from anywhere: those of [`FileHasher::ranges`], in order.
+#[derive(Debug, Clone)]
+pub(crate) struct FileHasher {
+    size: u64,
+    state: State,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    Whole(Md5),
+    /// The two ends, and how many bytes of the first are still to come.
+    Ends(Sha1, Sha1, u64),
+}
+
+impl FileHasher {
+    /// For a file of `size` bytes.
+    pub(crate) fn new(size: u64) -> Self {
+        let state = match size <= CHUNK_BYTES {
+            true => State::Whole(Md5::new()),
+            false => State::Ends(Sha1::new(), Sha1::new(), CHUNK_BYTES),
+        };
+        Self { size, state }
+    }
+
+    /// The bytes that the hash covers, one range after the other. Two may overlap.
+    pub(crate) fn ranges(&self) -> Vec<Range<u64>> {
+        match self.state {
+            State::Whole(_) => std::iter::once(0..self.size).collect(),
+            State::Ends(..) => vec![0..CHUNK_BYTES, self.size - CHUNK_BYTES..self.size],
+        }
+    }
+
+    /// Takes the next bytes, all of which are of one range.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        match &mut self.state {
+            State::Whole(md5) => md5.update(bytes),
+            State::Ends(_, last, 0) => last.update(bytes),
+            State::Ends(first, _, left) => {
+                first.update(bytes);
+                *left = left.saturating_sub(bytes.len() as u64);
+            }
+        }
+    }
+
+    /// The hash, once all bytes were taken.
+    pub(crate) fn finish(self) -> ContentHash {
+        let (hash, hash_type) = match self.state {
+            State::Whole(md5) => (encode(&md5.finalize()), HashType::Md5),
+            State::Ends(first, last, _) => {
+                let both = Sha1::new()
+                    .chain_update(first.finalize())
+                    .chain_update(last.finalize());
+                (encode(&both.finalize()), HashType::Sha1FirstLast)
+            }
+        };
+        ContentHash {
+            hash,
+            hash_type,
+            size: self.size,
+            n_objects: None,
+        }
+    }
 }
 
 /// Hashes the files of a directory in parallel.
@@ -128,13 +199,7 @@ fn hash_directory(path: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Conten
         .par_iter()
         .map(|file| hash_file(file).inspect(|hash| progress(hash.size)))
         .collect::<Result<Vec<_>>>()?;
-    let size = hashes.iter().map(|hash| hash.size).sum();
-    Ok(ContentHash {
-        hash: hash_of_hashes(hashes.into_iter().map(|hash| hash.hash).collect()),
-        hash_type: HashType::Md5Directory,
-        size,
-        n_objects: Some(files.len() as u64),
-    })
+    Ok(ContentHash::of_directory(hashes))
 }
 
 /// Reads what [`hash_file`] passes over: the middle of a large file, which may have become
@@ -200,9 +265,8 @@ fn hash_of_hashes(mut hashes: Vec<String>) -> String {
     encode(&digests.finalize())
 }
 
-/// Hashes exactly the next `length` bytes.
-fn digest<D: Digest>(file: &mut File, length: u64) -> std::io::Result<Output<D>> {
-    let mut hasher = D::new();
+/// Hands on exactly the next `length` bytes.
+fn read_exactly(file: &mut File, length: u64, mut take: impl FnMut(&[u8])) -> std::io::Result<()> {
     // Many small files must not clear a large buffer each.
     let mut buffer = vec![0; usize::try_from(length).map_or(BUFFER_BYTES, |l| l.min(BUFFER_BYTES))];
     let mut left = length;
@@ -211,14 +275,14 @@ fn digest<D: Digest>(file: &mut File, length: u64) -> std::io::Result<Output<D>>
         match file.read(&mut buffer[..wanted]) {
             Ok(0) => return Err(IoErrorKind::UnexpectedEof.into()),
             Ok(read) => {
-                hasher.update(&buffer[..read]);
+                take(&buffer[..read]);
                 left -= read as u64;
             }
             Err(error) if error.kind() == IoErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(hasher.finalize())
+    Ok(())
 }
 
 fn encode(digest: &[u8]) -> String {

@@ -7,9 +7,13 @@ use std::sync::Arc;
 use crate::anndata::BackedAnnData;
 use crate::backend::Filter;
 use crate::error::{Error, ErrorKind, Result};
+use crate::instance::Instance;
+use crate::instance::remote::Seen;
+use crate::instance::retry::blocking;
 use crate::record::{Artifact, Field, Visibility};
 use crate::registry::hash::{self, ContentHash};
 use crate::registry::key;
+use crate::storage::StorageUrl;
 use crate::store::StoreFormats;
 
 /// What is told how many more bytes were hashed.
@@ -28,17 +32,37 @@ impl fmt::Debug for Progress {
     }
 }
 
+/// Where content is before it is registered.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    /// At an absolute path, with links resolved.
+    Local(PathBuf),
+    /// At a URL, where it stays.
+    Url(StorageUrl),
+}
+
 /// A file or directory with its hash.
 #[derive(Debug, Clone)]
 pub(super) struct Content {
-    pub(super) path: PathBuf,
+    pub(super) source: Source,
     pub(super) file_name: String,
     pub(super) hash: ContentHash,
     pub(super) size: i64,
+    /// The tag that its storage gives it.
+    pub(super) etag: Option<String>,
 }
 
 impl Content {
-    pub(super) fn read(path: &Path, progress: &Progress) -> Result<Self> {
+    /// Reads what is at a path or a URL.
+    pub(super) async fn read(db: &Instance, path: &Path, progress: &Progress) -> Result<Self> {
+        if let Some(url) = url(path) {
+            return Self::read_url(db, url, progress).await;
+        }
+        let (path, progress) = (path.to_owned(), progress.clone());
+        blocking(move || Self::read_local(&path, &progress)).await
+    }
+
+    pub(super) fn read_local(path: &Path, progress: &Progress) -> Result<Self> {
         let path = path
             .canonicalize()
             .map_err(|e| Error::io(path.display(), e))?;
@@ -47,13 +71,37 @@ impl Content {
             Error::invalid_input("the name is no UTF-8; rename it").with("path", path.display())
         })?;
         let hash = hash::hash_path_with(&path, &*progress.0)?;
+        Self::new(Source::Local(path), file_name, hash, None)
+    }
+
+    async fn read_url(db: &Instance, url: &str, progress: &Progress) -> Result<Self> {
+        let url = StorageUrl::parse(url)?;
+        let Some(file_name) = url.key().rsplit('/').next().filter(|name| !name.is_empty()) else {
+            return Err(Error::invalid_input(
+                "this is the whole storage; register what is in it",
+            ));
+        };
+        let storage = db.object_storage_of(&url)?;
+        let seen = Seen::look(storage.as_ref(), url.key(), url.is_prefix()).await?;
+        let hash = seen.hash(storage.as_ref(), &*progress.0).await?;
+        let (file_name, etag) = (file_name.to_owned(), seen.etag());
+        Self::new(Source::Url(url), file_name, hash, etag)
+    }
+
+    fn new(
+        source: Source,
+        file_name: String,
+        hash: ContentHash,
+        etag: Option<String>,
+    ) -> Result<Self> {
         let size = i64::try_from(hash.size)
             .map_err(|_| Error::invalid_input("this is larger than a database can note"))?;
         Ok(Self {
-            path,
+            source,
             file_name,
             hash,
             size,
+            etag,
         })
     }
 
@@ -70,6 +118,22 @@ impl Content {
     }
 }
 
+/// The URL, if it is one and no path.
+pub(super) fn url(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| StorageUrl::is_one(text))
+}
+
+/// What may be shown of a path or a URL: of a URL that can't be understood nothing but its scheme.
+pub(super) fn shown(path: &Path) -> String {
+    match url(path) {
+        None => path.display().to_string(),
+        Some(text) => match StorageUrl::parse(text) {
+            Ok(url) => url.to_string(),
+            Err(_) => format!("{}://...", text.split("://").next().unwrap_or_default()),
+        },
+    }
+}
+
 /// The type of object, by suffix, and the number of observations of an AnnData.
 pub(super) fn inspect(
     formats: &StoreFormats,
@@ -79,13 +143,15 @@ pub(super) fn inspect(
         ".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".ipc", ".feather",
     ];
     const ANNDATA: &str = "AnnData";
-    let path = content.path.as_path();
     let suffix = key::suffix(&content.file_name).to_lowercase();
     let suffix = suffix.as_str();
     if TABLES.contains(&suffix) {
         return Ok((Some("DataFrame"), None));
     }
     let by_suffix = (suffix == ".h5ad").then_some(ANNDATA);
+    let Source::Local(path) = &content.source else {
+        return Ok((by_suffix, None));
+    };
     let Ok(format) = formats.for_path(path) else {
         return Ok((by_suffix, None));
     };

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::ArtifactBuilder;
-use super::content::{Content, inspect};
+use super::content::{Content, Source, inspect};
 use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::instance::handle::same_instance;
 use crate::instance::known::{self, Given};
 use crate::instance::place::writing::Writing;
 use crate::instance::retry::{blocking, retry};
-use crate::instance::{Handle, check_texts, place, versioned};
+use crate::instance::{Handle, Instance, check_texts, place, versioned};
 use crate::record::{Artifact, Field, Id, LinkKind, RecordData, Run, Storage, Value, now};
 use crate::registry::{Registry, key, uid};
 
@@ -42,8 +42,13 @@ impl Copied {
         storage: &Storage,
         writing: &Arc<Writing>,
     ) -> Result<Self> {
+        let Source::Local(path) = &content.source else {
+            return Err(Error::unsupported(
+                "what is at a URL is registered where it is",
+            ));
+        };
         let storage_key = place::managed_key(name, key::suffix(&content.file_name));
-        place::copy(&content.path, storage, &storage_key, content.hash.size)?;
+        place::copy(path, storage, &storage_key, content.hash.size)?;
         Ok(Self {
             storage_key,
             writing: writing.clone(),
@@ -51,15 +56,26 @@ impl Copied {
     }
 }
 
+impl Instance {
+    /// All storages, with one for each bucket that content is in and that was none yet.
+    pub(super) async fn storages_for(&self, contents: &[&Content]) -> Result<Vec<Storage>> {
+        let mut storages = self.select::<Storage>(&Query::new(Storage::KIND)).await?;
+        for content in contents {
+            if let Source::Url(url) = &content.source
+                && place::locate_url(url, &storages)?.is_none()
+            {
+                storages.push(self.ensure_url_storage(&url.root()).await?);
+            }
+        }
+        Ok(storages)
+    }
+}
+
 impl ArtifactBuilder {
     pub(super) async fn save_content(self) -> Result<Handle<Artifact>> {
         let run = self.check()?;
-        let (path, progress) = (self.path.clone(), self.progress.clone());
-        let content = blocking(move || Content::read(&path, &progress)).await?;
-        let storages = self
-            .db
-            .select::<Storage>(&Query::new(Storage::KIND))
-            .await?;
+        let content = Content::read(&self.db, &self.path, &self.progress).await?;
+        let storages = self.db.storages_for(&[&content]).await?;
         let location = self.locate(&content, &storages)?;
         let mut copied = None;
         self.save_read(&content, &location, run.as_ref(), &mut copied)
@@ -122,7 +138,11 @@ impl ArtifactBuilder {
     }
 
     pub(super) fn locate(&self, content: &Content, storages: &[Storage]) -> Result<Location> {
-        let Some((storage, key)) = place::locate(&content.path, storages)? else {
+        let located = match &content.source {
+            Source::Local(path) => place::locate(path, storages)?,
+            Source::Url(url) => place::locate_url(url, storages)?,
+        };
+        let Some((storage, key)) = located else {
             return Ok(Location {
                 storage: self.db.storage().clone(),
                 in_place: None,
@@ -159,6 +179,7 @@ impl ArtifactBuilder {
             size: Some(content.size),
             hash: Some(content.hash.hash.clone()),
             hash_type: Some(content.hash.hash_type.as_str().to_owned()),
+            etag: content.etag.clone(),
             n_objects: content.hash.n_objects.and_then(|n| i64::try_from(n).ok()),
             n_observations,
             storage_completed: true,
@@ -244,16 +265,21 @@ impl ArtifactBuilder {
             fields.push((Field::StorageKey, Some(storage_key.into())));
             fields.push((Field::StorageCompleted, Some(true.into())));
             fields.push((Field::Key, location.in_place.clone().map(Value::from)));
-        } else if let Some(key) = self
-            .key
-            .as_ref()
-            .filter(|key| known.key.as_ref() != Some(key))
-        {
-            tracing::warn!(
-                uid = known.uid,
-                key,
-                "the content is known under another key, which stays"
-            );
+            fields.push((Field::Etag, content.etag.clone().map(Value::from)));
+        } else {
+            let here = (Some(known.storage_id), Some(&known.storage_key));
+            if (location.storage.id, location.in_place.as_ref()) == here {
+                // The same bytes may have been written again.
+                fields.push((Field::Etag, content.etag.clone().map(Value::from)));
+            }
+            let other_key = |key: &&String| known.key.as_ref() != Some(key);
+            if let Some(key) = self.key.as_ref().filter(other_key) {
+                tracing::warn!(
+                    uid = known.uid,
+                    key,
+                    "the content is known under another key, which stays"
+                );
+            }
         }
         let given = Given {
             fields,

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::ArtifactBuilder;
-use super::content::{Content, inspect};
+use super::content::{self, Content, inspect};
+use super::read_many::read_contents;
 use super::save::{Copied, Inspection, Location};
 use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::instance::retry::{blocking, retry};
 use crate::instance::{Handle, Instance, place, versioned};
-use crate::record::{Artifact, Field, Id, LinkKind, RecordData, Run, Storage, Value, Visibility};
+use crate::record::{Artifact, Field, Id, LinkKind, RecordData, Run, Value, Visibility};
 use crate::registry::{Registry, uid};
 use crate::store::StoreFormats;
 
@@ -63,7 +64,7 @@ impl Instance {
         while !artifacts.is_empty() {
             let rest = artifacts.split_off(artifacts.len().min(BATCH));
             let batch = std::mem::replace(&mut artifacts, rest);
-            let paths: Vec<_> = batch.iter().map(|a| a.path.display().to_string()).collect();
+            let paths: Vec<_> = batch.iter().map(|a| content::shown(&a.path)).collect();
             let results = self.save_batch(batch).await.into_iter().zip(paths);
             saved.extend(results.map(|(result, path)| {
                 result.map_err(|e| e.operation("save artifact").with("path", path))
@@ -109,24 +110,22 @@ impl Instance {
                 return Err(Error::invalid_input("an artifact is for another instance"));
             }
         }
-        let storages = self.select::<Storage>(&Query::new(Storage::KIND)).await?;
-        blocking(move || {
-            let read = |builder: ArtifactBuilder| {
-                let run = builder.check()?;
-                let content = Content::read(&builder.path, &builder.progress)?;
-                let location = builder.locate(&content, &storages)?;
-                Ok(Ready {
-                    builder,
-                    run,
-                    content,
-                    location,
-                    inspection: None,
-                    copied: None,
-                })
-            };
-            Ok(batch.into_par_iter().map(read).collect())
-        })
-        .await
+        let read = read_contents(batch).await?;
+        let contents = read.iter().flatten().map(|(.., content)| content);
+        let contents = contents.collect::<Vec<_>>();
+        let storages = self.storages_for(&contents).await?;
+        let ready = |(builder, run, content): (ArtifactBuilder, Option<Run>, Content)| {
+            let location = builder.locate(&content, &storages)?;
+            Ok(Ready {
+                builder,
+                run,
+                content,
+                location,
+                inspection: None,
+                copied: None,
+            })
+        };
+        Ok(read.into_iter().map(|read| read.and_then(ready)).collect())
     }
 
     /// Registers what is new, in one change set. Gives the records of those and of what is known,
@@ -287,9 +286,11 @@ impl Ready {
         let in_place = self
             .place()
             .is_some_and(|place| place == (known.storage_id, known.storage_key.clone()));
+        let same_etag = self.content.etag.is_none() || self.content.etag == known.etag;
         self.content.is_that_of(known)
             && known.storage_completed
             && in_place
+            && same_etag
             && same_text(&builder.description, &known.description)
             && same_text(&builder.key, &known.key)
             && builder.given_labels().is_empty()

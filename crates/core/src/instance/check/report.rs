@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::record::{Artifact, Storage};
+use crate::storage::StorageUrl;
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -46,7 +47,7 @@ impl Problem {
 pub struct Finding {
     /// What is wrong.
     pub problem: Problem,
-    /// Where: a path in the file system.
+    /// Where: a path in the file system, or a URL.
     pub path: String,
     /// The uid of the artifact, where the problem is with one.
     pub uid: Option<String>,
@@ -80,7 +81,10 @@ impl Finding {
     ) -> Self {
         Self {
             problem,
-            path: format!("{}/{storage_key}", storage.root),
+            path: match StorageUrl::parse(&storage.root) {
+                Ok(root) => root.join(storage_key).to_string(),
+                Err(_) => format!("{}/{storage_key}", storage.root),
+            },
             uid: None,
             key: None,
             message: message.into(),

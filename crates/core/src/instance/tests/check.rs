@@ -203,6 +203,7 @@ async fn copies_of_another_instance_are_left_alone() {
         user_handle: "bob".to_owned(),
         user_name: None,
         formats: StoreFormats::new(),
+        drivers: StorageDrivers::new(),
     };
     let second = Instance::new(Arc::new(MemoryBackend::new()), settings)
         .await

@@ -17,7 +17,7 @@ from anndex._registry.in_memory import (
     write_data_frame,
 )
 from anndex._registry.load import load_artifact
-from anndex._registry.paths import local_path
+from anndex._registry.paths import location
 from anndex._registry.query_set import QuerySet
 from anndex._registry.user import Storage
 from anndex.errors import AnndexError, InvalidInputError, InvalidTypeError
@@ -35,12 +35,14 @@ __all__ = ["Artifact", "artifact_of"]
 class Artifact(Data):
     """An immutable dataset in storage: a file or a directory.
 
-    A file in a storage is registered where it is; any other is copied into the default storage.
+    A file in a storage is registered where it is, and so is what is at a URL; any other is copied
+    into the default storage.
 
     Parameters
     ----------
     data : path-like, DataFrame or AnnData
-        A local file or directory, or an object in memory, which is stored as ``.parquet`` or
+        A local file or directory, a URL such as ``"s3://bucket/donor1.h5ad"`` or
+        ``"s3://bucket/images/"``, or an object in memory, which is stored as ``.parquet`` or
         ``.h5ad``.
     key : str, optional
         A path-like name, such as ``"scrna/donor1.h5ad"``. A file in a storage has its own path as
@@ -57,8 +59,8 @@ class Artifact(Data):
     Raises
     ------
     anndex.errors.AnndexError
-        `ValueError` or `TypeError` if an argument does not fit; `NotImplementedError` for URLs.
-        Everything else is found out by ``save()``.
+        `ValueError` or `TypeError` if an argument does not fit. Everything else is found out by
+        ``save()``.
 
     Examples
     --------
@@ -98,7 +100,7 @@ class Artifact(Data):
         elif is_anndata(data):
             self._data = write_anndata(data, key)
         else:
-            self._data = local_path(cast("AnyPath", data))
+            self._data = location(cast("AnyPath", data))
             return
         if key is None and description is None and is_new_version_of is None:
             raise InvalidInputError("an object in memory has no name; give a key or a description")
@@ -194,8 +196,13 @@ class Artifact(Data):
 
     @property
     def path(self) -> Path:
-        """The local path."""
+        """The local path; `cache` brings what is at a URL here."""
         return self._saved().path()
+
+    @property
+    def url(self) -> str | None:
+        """The URL; None if it is in a local storage."""
+        return self._saved().url()
 
     @property
     def collections(self) -> QuerySet[Collection]:
@@ -211,18 +218,21 @@ class Artifact(Data):
 
         return self._related(Collection, "artifact").one_or_none()
 
-    def cache(self, is_run_input: bool | Run | None = None) -> Path:
+    def cache(self, is_run_input: bool | Run | None = None, *, progress: bool = True) -> Path:
         """Get a local path of the content; what is in a local storage stays there.
+
+        What is at a URL is copied into the local cache, unless the copy is there and up to date.
 
         Parameters
         ----------
         is_run_input : bool or Run, optional
             Whether to track it as an input of the current run, which is done if there is one, or
             the run to track it for.
+        progress : bool, default True
+            Whether to show how far it is, where standard error is a terminal.
         """
-        path = self.path
-        self._track_input(is_run_input)
-        return path
+        run = run_argument("is_run_input", is_run_input)
+        return self._saved().cache(run, progress)[0]
 
     def load(self, is_run_input: bool | Run | None = None, **kwargs: Any) -> Any:
         """Load the artifact into memory: an AnnData, or the data frame of a table.
@@ -247,9 +257,9 @@ class Artifact(Data):
         self._track_input(is_run_input)
         return loaded
 
-    def stage(self, is_run_input: bool | Run | None = None) -> Path:
+    def stage(self, is_run_input: bool | Run | None = None, *, progress: bool = True) -> Path:
         """Do the same as `cache`."""
-        return self.cache(is_run_input)
+        return self.cache(is_run_input, progress=progress)
 
 
 def artifact_of(data: Any, description: str | None) -> Artifact:

@@ -152,22 +152,29 @@ class Collection(Preparable):
             return self._meta
         return self._referenced(Artifact, "artifact_id")
 
-    def cache(self, is_run_input: bool | Run | None = None) -> list[Path]:
+    def cache(
+        self, is_run_input: bool | Run | None = None, *, progress: bool = True
+    ) -> list[Path]:
         """Get local paths of the artifacts, in their order; local ones stay where they are.
+
+        What is at URLs is copied into the local cache; only what is missing or outdated is moved.
 
         Parameters
         ----------
         is_run_input : bool or Run, optional
             Whether to track the collection as an input of the current run, which is done if there
             is one, or the run to track it for.
+        progress : bool, default True
+            Whether to show how far it is, where standard error is a terminal.
         """
-        paths = self._saved().paths(False)
-        self._track_input(is_run_input)
-        return paths
+        run = run_argument("is_run_input", is_run_input)
+        return self._saved().cache(run, progress)
 
-    def stage(self, is_run_input: bool | Run | None = None) -> list[Path]:
+    def stage(
+        self, is_run_input: bool | Run | None = None, *, progress: bool = True
+    ) -> list[Path]:
         """Do the same as `cache`."""
-        return self.cache(is_run_input)
+        return self.cache(is_run_input, progress=progress)
 
     def mapped(
         self,
@@ -195,7 +202,8 @@ class Collection(Preparable):
         cache_categories, parallel, dtype
             As for `MappedCollection`.
         stream : bool, default False
-            No effect: artifacts in local storages are read in place, and never loaded as a whole.
+            No effect: artifacts in local storages are read in place, and never loaded as a whole;
+            those at URLs are brought into the local cache first.
         is_run_input : bool or Run, optional
             Whether to track the collection as an input of the current run, which is done if there
             is one, or the run to track it for.
@@ -219,7 +227,7 @@ class Collection(Preparable):
             obs_keys = label_keys
         record = self._saved()
         mapped = MappedCollection(
-            record.paths(True),
+            record.anndata_paths(),
             layers_keys=layers_keys,
             obs_keys=obs_keys,
             obsm_keys=obsm_keys,
@@ -270,7 +278,7 @@ class Collection(Preparable):
             `FileNotFoundError` if one is not in its storage any more, `NotImplementedError` if one
             has something that can't be read.
         """
-        paths = [str(path) for path in self._saved().paths(False)]
+        paths = [str(path) for path in self.cache(is_run_input=False)]
         loaded = load_artifacts(list(self.artifacts), paths, join, **kwargs)
         self._track_input(is_run_input)
         return loaded

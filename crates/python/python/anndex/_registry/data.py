@@ -9,7 +9,7 @@ from anndex._arguments import AnyPath, number
 from anndex._registry.feature_set import FeatureManager, FeatureSet
 from anndex._registry.field import Field
 from anndex._registry.lineage import LineageGraph
-from anndex._registry.paths import instance_location
+from anndex._registry.paths import location
 from anndex._registry.query_set import QuerySet
 from anndex._registry.registry import TracksRun
 from anndex._registry.ulabel import LabelSet
@@ -128,7 +128,7 @@ class Data(IsVersioned, TracksRun):
             if the other instance has something else in its place, `FileNotFoundError` if there is
             no other instance, and as for a record that is saved here only.
         """
-        other = None if using is None else instance_location(using)
+        other = None if using is None else location(using)
         super().save()
         if other is not None:
             self._saved().save_using(other)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from anndex import _anndex as native
 from anndex._arguments import AnyPath
-from anndex._registry.paths import instance_location, is_url, local_path
+from anndex._registry import paths
+from anndex._registry.paths import is_url, local_path
 from anndex.errors import NoInstanceError
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def init(
     if db is None:
         opened = native.Instance.init(root, None, user, user_name)
     else:
-        opened = native.Instance.init(instance_location(db), root, user, user_name)
+        opened = native.Instance.init(paths.location(db), root, user, user_name)
     return _set_current(Instance(opened))
 
 
@@ -154,7 +155,7 @@ def connect(
         `FileNotFoundError` if there is no instance, `NotImplementedError` if this build can't open
         it, `OSError` if it is damaged.
     """
-    location = None if instance is None else instance_location(instance)
+    location = None if instance is None else paths.location(instance)
     return _set_current(Instance(native.Instance.connect(location, user, user_name)))
 
 

@@ -28,7 +28,7 @@ def load_artifact(artifact: Artifact, **kwargs: Any) -> Any:
         raise InvalidInputError(
             f"an artifact is loaded as it is, without {', '.join(sorted(kwargs))}"
         )
-    path = str(artifact.path)
+    path = str(artifact.cache(is_run_input=False))
     return read_anndata(path) if kind == "anndata" else read_table(path)
 
 

@@ -7,7 +7,7 @@ import os
 from anndex._arguments import AnyPath
 from anndex.errors import InvalidTypeError, UnsupportedError
 
-__all__ = ["instance_location", "is_url", "local_path"]
+__all__ = ["is_url", "local_path", "location"]
 
 
 def local_path(path: AnyPath) -> str:
@@ -16,20 +16,20 @@ def local_path(path: AnyPath) -> str:
     if is_url(text):
         scheme, _, _ = text.partition("://")
         raise UnsupportedError(
-            f"{scheme}:// can't be opened: this build has storages in local directories only"
+            f"{scheme}:// can't be used here: this must be a local path"
         )
     return os.path.abspath(text)
 
 
-def instance_location(location: AnyPath) -> str:
+def location(location: AnyPath) -> str:
     """A URL as it is, anything else as an absolute path."""
     text = _text(location)
     return text if is_url(text) else os.path.abspath(text)
 
 
-def is_url(location: str) -> bool:
+def is_url(text: str) -> bool:
     """Whether this is no path; which URLs can be opened depends on the build."""
-    return "://" in location
+    return "://" in text
 
 
 def _text(path: AnyPath) -> str:

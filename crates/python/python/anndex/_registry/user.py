@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from anndex import _anndex as native
 from anndex._arguments import AnyPath
 from anndex._registry.field import Field
-from anndex._registry.paths import local_path
+from anndex._registry.paths import location
 from anndex._registry.query_set import QuerySet
 from anndex._registry.registry import Registry, TracksCreator
 from anndex.errors import UnsupportedError
@@ -87,7 +87,7 @@ class Storage(TracksCreator):
     description: Field[str | None] = Field("A description.")
 
     def __init__(self, root: AnyPath) -> None:
-        super().__init__(root=local_path(root))
+        super().__init__(root=location(root))
 
     def _insert(self) -> native.Record:
         return self._instance.add_storage(self.root)

@@ -1,0 +1,15 @@
+//! The drivers of storages at URLs that are compiled in.
+
+use anndex_core::storage::StorageDrivers;
+
+/// The drivers that this build opens storages at URLs with, which depends on its features. They
+/// take credentials from the environment as it is now.
+pub fn drivers() -> StorageDrivers {
+    #[allow(unused_mut, reason = "there may be no driver")]
+    let mut drivers = StorageDrivers::new();
+    #[cfg(any(feature = "s3", feature = "gcs", feature = "azure", feature = "http"))]
+    drivers.register(std::sync::Arc::new(
+        anndex_storage_object_store::ObjectStoreDriver::new(),
+    ));
+    drivers
+}
