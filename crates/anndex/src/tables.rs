@@ -125,7 +125,7 @@ impl TableBuilder {
         check_suffixes(&self.source.artifacts().await?)?;
         let paths = self.source.paths().await?;
         let join = self.join;
-        let work = tokio::task::spawn_blocking(move || read_all(&paths, join));
+        let work = tokio::task::spawn_blocking(move || read_and_concat(&paths, join));
         let loaded = work.await.map_err(|error| {
             Error::new(ErrorKind::Storage, "reading the tables was stopped").source_error(error)
         })??;
@@ -134,11 +134,10 @@ impl TableBuilder {
     }
 }
 
-fn read_all(paths: &[PathBuf], join: Join) -> Result<Table> {
-    let tables = paths
-        .iter()
-        .map(|path| Ok((path.display().to_string(), read(path)?)));
-    concat(&tables.collect::<Result<Vec<_>>>()?, join)
+fn read_and_concat(paths: &[PathBuf], join: Join) -> Result<Table> {
+    let names = paths.iter().map(|path| path.display().to_string());
+    let tables: Vec<(String, Table)> = names.zip(read_all(paths)?).collect();
+    concat(&tables, join)
 }
 
 /// Refuses artifacts of which some are no tables, listing the suffixes that there are.

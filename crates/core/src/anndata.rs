@@ -17,6 +17,7 @@ mod label;
 mod mask;
 mod matrix;
 mod read;
+mod read_rows;
 mod sparse;
 mod unstructured;
 mod variables;

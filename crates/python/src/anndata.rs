@@ -21,7 +21,7 @@ use crate::opened::open_store;
 use crate::process::Workers;
 use crate::value::array;
 
-type Object<'py> = PyResult<Bound<'py, PyAny>>;
+pub(crate) type Object<'py> = PyResult<Bound<'py, PyAny>>;
 
 /// Reads the whole AnnData of a file.
 #[pyfunction]
@@ -89,7 +89,10 @@ pub(crate) fn concat_anndata<'py>(
 }
 
 /// Does work on rayon's threads, without the interpreter lock.
-fn working<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
+pub(crate) fn working<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> PyResult<T> {
     let workers = Workers::of_this_process().map_err(|error| exception(py, &error))?;
     run(py, || workers.install(work))
 }
@@ -119,7 +122,7 @@ fn raw_dict(py: Python<'_>, raw: Raw) -> PyResult<Bound<'_, PyDict>> {
     Ok(dict)
 }
 
-fn mapping<'py, T>(
+pub(crate) fn mapping<'py, T>(
     py: Python<'py>,
     items: BTreeMap<String, T>,
     convert: impl Fn(Python<'py>, T) -> Object<'py>,
@@ -131,7 +134,7 @@ fn mapping<'py, T>(
     dict.into_bound_py_any(py)
 }
 
-fn element(py: Python<'_>, element: InMemoryElement) -> Object<'_> {
+pub(crate) fn element(py: Python<'_>, element: InMemoryElement) -> Object<'_> {
     match element {
         InMemoryElement::Matrix(one) => matrix(py, one),
         InMemoryElement::DataFrame(table) => frame(py, table),
@@ -165,7 +168,7 @@ fn compressed<'py>(
 }
 
 /// `("frame", index, name of the index, [(name, column), …])`.
-fn frame(py: Python<'_>, frame: DataFrame) -> Object<'_> {
+pub(crate) fn frame(py: Python<'_>, frame: DataFrame) -> Object<'_> {
     let index = match frame.numeric_index() {
         Some(numbers) => array(py, numbers.clone())?,
         None => texts(py, frame.index())?,
@@ -216,7 +219,7 @@ fn texts<'py>(py: Python<'py>, strings: &Strings) -> Object<'py> {
 }
 
 /// As the others; texts as `("texts", list, shape)`, records as `("records", [(name, values), …])`.
-fn unstructured(py: Python<'_>, value: Unstructured) -> Object<'_> {
+pub(crate) fn unstructured(py: Python<'_>, value: Unstructured) -> Object<'_> {
     match value {
         Unstructured::Null => Ok(py.None().into_bound(py)),
         Unstructured::String(text) => text.into_bound_py_any(py),

@@ -4,11 +4,9 @@ use std::path::PathBuf;
 
 use anndex::tables::arrow_array::RecordBatchIterator;
 use anndex::tables::arrow_array::ffi_stream::FFI_ArrowArrayStream;
-use anndex::tables::{Table, read};
-use anndex_core::Result;
+use anndex::tables::{Table, read_all};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
-use rayon::prelude::*;
 
 use crate::error::{exception, run};
 use crate::process::Workers;
@@ -39,11 +37,6 @@ impl ArrowTable {
 #[pyfunction]
 pub(crate) fn read_tables(py: Python<'_>, paths: Vec<PathBuf>) -> PyResult<Vec<ArrowTable>> {
     let workers = Workers::of_this_process().map_err(|error| exception(py, &error))?;
-    let tables = run(py, || {
-        workers.install(|| {
-            let read = paths.par_iter().map(|path| read(path));
-            read.collect::<Result<Vec<_>>>()
-        })
-    })?;
+    let tables = run(py, || workers.install(|| read_all(&paths)))?;
     Ok(tables.into_iter().map(ArrowTable).collect())
 }

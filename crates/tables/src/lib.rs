@@ -13,4 +13,4 @@ mod table;
 pub use arrow_array;
 pub use arrow_schema;
 pub use concat::concat;
-pub use table::{SUFFIXES, Table, is_table, read};
+pub use table::{SUFFIXES, Table, is_table, read, read_all};

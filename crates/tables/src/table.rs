@@ -5,6 +5,7 @@ use std::path::Path;
 use anndex_core::{Error, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use rayon::prelude::*;
 
 use crate::{csv, error, ipc, parquet};
 
@@ -70,6 +71,14 @@ impl Table {
                 .map_err(|source| Error::invalid_input("too many rows").source_error(source)),
         }
     }
+}
+
+/// Reads several tables, on rayon's threads.
+///
+/// # Errors
+/// As [`read`], for one of those that can't be read.
+pub fn read_all<P: AsRef<Path> + Sync>(paths: &[P]) -> Result<Vec<Table>> {
+    paths.par_iter().map(|path| read(path.as_ref())).collect()
 }
 
 /// Whether a path has the suffix of a table, in any case.

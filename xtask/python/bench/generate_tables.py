@@ -1,4 +1,4 @@
-"""Write tables of cells for the measurement of loading: embeddings, numbers, texts, booleans."""
+"""Write tables of cells for the measurement of loading: embeddings, counts of proteins, texts, booleans."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ import pandas as pd
 
 N_FILES = 4
 N_EMBEDDING = 50
+N_PROTEINS = 150
 SEED = 20260101
 
 
@@ -17,6 +18,9 @@ def table(random, number, n_cells):
     columns = {
         f"PC{axis}": random.standard_normal(n_cells).astype("float32")
         for axis in range(N_EMBEDDING)
+    }
+    columns |= {
+        f"ADT_{protein}": random.poisson(20, n_cells) for protein in range(N_PROTEINS)
     }
     columns["barcode"] = [f"AAACCTGAG{cell:08d}-{number}" for cell in range(n_cells)]
     columns["cell_type"] = random.choice(["B cell", "T cell", "monocyte", "NK cell"], n_cells)

@@ -48,12 +48,6 @@ impl BackedAnnData {
             }),
             _ => None,
         };
-        let mut uns = Unstructured::read_mapping(store, "uns")?;
-        uns.retain(|name, _| {
-            let column = name.strip_suffix("_categories");
-            let frames = [self.obs(), self.var()];
-            !column.is_some_and(|name| frames.iter().any(|frame| frame.has_legacy_categories(name)))
-        });
         let read = AnnData {
             x: x.map(|x| self.read_matrix(&x)).transpose()?,
             obs: self.obs().read()?,
@@ -64,10 +58,25 @@ impl BackedAnnData {
             obsp: pairwise(store, "obsp", n_obs)?,
             varp: pairwise(store, "varp", n_vars)?,
             raw,
-            uns,
+            uns: self.uns()?,
         };
         let checked = read.check().map(|()| read);
         checked.map_err(|error| error.with("path", store.location()))
+    }
+
+    /// Reads `uns`, without what older versions kept there of the columns of `obs` and `var`.
+    ///
+    /// # Errors
+    /// As [`BackedAnnData::read`].
+    pub fn uns(&self) -> Result<BTreeMap<String, Unstructured>> {
+        let mut uns = Unstructured::read_mapping(self.store(), "uns")?;
+        let frames = [self.obs(), self.var()];
+        uns.retain(|name, _| {
+            let column = name.strip_suffix("_categories");
+            let is_of = |name| frames.iter().any(|frame| frame.has_legacy_categories(name));
+            !column.is_some_and(is_of)
+        });
+        Ok(uns)
     }
 
     /// Reads a whole matrix of this AnnData.

@@ -25,6 +25,7 @@ with torch, batches of a plain ``DataLoader`` are read in one call and not copie
 from __future__ import annotations
 
 from anndex import errors
+from anndex._accessor import AnnDataAccessor
 from anndex._anndex import __version__
 from anndex._loader import Loader
 from anndex._loader_options import WeightedSampler
@@ -45,6 +46,7 @@ from anndex._registry.user import Storage, User
 from anndex._sample import Sample, SampleBatch
 
 __all__ = [
+    "AnnDataAccessor",
     "Artifact",
     "CheckReport",
     "Collection",

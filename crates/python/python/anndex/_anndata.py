@@ -7,6 +7,7 @@ own for, the types of columns of several tables, is left to them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -17,7 +18,7 @@ from anndex.errors import MissingPackageError
 if TYPE_CHECKING:
     import anndata as ad
 
-__all__ = ["concat_anndata", "read_anndata"]
+__all__ = ["concat_anndata", "frame", "mapping", "package", "read_anndata", "value"]
 
 
 def read_anndata(path: str) -> ad.AnnData:
@@ -45,7 +46,7 @@ def concat_anndata(
     anndex.errors.AnndexError
         As the native module; `ImportError` if anndata is not installed.
     """
-    anndata = _anndata()
+    anndata = package()
     arguments: Any = {"join": join, "label": label, "keys": list(keys), **kwargs}
     if not set(kwargs) <= {"index_unique"}:
         # What is merged, filled or paired in another way is not concatenated while it is read.
@@ -53,14 +54,15 @@ def concat_anndata(
         return cast("ad.AnnData", anndata.concat(parts, **arguments))
     joined, own = native.concat_anndata(list(paths), join)
     tables = [
-        anndata.AnnData(obs=_frame(part["obs"]), obsm=_mapping(part["obsm"])) for part in own
+        anndata.AnnData(obs=frame(part["obs"]), obsm=mapping(part["obsm"])) for part in own
     ]
     annotated: Any = anndata.concat(tables, **arguments)
     joined["obs"] = annotated.obs
     return _adata(joined, dict(annotated.obsm))
 
 
-def _anndata() -> Any:
+def package() -> Any:
+    """Import anndata."""
     try:
         import anndata
     except ImportError as error:
@@ -74,57 +76,60 @@ def _adata(read: dict[str, Any], tables: dict[str, Any] | None = None) -> ad.Ann
     raw = read["raw"]
     if raw is not None:
         raw = {
-            "X": _value(raw["X"]),
-            "var": _frame(raw["var"]),
-            "varm": _mapping(raw["varm"]),
+            "X": value(raw["X"]),
+            "var": frame(raw["var"]),
+            "varm": mapping(raw["varm"]),
         }
     obs = read["obs"]
-    adata: Any = _anndata().AnnData(
-        X=_value(read["X"]),
-        obs=_frame(obs) if isinstance(obs, tuple) else obs,
-        var=_frame(read["var"]),
-        layers=_mapping(read["layers"]),
-        obsm={**_mapping(read["obsm"]), **(tables or {})},
-        varm=_mapping(read["varm"]),
-        obsp=_mapping(read["obsp"]),
-        varp=_mapping(read["varp"]),
-        uns=_mapping(read["uns"]),
+    adata: Any = package().AnnData(
+        X=value(read["X"]),
+        obs=frame(obs) if isinstance(obs, tuple) else obs,
+        var=frame(read["var"]),
+        layers=mapping(read["layers"]),
+        obsm={**mapping(read["obsm"]), **(tables or {})},
+        varm=mapping(read["varm"]),
+        obsp=mapping(read["obsp"]),
+        varp=mapping(read["varp"]),
+        uns=mapping(read["uns"]),
         raw=raw,
     )
     return cast("ad.AnnData", adata)
 
 
-def _mapping(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: _value(value) for name, value in values.items()}
+def mapping(values: dict[str, Any]) -> dict[str, Any]:
+    """Values by name."""
+    return {name: value(one) for name, one in values.items()}
 
 
-def _value(value: Any) -> Any:
+def value(given: Any) -> Any:
     """One of the values that the native module describes by tuples."""
-    if isinstance(value, dict):
-        return _mapping(cast("dict[str, Any]", value))
-    if isinstance(value, np.ndarray):
-        array: Any = value
+    if isinstance(given, dict):
+        return mapping(cast("dict[str, Any]", given))
+    if isinstance(given, np.ndarray):
+        array = cast("Any", given)
         return array if array.ndim else array.item()
-    if not isinstance(value, tuple):
-        return value
-    kind: str = value[0]
+    return _described(cast("Any", given)) if isinstance(given, tuple) else given
+
+
+def _described(parts: tuple[Any, ...]) -> Any:
+    """What a tuple stands for, by its first item."""
+    kind = parts[0]
     if kind == "frame":
-        return _frame(value)
+        return frame(parts)
     if kind in ("csr", "csc"):
-        return _sparse(*value)
+        return _sparse(*parts)
     if kind == "texts":
-        _, texts, shape = cast("Any", value)
-        array = np.empty(len(texts), dtype=object)
+        _, texts, shape = parts
+        array: Any = np.empty(len(texts), dtype=object)
         array[:] = texts
         return array.reshape(shape)
     if kind == "records":
-        return _records(cast("Any", value)[1])
-    return _column(value)
+        return _records(parts[1])
+    return _column(parts)
 
 
 def _sparse(kind: str, data: Any, indices: Any, indptr: Any, shape: tuple[int, int]) -> Any:
-    import scipy.sparse as sp
-
+    sp: Any = import_module("scipy.sparse")
     if data.dtype == np.float16:
         # SciPy has none.
         data = data.astype(np.float32)
@@ -140,11 +145,14 @@ def _records(fields: list[tuple[str, Any]]) -> Any:
     return records
 
 
-def _frame(frame: Any) -> Any:
+def frame(given: Any) -> Any:
+    """A data frame that the native module describes."""
     import pandas as pd
 
-    _, index, name, columns = frame
-    labels = index if isinstance(index, np.ndarray) else pd.Index(index, dtype="str")
+    _, index, name, columns = given
+    labels: Any = index
+    if isinstance(index, list):
+        labels = pd.Index(cast("list[str]", index), dtype="str")
     return pd.DataFrame(
         {column: _column(values) for column, values in columns},
         index=pd.Index(labels, name=name),
@@ -168,7 +176,8 @@ def _column(column: Any) -> Any:
         return pd.Categorical.from_codes(codes, dtype=dtype)
     _, values, mask, is_nan = column
     if isinstance(values, list):
-        texts = [None if missing else text for text, missing in zip(values, mask, strict=True)]
+        pairs: Any = zip(cast("list[str]", values), mask, strict=True)
+        texts: list[str | None] = [None if missing else text for text, missing in pairs]
         # With NaN it is what pandas 3 makes of any text, and an older one of objects.
         return pd.Series(texts, dtype="str" if is_nan else "string").array
     if values.dtype == np.bool_:

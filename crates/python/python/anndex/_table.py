@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from anndex import _anndex as native
@@ -38,10 +39,8 @@ def concat_tables(
     pandas, pyarrow = _packages()
     tables: list[Any] = [pyarrow.table(table) for table in native.read_tables(list(paths))]
     first = tables[0]
-    alike = all(
-        table.schema.remove_metadata().equals(first.schema.remove_metadata()) for table in tables
-    )
-    if not kwargs and alike and all(_is_plain(table, pyarrow, pandas) for table in tables):
+    alike = all(table.schema.equals(first.schema) for table in tables)
+    if not kwargs and alike and _are_plain(tables, pyarrow, pandas):
         # Nothing of pandas's rules is needed, so each value is copied once instead of twice.
         whole = pyarrow.concat_tables([table.replace_schema_metadata(None) for table in tables])
         frame: Any = whole.to_pandas()
@@ -56,27 +55,29 @@ def concat_tables(
 
 def _packages() -> tuple[Any, Any]:
     try:
-        import pandas
-        import pyarrow
+        return import_module("pandas"), import_module("pyarrow")
     except ImportError as error:
         raise MissingPackageError(
             f"a table becomes a data frame of pandas by way of pyarrow; pip install pandas pyarrow "
             f"({error})"
         ) from None
-    return pandas, pyarrow
 
 
-def _is_plain(table: Any, pyarrow: Any, pandas: Any) -> bool:
+def _are_plain(tables: list[Any], pyarrow: Any, pandas: Any) -> bool:
     """Whether what pandas has noted about its own types and index changes nothing."""
-    if any(pyarrow.types.is_dictionary(field.type) for field in table.schema):
+    schema = tables[0].schema
+    if any(pyarrow.types.is_dictionary(field.type) for field in schema):
         # Categories are united by pandas.
         return False
-    known = table.schema.pandas_metadata or {}
-    if any(not isinstance(column, dict) for column in known.get("index_columns", [])):
-        return False
-    empty = table.schema.empty_table()
-    noted, plain = empty.to_pandas(), empty.replace_schema_metadata(None).to_pandas()
-    return bool(noted.dtypes.equals(plain.dtypes) and noted.columns.identical(plain.columns))
+    noted: list[dict[str, Any]] = [table.schema.pandas_metadata or {} for table in tables]
+    for one in noted:
+        if any(not isinstance(column, dict) for column in one.get("index_columns", [])):
+            return False
+        if one.get("columns") != noted[0].get("columns"):
+            return False
+    empty = schema.empty_table()
+    typed, plain = empty.to_pandas(), empty.replace_schema_metadata(None).to_pandas()
+    return bool(typed.dtypes.equals(plain.dtypes) and typed.columns.identical(plain.columns))
 
 
 def _index(table: Any) -> Any:

@@ -16,7 +16,7 @@ from anndex._registry.in_memory import (
     write_anndata,
     write_data_frame,
 )
-from anndex._registry.load import load_artifact
+from anndex._registry.load import load_artifact, open_artifact
 from anndex._registry.paths import location
 from anndex._registry.query_set import QuerySet
 from anndex._registry.user import Storage
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import anndata as ad
     import pandas as pd
 
+    from anndex._accessor import AnnDataAccessor
     from anndex._registry.collection import Collection
     from anndex._registry.run import Run
 
@@ -256,6 +257,24 @@ class Artifact(Data):
         loaded = load_artifact(self, **kwargs)
         self._track_input(is_run_input)
         return loaded
+
+    def open(self, is_run_input: bool | Run | None = None) -> AnnDataAccessor:
+        """Open the artifact, an AnnData, to be read piece by piece.
+
+        Parameters
+        ----------
+        is_run_input : bool or Run, optional
+            Whether to track it as an input of the current run, which is done if there is one, or
+            the run to track it for.
+
+        Examples
+        --------
+        >>> backed = artifact.open()
+        >>> backed[backed.obs["cell_type"] == "T cell"].to_memory()
+        """
+        opened = open_artifact(self)
+        self._track_input(is_run_input)
+        return opened
 
     def stage(self, is_run_input: bool | Run | None = None, *, progress: bool = True) -> Path:
         """Do the same as `cache`."""

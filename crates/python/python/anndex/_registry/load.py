@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from anndex._accessor import AnnDataAccessor
 from anndex._anndata import concat_anndata, read_anndata
 from anndex._table import concat_tables, read_table
 from anndex.errors import InvalidInputError
@@ -12,7 +13,7 @@ from anndex.errors import InvalidInputError
 if TYPE_CHECKING:
     from anndex._registry.artifact import Artifact
 
-__all__ = ["load_artifact", "load_artifacts"]
+__all__ = ["load_artifact", "load_artifacts", "open_artifact"]
 
 ANNDATA = (".h5ad", ".h5", ".zarr", ".zarr.zip")
 """Suffixes of AnnData."""
@@ -30,6 +31,15 @@ def load_artifact(artifact: Artifact, **kwargs: Any) -> Any:
         )
     path = str(artifact.cache(is_run_input=False))
     return read_anndata(path) if kind == "anndata" else read_table(path)
+
+
+def open_artifact(artifact: Artifact) -> AnnDataAccessor:
+    """An artifact that stays in its file."""
+    if _kind([artifact]) != "anndata":
+        raise InvalidInputError(
+            f"only AnnData is opened, but this is {artifact.suffix}; load() gives a data frame"
+        )
+    return AnnDataAccessor(str(artifact.path))
 
 
 def load_artifacts(
