@@ -94,8 +94,6 @@ def test_a_directory(tmp_path: Path) -> None:
         text(tmp_path / "my-images" / f"{name}.png", name)
     artifact = ln.Artifact("my-images/", description="My images").save()
     assert (artifact.n_objects, artifact.size, artifact.hash_type) == (2, 2, "md5-d")
-    with pytest.raises(NotImplementedError, match="s3://"):
-        ln.Artifact("s3://my-bucket/my-images/")
 
 
 def test_every_field_and_method_of_the_reference_is_there(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ impl Storage {
     where
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let locate = |e: Error| e.with("storage", &self.location).with("key", key);
+        let locate = |e: Error| e.with("storage", &self.location).with("object", key);
         let handle = runtime::handle().map_err(locate)?;
         let client = self.client.get_or_make(|| {
             let _inside = handle.enter();
@@ -156,7 +156,7 @@ impl ObjectStorage for Storage {
         });
         let info = self.info(meta.await?);
         info.ok_or_else(|| {
-            Error::corrupt("the storage answered for another object").with("key", key)
+            Error::corrupt("the storage answered for another object").with("object", key)
         })
     }
 
@@ -247,7 +247,7 @@ impl ObjectStorage for Storage {
             Error::new(ErrorKind::Cancelled, "the request was stopped").source_error(error)
         });
         let found = listed.and_then(|found| found);
-        let found = found.map_err(|e| e.with("storage", &self.location).with("key", prefix))?;
+        let found = found.map_err(|e| e.with("storage", &self.location).with("object", prefix))?;
         let below = match prefix {
             "" => String::new(),
             prefix => format!("{prefix}/"),

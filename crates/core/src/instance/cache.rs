@@ -278,7 +278,7 @@ async fn plan(db: &Instance, artifact: &Artifact, storage: Option<&Storage>) -> 
              new content elsewhere",
         )
         .with("storage", objects.location())
-        .with("key", &artifact.storage_key));
+        .with("object", &artifact.storage_key));
     }
     let file_name = artifact.storage_key.rsplit('/').next().unwrap_or_default();
     let hash_type = artifact.hash_type.as_deref().and_then(HashType::parse);

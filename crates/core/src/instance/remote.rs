@@ -31,7 +31,7 @@ impl Seen {
         let missing = match is_prefix {
             true => Error::not_found("nothing is there; check the URL")
                 .with("storage", storage.location())
-                .with("key", key),
+                .with("object", key),
             false => match storage.head(key).await {
                 Ok(object) => {
                     return Ok(Self {

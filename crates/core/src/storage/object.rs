@@ -86,7 +86,7 @@ pub fn changed(location: &str, key: &str) -> Error {
         "the object changed since it was looked at; try again when nobody writes it",
     )
     .with("storage", location)
-    .with("key", key)
+    .with("object", key)
 }
 
 /// Checks the range of [`ObjectStorage::read`]; every implementation calls this first.
@@ -99,7 +99,7 @@ pub fn check_range(object: &ObjectInfo, range: &Range<u64>) -> Result<()> {
             "bytes {}..{} are out of range: the object has {}",
             range.start, range.end, object.size
         ))
-        .with("key", &object.key));
+        .with("object", &object.key));
     }
     Ok(())
 }

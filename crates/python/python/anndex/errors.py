@@ -151,7 +151,8 @@ def _from_native(  # pyright: ignore[reportUnusedFunction]
         if "key" in context:
             error_type = KeyNotFoundError
         else:
-            error_type = PathNotFoundError if "path" in context else RecordNotFoundError
+            is_content = "path" in context or "object" in context
+            error_type = PathNotFoundError if is_content else RecordNotFoundError
     if error_type is BugError:
         message = (
             f"this is a bug in anndex, please report it with what led to it: {message}"

@@ -1,0 +1,99 @@
+"""Artifacts at URLs: a bucket that rclone serves, registered, cached and mapped from Python."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from registry_files import h5ad, text
+
+import anndex as ln
+from anndex import errors
+
+KEY, SECRET = "anndex", "correct-horse-battery"
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
+    """A directory that is a bucket, and the parameter of its URLs."""
+    directory = tmp_path / "buckets" / "cells"
+    directory.mkdir(parents=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    rclone = Path(sys.executable).with_name("rclone")
+    server = subprocess.Popen(
+        [rclone, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}"]
+        + ["--dir-cache-time", "0s", "--config", os.devnull, "--quiet", directory.parent]
+    )
+    try:
+        for _ in range(1000):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.02)
+        else:
+            pytest.fail("rclone did not start")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        ln.init(storage=tmp_path / "storage")
+        yield directory, f"?endpoint_url=http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_a_collection_in_a_bucket_is_cached_and_mapped(
+    bucket: tuple[Path, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    directory, parameter = bucket
+    h5ad(directory / "a.h5ad", 1)
+    h5ad(directory / "b.h5ad", 2)
+    artifacts = [ln.Artifact(f"s3://cells/{name}.h5ad{parameter}").save() for name in "ab"]
+    assert artifacts[0].key == "a.h5ad" and artifacts[0].etag
+    assert artifacts[0].url == f"s3://cells/a.h5ad{parameter}"
+    with pytest.raises(NotImplementedError, match="cache"):
+        _ = artifacts[0].path
+
+    collection = ln.Collection(artifacts, name="C").save()
+    paths = collection.cache()
+    assert [path.read_bytes() for path in paths] == [
+        (directory / name).read_bytes() for name in ("a.h5ad", "b.h5ad")
+    ]
+    assert collection.stage(progress=False) == paths
+    assert artifacts[1].cache() == paths[1]
+    assert capfd.readouterr().err == ""
+    with collection.mapped() as mapped:
+        assert len(mapped) > 1 and mapped[0]["X"] is not None
+    assert ln.check(deep=True).is_consistent
+
+
+def test_a_prefix_is_one_artifact(bucket: tuple[Path, str]) -> None:
+    directory, parameter = bucket
+    (directory / "images" / "deep").mkdir(parents=True)
+    text(directory / "images" / "a.tif", "a")
+    text(directory / "images" / "deep" / "b.tif", "b")
+    images = ln.Artifact(f"s3://cells/images/{parameter}").save()
+    assert (images.n_objects, images.size, images.hash_type) == (2, 2, "md5-d")
+    assert (images.cache() / "deep" / "b.tif").read_text() == "b"
+
+
+def test_what_is_missing_or_refused(
+    bucket: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, parameter = bucket
+    with pytest.raises(FileNotFoundError):
+        ln.Artifact(f"s3://cells/absent.h5ad{parameter}").save()
+    with pytest.raises(errors.AnndexError, match="bucket"):
+        ln.Artifact(f"s3://no-such-bucket/absent.h5ad{parameter}").save()
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-secret")
+    ln.connect(tmp_path / "storage")
+    with pytest.raises(PermissionError) as caught:
+        ln.Artifact(f"s3://cells/absent.h5ad{parameter}").save()
+    assert "wrong-secret" not in str(caught.value)
