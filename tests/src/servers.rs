@@ -134,7 +134,7 @@ pub fn variables<const N: usize>(variables: [(&str, &str); N]) -> Environment {
 pub fn limits() -> RequestLimits {
     RequestLimits {
         connect: Duration::from_secs(5),
-        stall: Duration::from_secs(3),
+        stall: Duration::from_secs(5),
         request: Duration::from_secs(30),
         total: Duration::from_secs(60),
         retries: 4,

@@ -26,6 +26,7 @@ mod profile;
 mod runtime;
 mod service;
 mod storage;
+mod upload;
 
 pub use driver::ObjectStoreDriver;
 pub use environment::Environment;

@@ -68,7 +68,10 @@ fn s3(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) -> Op
             builder = builder.with_config(key, value);
         }
     }
-    builder = builder.with_bucket_name(url.host());
+    // Not all services that speak the protocol can delete many at once.
+    builder = builder
+        .with_bucket_name(url.host())
+        .with_disable_bulk_delete(true);
     if let Some(endpoint) = url.endpoint() {
         builder = builder.with_config(Key::S3Endpoint, endpoint);
     }

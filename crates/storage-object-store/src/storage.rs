@@ -7,24 +7,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anndex_core::storage::{
-    ObjectInfo, ObjectStorage, StorageCapabilities, StorageUrl, changed, check_range,
+    ObjectInfo, ObjectStorage, ReadAt, StorageCapabilities, StorageUrl, changed, check_range,
 };
 use anndex_core::{Error, ErrorKind, Result, registry::key};
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::limits::RequestLimits;
 use crate::process::PerProcess;
+use crate::upload::{limited, upload};
 use crate::{error, runtime};
 
 type Client = Arc<dyn ObjectStore>;
 type Make = Box<dyn Fn() -> Result<Client> + Send + Sync>;
 
-/// How often a read is made again whose answer broke off, where `object_store` does not go on by
-/// itself.
+/// How often a read is tried whose answer broke off, or a delete that got none, where `object_store`
+/// does not go on by itself.
 const ATTEMPTS: u32 = 5;
 
 /// A storage whose root may be below that of its bucket.
@@ -81,7 +82,7 @@ impl Storage {
         })
     }
 
-    /// Does something on the threads for requests, within the total limit.
+    /// Does something on the threads for requests.
     async fn call<T: Send + 'static, F>(
         &self,
         key: &str,
@@ -97,21 +98,18 @@ impl Storage {
             (self.make)()
         });
         let asked = ask(client.map_err(locate)?);
-        let total = self.limits.total;
-        let done =
-            AbortOnDrop(handle.spawn(async move { tokio::time::timeout(total, asked).await }));
-        match done.await {
-            Ok(Ok(result)) => result.map_err(locate),
-            Ok(Err(_)) => Err(locate(Error::new(
-                ErrorKind::Storage,
-                format!(
-                    "the storage did not answer within {} s; try again later",
-                    total.as_secs()
-                ),
-            ))),
-            Err(error) => Err(locate(
-                Error::new(ErrorKind::Cancelled, "the request was stopped").source_error(error),
-            )),
+        let done = AbortOnDrop(handle.spawn(asked)).await;
+        let done = done.map_err(|error| {
+            Error::new(ErrorKind::Cancelled, "the request was stopped").source_error(error)
+        });
+        done.and_then(|done| done).map_err(locate)
+    }
+
+    /// Refuses what web servers can't do.
+    fn check_no_web_server(&self, what: &str) -> Result<()> {
+        match self.is_web_server {
+            false => Ok(()),
+            true => Err(Error::unsupported(what).with("storage", &self.location)),
         }
     }
 }
@@ -145,14 +143,15 @@ impl ObjectStorage for Storage {
     fn capabilities(&self) -> StorageCapabilities {
         StorageCapabilities {
             list: !self.is_web_server,
-            write: false,
+            write: !self.is_web_server,
         }
     }
 
     async fn head(&self, key: &str) -> Result<ObjectInfo> {
         let path = self.path(key)?;
+        let total = self.limits.total;
         let meta = self.call(key, |client| async move {
-            client.head(&path).await.map_err(|e| error::request(&e))
+            limited(total, client.head(&path)).await
         });
         let info = self.info(meta.await?);
         info.ok_or_else(|| {
@@ -166,51 +165,27 @@ impl ObjectStorage for Storage {
             return Ok(Bytes::new());
         }
         let path = self.path(&object.key)?;
-        let (object, location, prefix) =
-            (object.clone(), self.location.clone(), self.prefix.clone());
+        let (object, location) = (object.clone(), self.location.clone());
         let key = object.key.clone();
+        let total = self.limits.total;
         self.call(&key, move |client| async move {
-            let mut pause = Duration::from_millis(100);
-            let mut attempt = 1;
-            loop {
-                match get(&client, &path, &object, &range).await {
-                    Ok(Read { bytes, seen }) => {
-                        let mut seen = seen;
-                        seen.key = seen
-                            .key
-                            .strip_prefix(&prefix)
-                            .unwrap_or_default()
-                            .to_owned();
-                        let is_whole = bytes.len() as u64 == range.end - range.start;
-                        return match seen.is_same_content(&object) && is_whole {
-                            true => Ok(bytes),
-                            false => Err(changed(&location, &object.key)),
-                        };
-                    }
-                    Err(failed) if attempt < ATTEMPTS && error::is_transient(&failed) => {
-                        tracing::debug!(
-                            key = object.key,
-                            attempt,
-                            "a read broke off and is made again"
-                        );
-                        tokio::time::sleep(pause).await;
-                        pause *= 2;
-                        attempt += 1;
-                    }
-                    Err(failed) => return Err(error::request(&failed)),
-                }
+            let read = read_again(&client, &path, &object, &range);
+            let read = tokio::time::timeout(total, read).await;
+            let Read { bytes, mut seen } = read.map_err(|_| error::too_slow(total))??;
+            seen.key = object.key.clone();
+            let is_whole = bytes.len() as u64 == range.end - range.start;
+            match seen.is_same_content(&object) && is_whole {
+                true => Ok(bytes),
+                false => Err(changed(&location, &object.key)),
             }
         })
         .await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>> {
-        if self.is_web_server {
-            return Err(Error::unsupported(
-                "web servers can't list files, so there are no directories on them; name a file",
-            )
-            .with("storage", &self.location));
-        }
+        self.check_no_web_server(
+            "web servers can't list files, so there are no directories on them; name a file",
+        )?;
         let path = match (prefix, self.prefix.trim_end_matches('/')) {
             ("", "") => None,
             ("", root) => Some(Path::parse(root)),
@@ -219,35 +194,17 @@ impl ObjectStorage for Storage {
         let path = path
             .transpose()
             .map_err(|_| Error::invalid_input("the prefix is not fit"))?;
-        let handle = runtime::handle()?;
-        let client = self.client.get_or_make(|| {
-            let _inside = handle.enter();
-            (self.make)()
-        })?;
         let total = self.limits.total;
-        let listed = AbortOnDrop(handle.spawn(async move {
+        let found = self.call(prefix, move |client| async move {
             let mut found = Vec::new();
-            let mut stream = client.list(path.as_ref());
+            let mut listed = client.list(path.as_ref());
             // Each page has the limit, since there may be any number of them.
-            loop {
-                match tokio::time::timeout(total, stream.next()).await {
-                    Ok(Some(Ok(meta))) => found.push(meta),
-                    Ok(Some(Err(failed))) => return Err(error::request(&failed)),
-                    Ok(None) => return Ok(found),
-                    Err(_) => {
-                        return Err(Error::new(
-                            ErrorKind::Storage,
-                            format!("the storage did not answer within {} s", total.as_secs()),
-                        ));
-                    }
-                }
+            while let Some(meta) = limited(total, listed.try_next()).await? {
+                found.push(meta);
             }
-        }));
-        let listed = listed.await.map_err(|error| {
-            Error::new(ErrorKind::Cancelled, "the request was stopped").source_error(error)
+            Ok(found)
         });
-        let found = listed.and_then(|found| found);
-        let found = found.map_err(|e| e.with("storage", &self.location).with("object", prefix))?;
+        let found = found.await?;
         let below = match prefix {
             "" => String::new(),
             prefix => format!("{prefix}/"),
@@ -257,6 +214,67 @@ impl ObjectStorage for Storage {
         objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         Ok(without_markers(objects))
     }
+
+    async fn write(&self, key: &str, source: Arc<dyn ReadAt>) -> Result<ObjectInfo> {
+        self.check_no_web_server("web servers are for reading; write into a bucket")?;
+        let (path, total, size) = (self.path(key)?, self.limits.total, source.len());
+        self.call(key, move |client| upload(client, path, source, total))
+            .await?;
+        let written = self.head(key).await?;
+        match written.size == size {
+            true => Ok(written),
+            false => Err(changed(&self.location, key)),
+        }
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.check_no_web_server("web servers are for reading; nothing can be deleted")?;
+        let (path, total) = (self.path(key)?, self.limits.total);
+        let deleted = self.call(key, move |client| async move {
+            let mut attempt = 1;
+            // `object_store` does not do this again after a timeout; it may be done twice.
+            loop {
+                match tokio::time::timeout(total, client.delete(&path)).await {
+                    Ok(Err(failed)) if attempt < ATTEMPTS && error::is_transient(&failed) => {
+                        attempt += 1;
+                    }
+                    Ok(deleted) => return deleted.map_err(|failed| error::request(&failed)),
+                    Err(_) => return Err(error::too_slow(total)),
+                }
+            }
+        });
+        match deleted.await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            deleted => deleted,
+        }
+    }
+}
+
+/// [`get`], once more where the answer broke off and `object_store` does not go on by itself.
+async fn read_again(
+    client: &Client,
+    path: &Path,
+    object: &ObjectInfo,
+    range: &Range<u64>,
+) -> Result<Read> {
+    let mut pause = Duration::from_millis(100);
+    for attempt in 1..ATTEMPTS {
+        match get(client, path, object, range).await {
+            Ok(read) => return Ok(read),
+            Err(failed) if error::is_transient(&failed) => {
+                tracing::debug!(
+                    key = object.key,
+                    attempt,
+                    "a read broke off and is made again"
+                );
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            Err(failed) => return Err(error::request(&failed)),
+        }
+    }
+    let last = get(client, path, object, range).await;
+    last.map_err(|failed| error::request(&failed))
 }
 
 struct Read {

@@ -7,6 +7,7 @@ mod cached;
 mod faults;
 mod refused;
 mod registered;
+mod written;
 
 use std::sync::Arc;
 

@@ -68,6 +68,10 @@ pub(crate) struct Add {
     /// The version; for one file
     #[arg(long)]
     version: Option<String>,
+    /// Copy them there and not into the default storage: a directory, or a URL such as
+    /// s3://bucket/cells
+    #[arg(long, value_name = "STORAGE")]
+    storage: Option<PathBuf>,
     /// The artifact that it is a new version of, by uid or key; for one file
     #[arg(long, value_name = "ARTIFACT")]
     new_version_of: Option<String>,
@@ -136,6 +140,10 @@ async fn add(session: &Session, db: &Instance, arguments: Add) -> Result<()> {
         Some(old) => Some(find(db.artifacts(), old).await?),
         None => None,
     };
+    let storage = match &arguments.storage {
+        Some(root) => Some(db.add_storage(root).await?),
+        None => None,
+    };
     // A missing file is noticed before the first one is registered.
     let sizes: Vec<u64> = arguments
         .files
@@ -161,6 +169,9 @@ async fn add(session: &Session, db: &Instance, arguments: Add) -> Result<()> {
         }
         if let Some(version) = &arguments.version {
             builder = builder.version(version);
+        }
+        if let Some(storage) = &storage {
+            builder = builder.storage(storage);
         }
         if let Some(old) = &old {
             builder = builder.is_new_version_of(old);

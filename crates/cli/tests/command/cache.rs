@@ -97,6 +97,22 @@ fn what_is_in_a_bucket_is_registered_cached_and_cleared() {
 }
 
 #[test]
+fn a_file_is_copied_into_a_bucket() {
+    let bucket = Bucket::new();
+    std::fs::write(bucket.workplace.path("b.txt"), "other").unwrap();
+    let storage = bucket.url("lab").replace("lab?", "lab/?");
+    let added = bucket.json(&["artifact", "add", "b.txt", "--storage", &storage]);
+    let key = added[0]["storage_key"].as_str().unwrap();
+    let there = bucket.workplace.path("buckets/cells/lab").join(key);
+    assert_eq!(std::fs::read_to_string(&there).unwrap(), "other");
+    let path = bucket.ok(&["artifact", "cache", "b.txt"]);
+    assert_eq!(std::fs::read_to_string(path.trim()).unwrap(), "other");
+    bucket.ok(&["check", "--deep"]);
+    bucket.ok(&["artifact", "delete", "b.txt", "--permanent", "--json"]);
+    assert!(!there.exists());
+}
+
+#[test]
 fn a_wrong_secret_is_refused_and_not_shown() {
     let bucket = Bucket::new();
     for verbose in ["-q", "-vv"] {

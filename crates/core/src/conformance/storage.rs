@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::ErrorKind;
-use crate::storage::{ObjectInfo, ObjectStorage, ReadAt, RemoteFile};
+use crate::storage::{LocalFile, ObjectInfo, ObjectStorage, ReadAt, RemoteFile};
 
 /// Keys that have to come back as they are.
 const KEYS: [&str; 6] = [
@@ -36,6 +36,7 @@ pub async fn run(directory: &Path, storage: Arc<dyn ObjectStorage>) {
     is_missing(storage.as_ref()).await;
     unfit_keys(storage.as_ref()).await;
     changes(directory, storage.as_ref()).await;
+    writes(directory, storage.as_ref()).await;
 }
 
 fn content(index: usize, key: &str) -> Vec<u8> {
@@ -199,4 +200,34 @@ async fn changes(directory: &Path, storage: &dyn ObjectStorage) {
         .await
         .expect_err("this must fail");
     assert_eq!(gone.kind(), ErrorKind::NotFound, "{gone:#}");
+}
+
+/// Small objects, and one of several parts.
+async fn writes(directory: &Path, storage: &dyn ObjectStorage) {
+    let local = directory.join("source");
+    let key = "written/größe 2.bin";
+    for length in [0usize, 1000, (17 << 20) + 1] {
+        let content: Vec<u8> = (0..length).map(|i| (i % 249) as u8).collect();
+        std::fs::write(&local, &content).expect("the file can be written");
+        let source = Arc::new(LocalFile::open(&local).expect("the file is there"));
+        let written = storage.write(key, source).await;
+        if !storage.capabilities().write {
+            let error = written.expect_err("this must fail");
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:#}");
+            let error = storage.delete(key).await.expect_err("this must fail");
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:#}");
+            return;
+        }
+        let written = written.unwrap_or_else(|e| panic!("{length} bytes: {e:#}"));
+        assert_eq!((written.key.as_str(), written.size), (key, length as u64));
+        let there = std::fs::read(directory.join(key)).expect("the file is there");
+        assert!(there == content, "{length} bytes");
+        let read = storage.read(&written, 0..length as u64).await;
+        assert!(read.expect("this must work") == content, "{length} bytes");
+    }
+    for _ in 0..2 {
+        storage.delete(key).await.expect("this must work");
+        let gone = storage.head(key).await.expect_err("this must fail");
+        assert_eq!(gone.kind(), ErrorKind::NotFound, "{gone:#}");
+    }
 }

@@ -4,6 +4,7 @@ mod content;
 mod read_many;
 mod save;
 mod save_many;
+pub(super) mod upload;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub struct ArtifactBuilder {
     description: Option<String>,
     version: Option<String>,
     is_new_version_of: Option<Handle<Artifact>>,
+    storage: Option<Handle<Storage>>,
     ulabels: Option<Vec<Handle<ULabel>>>,
     run: RunChoice,
     skip_hash_lookup: bool,
@@ -51,6 +53,7 @@ impl Instance {
             description: None,
             version: None,
             is_new_version_of: None,
+            storage: None,
             ulabels: None,
             run: RunChoice::Current,
             skip_hash_lookup: false,
@@ -83,6 +86,13 @@ impl ArtifactBuilder {
     /// where none are given. The other one may be any version of its family.
     pub fn is_new_version_of(mut self, old: &Handle<Artifact>) -> Self {
         self.is_new_version_of = Some(old.clone());
+        self
+    }
+
+    /// The storage that a copy is put into, unless the content is in it already; without this the
+    /// default one. It may be at a URL. What is at a URL itself is not copied.
+    pub fn storage(mut self, storage: &Handle<Storage>) -> Self {
+        self.storage = Some(storage.clone());
         self
     }
 

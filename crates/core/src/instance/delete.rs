@@ -1,5 +1,6 @@
 //! To the trash, out of it, and away for good.
 
+use super::artifact::upload;
 use super::handle::Handle;
 use super::place;
 use super::retry::{blocking, retry};
@@ -114,6 +115,10 @@ impl<R: Registry> Handle<R> {
         let Some(storage) = storage else {
             return Ok(());
         };
+        if let Some(objects) = self.db.object_storage(storage.record())? {
+            let is_directory = artifact.n_objects.is_some();
+            return upload::remove(objects.as_ref(), &artifact.storage_key, is_directory).await;
+        }
         let root = storage.record().clone();
         blocking(move || place::remove(&root, &artifact.storage_key)).await
     }

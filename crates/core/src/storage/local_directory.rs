@@ -1,8 +1,10 @@
 //! A directory as object storage: the reference that drivers are compared with.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use async_trait::async_trait;
@@ -82,7 +84,7 @@ impl ObjectStorage for LocalDirectory {
     fn capabilities(&self) -> StorageCapabilities {
         StorageCapabilities {
             list: true,
-            write: false,
+            write: true,
         }
     }
 
@@ -127,4 +129,48 @@ impl ObjectStorage for LocalDirectory {
         objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         Ok(objects)
     }
+
+    async fn write(&self, key: &str, source: Arc<dyn ReadAt>) -> Result<ObjectInfo> {
+        key::check(key)?;
+        let mut path = self.root.clone();
+        path.extend(key.split('/'));
+        let at = |e| Error::io(path.display(), e);
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Error::invalid_input("the key has no name").with("object", key));
+        };
+        std::fs::create_dir_all(directory).map_err(at)?;
+        let partial = format!(".partial-{}", name.to_string_lossy());
+        let partial = directory.join(partial);
+        let written =
+            copy(source.as_ref(), &partial).and_then(|()| std::fs::rename(&partial, &path));
+        if let Err(error) = written {
+            // The error matters more than what it leaves.
+            let _ = std::fs::remove_file(&partial);
+            return Err(at(error));
+        }
+        self.head(key).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        let path = match self.path(key) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            path => path?,
+        };
+        std::fs::remove_file(&path).map_err(|e| Error::io(path.display(), e))
+    }
+}
+
+/// Writes all bytes to a file.
+fn copy(source: &dyn ReadAt, path: &Path) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    let mut buffer = vec![0; 1 << 20];
+    let mut position = 0;
+    while position < source.len() {
+        let length = usize::try_from(source.len() - position).unwrap_or(usize::MAX);
+        let part = &mut buffer[..length.min(1 << 20)];
+        source.read_exact_at(position, part)?;
+        file.write_all(part)?;
+        position += part.len() as u64;
+    }
+    file.sync_all()
 }

@@ -2,10 +2,12 @@
 
 use std::fmt::Debug;
 use std::ops::Range;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::ReadAt;
 use crate::error::{Error, ErrorKind, Result};
 
 /// An object as it was seen: reading it later gives these very bytes or an error.
@@ -77,6 +79,20 @@ pub trait ObjectStorage: Send + Sync + Debug {
     /// `Unsupported` if the storage can't list; else as [`ObjectStorage::head`]. That nothing is
     /// there is no error.
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>>;
+
+    /// Writes an object, which is there whole or not at all; large ones in several parts at the
+    /// same time. What was there before is replaced.
+    ///
+    /// # Errors
+    /// `Unsupported` if the storage can't be written; `Storage` if what is there afterwards is not
+    /// as long as what was to be written; those of `source`; else as [`ObjectStorage::head`].
+    async fn write(&self, key: &str, source: Arc<dyn ReadAt>) -> Result<ObjectInfo>;
+
+    /// Deletes an object; none being there is no error.
+    ///
+    /// # Errors
+    /// `Unsupported` if the storage can't be written; else as [`ObjectStorage::head`].
+    async fn delete(&self, key: &str) -> Result<()>;
 }
 
 /// The error for an object that is not what it was.

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::anndata::BackedAnnData;
-use crate::backend::Filter;
+use crate::backend::{Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
-use crate::instance::Instance;
 use crate::instance::remote::Seen;
 use crate::instance::retry::blocking;
-use crate::record::{Artifact, Field, Visibility};
+use crate::instance::{Instance, place};
+use crate::record::{Artifact, Field, RecordData, Storage, Visibility};
 use crate::registry::hash::{self, ContentHash};
 use crate::registry::key;
 use crate::storage::StorageUrl;
@@ -115,6 +115,21 @@ impl Content {
             .and(Filter::eq(Field::HashType, self.hash.hash_type.as_str()))
             .and(Filter::eq(Field::Size, self.size))
             .and(Filter::ne(Field::Visibility, Visibility::Trash))
+    }
+}
+
+impl Instance {
+    /// All storages, with one for each bucket that content is in and that was none yet.
+    pub(super) async fn storages_for(&self, contents: &[&Content]) -> Result<Vec<Storage>> {
+        let mut storages = self.select::<Storage>(&Query::new(Storage::KIND)).await?;
+        for content in contents {
+            if let Source::Url(url) = &content.source
+                && place::locate_url(url, &storages)?.is_none()
+            {
+                storages.push(self.ensure_url_storage(&url.root()).await?);
+            }
+        }
+        Ok(storages)
     }
 }
 

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use super::ArtifactBuilder;
 use super::content::{Content, Source, inspect};
+use super::upload;
 use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::instance::handle::same_instance;
 use crate::instance::known::{self, Given};
 use crate::instance::place::writing::Writing;
 use crate::instance::retry::{blocking, retry};
-use crate::instance::{Handle, Instance, check_texts, place, versioned};
+use crate::instance::{Handle, check_texts, place, versioned};
 use crate::record::{Artifact, Field, Id, LinkKind, RecordData, Run, Storage, Value, now};
 use crate::registry::{Registry, key, uid};
+use crate::storage::ObjectStorage;
 
 /// Where the content is or will be.
 #[derive(Debug)]
@@ -26,9 +28,12 @@ pub(super) struct Location {
 #[derive(Debug)]
 pub(super) struct Copied {
     pub(super) storage_key: String,
-    /// Keeps others from taking it for one that is left over.
+    /// The tag that a storage at a URL gave it.
+    etag: Option<String>,
+    is_directory: bool,
+    /// Keeps others from taking it for one that is left over, where it is in a directory.
     #[expect(dead_code, reason = "held, not used")]
-    writing: Arc<Writing>,
+    writing: Option<Arc<Writing>>,
 }
 
 /// What the content is, as far as a format knows it.
@@ -51,23 +56,21 @@ impl Copied {
         place::copy(path, storage, &storage_key, content.hash.size)?;
         Ok(Self {
             storage_key,
-            writing: writing.clone(),
+            etag: None,
+            is_directory: content.hash.n_objects.is_some(),
+            writing: Some(writing.clone()),
         })
     }
-}
 
-impl Instance {
-    /// All storages, with one for each bucket that content is in and that was none yet.
-    pub(super) async fn storages_for(&self, contents: &[&Content]) -> Result<Vec<Storage>> {
-        let mut storages = self.select::<Storage>(&Query::new(Storage::KIND)).await?;
-        for content in contents {
-            if let Source::Url(url) = &content.source
-                && place::locate_url(url, &storages)?.is_none()
-            {
-                storages.push(self.ensure_url_storage(&url.root()).await?);
-            }
-        }
-        Ok(storages)
+    /// As [`Copied::make`], into a storage at a URL.
+    async fn upload(name: &str, content: &Content, storage: &dyn ObjectStorage) -> Result<Self> {
+        let storage_key = place::managed_key(name, key::suffix(&content.file_name));
+        Ok(Self {
+            etag: upload::upload(storage, &storage_key, content).await?,
+            storage_key,
+            is_directory: content.hash.n_objects.is_some(),
+            writing: None,
+        })
     }
 }
 
@@ -95,6 +98,7 @@ impl ArtifactBuilder {
         check_texts(Artifact::KIND, texts)?;
         same_instance(&self.db, self.is_new_version_of.iter())?;
         same_instance(&self.db, self.ulabels.iter().flatten())?;
+        same_instance(&self.db, self.storage.iter())?;
         self.run.resolve(&self.db)
     }
 
@@ -127,6 +131,11 @@ impl ArtifactBuilder {
         let owned = Query::new(Artifact::KIND).filter(owned);
         let owners = self.db.backend().count(&owned).await;
         if owners.is_ok_and(|owners| owners == 0) {
+            if let Some(objects) = self.db.object_storage(storage)? {
+                let key = &copied.storage_key;
+                upload::discard(objects.as_ref(), key, copied.is_directory).await;
+                return Ok(());
+            }
             let storage = storage.clone();
             blocking(move || {
                 place::discard_copy(&storage, &copied.storage_key);
@@ -142,9 +151,13 @@ impl ArtifactBuilder {
             Source::Local(path) => place::locate(path, storages)?,
             Source::Url(url) => place::locate_url(url, storages)?,
         };
+        let wanted = self.storage.as_ref().map(Handle::record);
+        // What is in another storage than the wanted one is copied there.
+        let located =
+            located.filter(|(storage, _)| wanted.is_none_or(|wanted| wanted.id == storage.id));
         let Some((storage, key)) = located else {
             return Ok(Location {
-                storage: self.db.storage().clone(),
+                storage: wanted.unwrap_or_else(|| self.db.storage()).clone(),
                 in_place: None,
             });
         };
@@ -228,6 +241,9 @@ impl ArtifactBuilder {
             .await?;
         artifact.storage_id = storage_id;
         artifact.storage_key = storage_key;
+        if let Some(copied) = copied {
+            artifact.etag.clone_from(&copied.etag);
+        }
         let new = changes.insert(artifact.clone());
         for ulabel in self.labels(place.base.and_then(|base| base.id)).await? {
             changes.link(LinkKind::ArtifactULabel, new, ulabel);
@@ -265,7 +281,9 @@ impl ArtifactBuilder {
             fields.push((Field::StorageKey, Some(storage_key.into())));
             fields.push((Field::StorageCompleted, Some(true.into())));
             fields.push((Field::Key, location.in_place.clone().map(Value::from)));
-            fields.push((Field::Etag, content.etag.clone().map(Value::from)));
+            let copied = copied.as_ref().and_then(|copied| copied.etag.clone());
+            let etag = copied.or_else(|| content.etag.clone());
+            fields.push((Field::Etag, etag.map(Value::from)));
         } else {
             let here = (Some(known.storage_id), Some(&known.storage_key));
             if (location.storage.id, location.in_place.as_ref()) == here {
@@ -324,6 +342,10 @@ impl ArtifactBuilder {
         }
         if let Some(Copied { storage_key, .. }) = copied {
             return Ok((storage_id, storage_key.clone()));
+        }
+        if let Some(objects) = self.db.object_storage(&storage)? {
+            let uploaded = Copied::upload(name, content, objects.as_ref()).await?;
+            return Ok((storage_id, copied.insert(uploaded).storage_key.clone()));
         }
         let (name, content) = (name.to_owned(), content.clone());
         let copy = blocking(move || {

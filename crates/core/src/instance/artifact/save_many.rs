@@ -207,6 +207,7 @@ impl Instance {
                     false => Way::Alone,
                 }
             } else if item.builder.is_new_version_of.is_some()
+                || item.builder.storage.is_some()
                 || place
                     .as_ref()
                     .is_some_and(|place| taken.contains(place) || places.contains(place))
