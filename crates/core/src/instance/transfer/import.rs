@@ -179,8 +179,15 @@ fn check(record: &Record) -> Result<Id> {
             FieldInfo::check(info, &value)?;
         }
     }
-    if record.uid().is_empty() {
-        return Err(Error::invalid_input("it has no uid"));
+    // Uids are also names of files.
+    let is_base62 = record
+        .uid()
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric());
+    if record.uid().is_empty() || !is_base62 {
+        return Err(Error::invalid_input(
+            "its uid has other characters than letters and digits, or none",
+        ));
     }
     if record.get(Field::Version).is_some() {
         uid::sequence(record.uid())?;
