@@ -106,7 +106,7 @@ impl TableBuilder {
         self
     }
 
-    /// Reads the tables and puts them one below the other, in their order, as [`concat`] does.
+    /// Reads the tables and puts them one below the other, in their order, as [`concat()`] does.
     ///
     /// # Errors
     /// - `InvalidInput` if an artifact is no table (the error lists the suffixes), if the tables

@@ -101,11 +101,11 @@ pub fn concat(parts: &[BackedAnnData], options: &ConcatOptions) -> Result<AnnDat
     Ok(data)
 }
 
-/// As [`concat`], but for what is made of tables: `obs` stays empty, and `obsm` has its matrices only.
+/// As [`concat()`], but for what is made of tables: `obs` stays empty, and `obsm` has its matrices only.
 /// For callers that have tables concatenated by somebody else.
 ///
 /// # Errors
-/// As [`concat`].
+/// As [`concat()`].
 pub fn concat_matrices(parts: &[BackedAnnData], options: &ConcatOptions) -> Result<AnnData> {
     keys(parts, options)?;
     let vars: Vec<_> = parts.iter().map(BackedAnnData::var).collect();

@@ -45,7 +45,7 @@ impl LoadBuilder<Collection> {
         self
     }
 
-    /// Concatenates the artifacts, in their order, as [`concat`] does, with their uids in the
+    /// Concatenates the artifacts, in their order, as [`concat()`] does, with their uids in the
     /// column `artifact_uid` of `obs`.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl LoadBuilder<Collection> {
     ///   them), if they can't be concatenated, or if the collection must be an input but no run is
     ///   going on;
     /// - `NotFound` if an artifact is not in its storage any more;
-    /// - as [`concat`]; `Backend` if the database fails.
+    /// - as [`concat()`]; `Backend` if the database fails.
     pub async fn read(self) -> Result<AnnData> {
         let uid = self.data.uid.clone();
         let loaded = self.read_checked().await;

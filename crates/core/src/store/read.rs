@@ -90,7 +90,7 @@ pub(crate) fn row_blocks(info: &ArrayInfo, rows: Span) -> Result<Vec<Span>> {
     Ok(blocks)
 }
 
-/// Reads all strings of an array of [`DataType::String`] in C order.
+/// Reads all strings of an array of [`DataType::String`](super::DataType::String) in C order.
 ///
 /// # Errors
 /// As [`Array::read_strings`]; `Corrupt` if the array claims to be implausibly larger than what
