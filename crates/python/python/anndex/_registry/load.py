@@ -39,7 +39,7 @@ def open_artifact(artifact: Artifact) -> AnnDataAccessor:
         raise InvalidInputError(
             f"only AnnData is opened, but this is {artifact.suffix}; load() gives a data frame"
         )
-    return AnnDataAccessor(str(artifact.path))
+    return AnnDataAccessor(str(artifact.cache(is_run_input=False)))
 
 
 def load_artifacts(
