@@ -18,6 +18,7 @@ impl Environment {
     }
 
     /// The value of a variable that is set to something.
+    #[cfg(any(feature = "s3", feature = "gcs"))]
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let value = self.0.get(name).map(String::as_str);
         value.filter(|value| !value.is_empty())
