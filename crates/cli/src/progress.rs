@@ -20,6 +20,7 @@ pub(crate) fn bytes(visible: bool, total: u64) -> ProgressBar {
 }
 
 /// A count of something whose total is not known.
+#[cfg(feature = "lamindb")]
 pub(crate) fn counter(visible: bool, unit: &str) -> ProgressBar {
     let bar = bar(visible, 0, &format!("{{spinner}} {{human_pos}} {unit}"));
     bar.unset_length();

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use super::artifact::to_json;
 use crate::failure::INCONSISTENT;
 use crate::output::{Output, Style, plain};
+#[cfg(feature = "lamindb")]
 use crate::progress;
 use crate::quantity::{self, nouns};
 use crate::session::Session;
