@@ -16,7 +16,8 @@ def local_path(path: AnyPath) -> str:
     if is_url(text):
         scheme, _, _ = text.partition("://")
         raise UnsupportedError(
-            f"{scheme}:// can't be used here: this must be a local path"
+            f"{scheme}:// can't be used here: default storages and new files are in local "
+            "directories, so give a path"
         )
     return os.path.abspath(text)
 
