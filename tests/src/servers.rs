@@ -31,11 +31,26 @@ impl S3 {
     /// # Panics
     /// If one does not start.
     pub fn each(directory: &Path) -> Vec<(&'static str, std::path::PathBuf, Self)> {
+        Self::each_with(directory, Rclone::s3)
+    }
+
+    /// As [`S3::each`], for tests that change what is there through the server alone.
+    ///
+    /// # Panics
+    /// If one does not start.
+    pub fn each_that_is_written(directory: &Path) -> Vec<(&'static str, std::path::PathBuf, Self)> {
+        Self::each_with(directory, Rclone::s3_that_is_written)
+    }
+
+    fn each_with(
+        directory: &Path,
+        rclone: impl Fn(&Path) -> Result<Rclone, String>,
+    ) -> Vec<(&'static str, std::path::PathBuf, Self)> {
         let make = |name: &'static str| {
             let own = directory.join(name);
             std::fs::create_dir_all(own.join(BUCKET)).expect("a directory can be made");
             let server = match name {
-                "rclone" => Self::Rclone(Rclone::s3(&own).unwrap_or_else(|e| panic!("{e}"))),
+                "rclone" => Self::Rclone(rclone(&own).unwrap_or_else(|e| panic!("{e}"))),
                 _ => Self::S3sFs(S3sFs::start(&own)),
             };
             (name, own.join(BUCKET), server)

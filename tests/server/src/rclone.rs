@@ -26,6 +26,9 @@ pub const ACCESS_KEY: &str = "anndex";
 /// The secret key of the S3 server.
 pub const SECRET_KEY: &str = "correct-horse-battery";
 
+/// The option for how long rclone remembers what is in a directory.
+const REMEMBER: &str = "--dir-cache-time";
+
 /// Waits for the end of its input, then stops rclone (`$@`).
 const GUARD: &str = r#"
 "$@" &
@@ -45,11 +48,22 @@ pub struct Rclone {
 }
 
 impl Rclone {
-    /// Serves a directory by S3: the directories in it are buckets.
+    /// Serves a directory by S3: the directories in it are buckets. What is changed in it shows at
+    /// once.
     ///
     /// # Errors
     /// One sentence: rclone is not installed and can't be, or does not start.
     pub fn s3(directory: &Path) -> Result<Self> {
+        let key = format!("{ACCESS_KEY},{SECRET_KEY}");
+        Self::serve("s3", directory, &["--auth-key", &key, REMEMBER, "0s"])
+    }
+
+    /// As [`Rclone::s3`], for what is changed through the server alone: while it reads directories
+    /// anew for each request, rclone at times stops answering those that write.
+    ///
+    /// # Errors
+    /// As [`Rclone::s3`].
+    pub fn s3_that_is_written(directory: &Path) -> Result<Self> {
         let key = format!("{ACCESS_KEY},{SECRET_KEY}");
         Self::serve("s3", directory, &["--auth-key", &key])
     }
@@ -59,7 +73,7 @@ impl Rclone {
     /// # Errors
     /// As [`Rclone::s3`].
     pub fn http(directory: &Path) -> Result<Self> {
-        Self::serve("http", directory, &[])
+        Self::serve("http", directory, &[REMEMBER, "0s"])
     }
 
     /// The URL of the server.
@@ -72,10 +86,9 @@ impl Rclone {
         let port = free_port()?;
         let mut command = Command::new("sh");
         command.arg("-c").arg(GUARD).arg("sh").arg(&program);
-        // What is changed in the directory shows at once.
         command
             .args(["serve", protocol, "--addr", &format!("127.0.0.1:{port}")])
-            .args(["--dir-cache-time", "0s", "--config", "/dev/null", "--quiet"])
+            .args(["--config", "/dev/null", "--quiet"])
             .args(arguments)
             .arg(directory)
             .stdin(Stdio::piped())

@@ -11,7 +11,7 @@ mod written;
 
 use std::sync::Arc;
 
-use anndex_core::conformance::storage::run;
+use anndex_core::conformance::storage::{run, run_writing};
 use anndex_core::storage::LocalDirectory;
 use anndex_test_server::Rclone;
 use anndex_tests::servers::{S3, environment, open, variables};
@@ -20,7 +20,9 @@ use anndex_tests::servers::{S3, environment, open, variables};
 async fn a_local_directory_fulfils_the_contract() {
     let directory = tempfile::tempdir().unwrap();
     let storage = LocalDirectory::open(directory.path()).unwrap();
-    run(directory.path(), Arc::new(storage)).await;
+    let storage = Arc::new(storage);
+    run(directory.path(), storage.clone()).await;
+    run_writing(directory.path(), storage).await;
 }
 
 #[tokio::test]
@@ -29,6 +31,11 @@ async fn buckets_of_s3_servers_fulfil_the_contract() {
     for (name, bucket, server) in S3::each(directory.path()) {
         println!("{name}");
         run(&bucket, open(environment(), &server.url(""))).await;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    for (name, bucket, server) in S3::each_that_is_written(directory.path()) {
+        println!("{name}");
+        run_writing(&bucket, open(environment(), &server.url(""))).await;
     }
 }
 
@@ -46,11 +53,19 @@ async fn parts_of_buckets_fulfil_the_contract() {
         )
         .await;
     }
+    let directory = tempfile::tempdir().unwrap();
+    for (name, bucket, server) in S3::each_that_is_written(directory.path()) {
+        println!("{name}");
+        let part = open(environment(), &server.url("deep/x"));
+        run_writing(&bucket.join("deep/x"), part).await;
+    }
 }
 
 #[tokio::test]
 async fn a_web_server_fulfils_the_contract() {
     let directory = tempfile::tempdir().unwrap();
     let server = Rclone::http(directory.path()).unwrap();
-    run(directory.path(), open(variables([]), &server.url())).await;
+    let storage = open(variables([]), &server.url());
+    run(directory.path(), storage.clone()).await;
+    run_writing(directory.path(), storage).await;
 }

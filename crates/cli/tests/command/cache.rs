@@ -19,7 +19,7 @@ impl Bucket {
         let bucket = workplace.path("buckets/cells");
         std::fs::create_dir_all(&bucket).unwrap();
         std::fs::write(bucket.join("a.txt"), "content").unwrap();
-        let server = Rclone::s3(&workplace.path("buckets")).unwrap();
+        let server = Rclone::s3_that_is_written(&workplace.path("buckets")).unwrap();
         Self { workplace, server }
     }
 

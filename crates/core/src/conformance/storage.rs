@@ -20,7 +20,7 @@ const KEYS: [&str; 6] = [
 /// The size of the largest object.
 const LARGE: usize = 3 << 20;
 
-/// Runs the whole suite. The files that it makes in `directory` are the objects of `storage`.
+/// Runs the suite but for [`run_writing`]. The files that it makes in `directory` are the objects of `storage`.
 ///
 /// # Panics
 /// If the storage breaks the contract.
@@ -36,6 +36,14 @@ pub async fn run(directory: &Path, storage: Arc<dyn ObjectStorage>) {
     is_missing(storage.as_ref()).await;
     unfit_keys(storage.as_ref()).await;
     changes(directory, storage.as_ref()).await;
+}
+
+/// Runs what goes with [`run`]: objects are written, as a whole and in parts, and deleted through
+/// the storage alone, so that a server may remember what is in directories.
+///
+/// # Panics
+/// If the storage breaks the contract.
+pub async fn run_writing(directory: &Path, storage: Arc<dyn ObjectStorage>) {
     writes(directory, storage.as_ref()).await;
 }
 
@@ -205,6 +213,7 @@ async fn changes(directory: &Path, storage: &dyn ObjectStorage) {
 /// Small objects, and one of several parts.
 async fn writes(directory: &Path, storage: &dyn ObjectStorage) {
     let local = directory.join("source");
+    write(directory, "source", &[]);
     let key = "written/größe 2.bin";
     for length in [0usize, 1000, (17 << 20) + 1] {
         let content: Vec<u8> = (0..length).map(|i| (i % 249) as u8).collect();
