@@ -180,7 +180,7 @@ fn csr_of<T: Small>(
         total += length;
         indptr.push(total as i64);
     }
-    let reuse = |words| buffers.take(words);
+    let reuse = |words| buffers.take_roomy(words);
     let mut data = NumericArray::reusing(data_type.clone(), [total], reuse)?;
     let mut indices = NumericArray::reusing(DataType::Int32, [total], reuse)?;
     let mut values_left: &mut [T] = bytemuck::cast_slice_mut(data.bytes_mut());

@@ -16,6 +16,8 @@ pub struct Buffers {
 
 /// Where batches are let go of one after the other, there are never more of them free at once.
 const MOST_KEPT: usize = 4;
+/// Batches that differ in size are given this part of their size more, which few of them exceed.
+const ROOM_PART: usize = 8;
 /// What is done while a pool is in use takes less than so many looks.
 const LOOKS: usize = 1000;
 
@@ -47,6 +49,24 @@ impl Buffers {
         // The one that was given back last is most likely in the cache.
         let fitting = free.iter().rposition(|buffer| buffer.capacity() >= words);
         fitting.map(|index| free.remove(index)).unwrap_or_default()
+    }
+
+    /// The same for batches that differ in size: what is new, and therefore all zeros, has room to
+    /// spare, so that the next batches fit into it. Pages that are never touched take no memory.
+    pub(super) fn take_roomy(&self, words: usize) -> Vec<u64> {
+        let taken = self.take(words);
+        if !taken.is_empty() {
+            return taken;
+        }
+        let roomy = words + words / ROOM_PART;
+        // Without memory for that, the caller says that there is not enough.
+        if Vec::<u64>::new().try_reserve_exact(roomy).is_err() {
+            return Vec::new();
+        }
+        // Cleared by the system, page by page when they are first touched.
+        let mut new = vec![0; roomy];
+        new.truncate(words);
+        new
     }
 
     fn free(&self) -> Option<MutexGuard<'_, Vec<Vec<u64>>>> {
