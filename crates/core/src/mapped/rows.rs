@@ -177,7 +177,7 @@ impl MatrixRows {
                 let columns = || read_columns(indices, &spans, pack, allowance);
                 let values = || read_values(data, &spans, data_type, allowance);
                 let (columns, values) = if self.is_encoded() {
-                    rayon::join(columns, values)
+                    both(columns, values)
                 } else {
                     (columns(), values())
                 };
@@ -237,6 +237,24 @@ fn read_columns(
 
 fn spend(allowance: Option<&Allowance>, bytes: usize) -> Result<()> {
     allowance.map_or(Ok(()), |allowance| allowance.spend(bytes))
+}
+
+/// Runs both at once. On a thread that is none of rayon's, such as one that asks for a single
+/// sample, the first runs right there: to hand it over and be woken takes as long as a chunk.
+fn both<A: Send, B: Send>(
+    here: impl FnOnce() -> A + Send,
+    there: impl Fn() -> B + Send + Sync,
+) -> (A, B) {
+    if rayon::current_thread_index().is_some() {
+        return rayon::join(here, there);
+    }
+    let mut other = None;
+    let own = rayon::in_place_scope(|scope| {
+        scope.spawn(|_| other = Some(there()));
+        here()
+    });
+    // The scope has waited for it.
+    (own, other.unwrap_or_else(&there))
 }
 
 /// Joins neighbouring spans and drops empty ones.
