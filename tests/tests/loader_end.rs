@@ -98,6 +98,33 @@ fn a_damaged_chunk_ends_the_epoch_with_its_place() {
 }
 
 #[test]
+fn a_first_batch_is_read_alone_unless_that_decodes_much() {
+    let _turn = turn();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damaged.zarr");
+    compressed(&path);
+    let mapped = open(&path);
+    // One chunk of 40.
+    let chunk = path.join("X/data/c/20");
+    assert!(chunk.is_file());
+    fs::write(&chunk, "damaged").unwrap();
+    let failures = |batch_size| {
+        let first = |seed| {
+            let loader = mapped.loader().batch_size(batch_size);
+            let loader = loader.shuffle(Shuffle::Exact { seed }).build().unwrap();
+            loader.epoch().unwrap().next().unwrap()
+        };
+        (0..10).map(first).filter(Result::is_err).count()
+    };
+    assert!(failures(1) < 5, "one cell is in few chunks");
+    assert_eq!(
+        failures(8),
+        10,
+        "eight cells are in so many that all is read"
+    );
+}
+
+#[test]
 fn an_epoch_that_is_dropped_leaves_no_thread() {
     let _turn = turn();
     let directory = tempfile::tempdir().unwrap();

@@ -62,7 +62,7 @@ impl Assembler {
                 scope.spawn(move |_| {
                     if !self.is_cancelled() {
                         // Nobody may listen any more.
-                        let _ = sender.send(self.batch(ready, positions));
+                        let _ = sender.send(self.batch(ready, batch, positions));
                     }
                 });
                 done = end;
@@ -74,16 +74,17 @@ impl Assembler {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// The batch of some of the observations of a window.
-    fn batch(&self, ready: &Ready, positions: Range<usize>) -> Result<Batch> {
-        let indices = &ready.indices[positions.clone()];
+    /// A batch, whose observations are at some positions of a window that was read for it.
+    fn batch(&self, ready: &Ready, number: u64, positions: Range<usize>) -> Result<Batch> {
         let all = ready.window.selection().slots();
-        let picked: Vec<Slot>;
-        let slots = if ready.resident {
-            picked = indices.iter().map(|&index| all[index as usize]).collect();
-            &picked
-        } else {
-            &all[positions]
+        let (own, picked): (Vec<u64>, Vec<Slot>);
+        let (indices, slots) = match &ready.indices {
+            Some(indices) => (&indices[positions.clone()], &all[positions]),
+            None => {
+                own = self.plan.indices(number..number + 1);
+                picked = own.iter().map(|&index| all[index as usize]).collect();
+                (own.as_slice(), picked.as_slice())
+            }
         };
         let obs = if self.mapped.obs_keys().is_empty() {
             Vec::new()

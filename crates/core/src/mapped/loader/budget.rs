@@ -151,6 +151,11 @@ impl Budget {
         self.encoded
     }
 
+    /// The mean number of observations that have elements in one chunk; 0 if nothing is encoded.
+    pub(super) fn chunk_rows(&self) -> f64 {
+        self.chunk_rows
+    }
+
     /// Whether windows hold nothing but where rows are.
     pub(super) fn holds_nothing(&self) -> bool {
         self.unheld

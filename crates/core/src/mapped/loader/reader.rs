@@ -18,15 +18,19 @@ use crate::mapped::{BatchFormat, MappedCollection};
 /// Chunks that are decoded more often than this in an epoch are worth a word.
 const WORTH_TELLING: f64 = 2.0;
 
+/// If the first batch has observations in more than one in so many chunks, it is not read alone.
+const CONSIDERABLE_PART: f64 = 16.0;
+/// From so many places it is learnt what rows take, if not from the first batch.
+const SAMPLES: u64 = 8;
+
 /// Batches of an epoch whose rows are in memory.
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) batches: Range<u64>,
-    /// The observations, one batch after the other.
-    pub(super) indices: Vec<u64>,
     pub(super) window: Arc<Window>,
-    /// Whether the window holds all observations of the collection, and not just these.
-    pub(super) resident: bool,
+    /// The observations, one batch after the other, as they stand in the window; `None` if that
+    /// holds all observations of the collection, in its order.
+    pub(super) indices: Option<Vec<u64>>,
 }
 
 /// What reads windows.
@@ -65,12 +69,11 @@ impl Reader {
     /// Reads a window that begins with batch number `next`, beside one of `held` bytes.
     fn window(&mut self, next: u64, is_first: bool, held: usize) -> Result<Ready> {
         let left = next..self.plan.n_batches();
-        if let Some(window) = self.resident(is_first, held)? {
+        if let Some(window) = self.resident(next, is_first, held)? {
             return Ok(Ready {
-                indices: self.plan.indices(left.clone()),
                 batches: left,
                 window,
-                resident: true,
+                indices: None,
             });
         }
         loop {
@@ -104,24 +107,34 @@ impl Reader {
             };
             return Ok(Ready {
                 batches,
-                indices,
                 window: Arc::new(window),
-                resident: false,
+                indices: Some(indices),
             });
         }
     }
 
     /// All observations of the collection, if they are in memory or fit there beside `held` bytes.
-    fn resident(&mut self, is_first: bool, held: usize) -> Result<Option<Arc<Window>>> {
+    fn resident(&mut self, next: u64, is_first: bool, held: usize) -> Result<Option<Arc<Window>>> {
         let known = self.known().clone();
         let n_obs = self.mapped.n_obs();
-        if known.is_some() || is_first {
+        if known.is_some() {
             return Ok(known);
         }
         // An epoch of few of them, such as that of one rank of many, is read for itself.
         let own = self.plan.n_obs(0..self.plan.n_batches());
         let worth = self.budget.is_worth_keeping() && self.plan.is_shuffled() && own >= n_obs / 2;
-        if !(worth && self.tries_all && self.budget.fits(n_obs, held)) {
+        if !(worth && self.tries_all) {
+            return Ok(None);
+        }
+        if is_first {
+            // A first batch comes soon, and tells what rows take, unless it is scattered over so
+            // many chunks that these would be decoded twice for it.
+            if !self.decodes_much(next) {
+                return Ok(None);
+            }
+            self.sample(n_obs)?;
+        }
+        if !self.budget.fits(n_obs, held) {
             return Ok(None);
         }
         let all: Vec<u64> = (0..n_obs).collect();
@@ -133,6 +146,31 @@ impl Reader {
         };
         *self.known() = Some(window.clone());
         Ok(Some(window))
+    }
+
+    /// Whether a batch has observations in a considerable part of all chunks.
+    fn decodes_much(&self, batch: u64) -> bool {
+        let chunk_rows = self.budget.chunk_rows().max(1.0);
+        let indices = self.plan.indices(batch..batch + 1);
+        let chunk = |index: u64| (index as f64 / chunk_rows) as u64;
+        let mut chunks: Vec<u64> = indices.into_iter().map(chunk).collect();
+        chunks.sort_unstable();
+        chunks.dedup();
+        let part = chunks.len() as f64 * chunk_rows / self.mapped.n_obs().max(1) as f64;
+        part * CONSIDERABLE_PART >= 1.0
+    }
+
+    /// Learns from a few chunks all over the collection what rows take.
+    fn sample(&mut self, n_obs: u64) -> Result<()> {
+        let rows = self.budget.chunk_rows().ceil() as u64;
+        let places = (0..SAMPLES).map(|sample| n_obs / SAMPLES * sample);
+        let indices = places.flat_map(|start| start..start.saturating_add(rows).min(n_obs));
+        let mut indices: Vec<u64> = indices.collect();
+        // Places are not apart in a small collection.
+        indices.sort_unstable();
+        indices.dedup();
+        self.read(&indices, usize::MAX, self.budget.keeps_stored())?;
+        Ok(())
     }
 
     /// Says what exact order costs, once per loader and where it is much.
