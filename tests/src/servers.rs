@@ -108,6 +108,8 @@ impl S3sFs {
         runtime.spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let service = service.clone();
+                // Else small answers wait for what the client acknowledges late.
+                let _ = socket.set_nodelay(true);
                 tokio::spawn(async move {
                     let connections = Builder::new(TokioExecutor::new());
                     let connection = connections.serve_connection(TokioIo::new(socket), service);

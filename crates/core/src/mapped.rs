@@ -27,6 +27,7 @@ mod rows;
 mod sample;
 mod selection;
 mod source;
+pub(crate) mod waiting;
 mod weights;
 mod window;
 
@@ -68,6 +69,8 @@ pub struct MappedCollection {
     encoders: Arc<[(String, Arc<Encoder>)]>,
     /// The type that matrices are converted to; as stored if `None`.
     dtype: Option<DataType>,
+    /// How many requests may be made at the same time, if a store is on a server.
+    requests: Option<usize>,
     notices: Vec<String>,
     closed: bool,
 }
@@ -100,6 +103,17 @@ impl MappedCollection {
         if stores.is_empty() {
             return Err(Error::invalid_input("there are no AnnData stores to map"));
         }
+        let is_remote = stores.iter().any(|store| store.is_remote());
+        let requests = is_remote.then_some(options.streaming.requests);
+        waiting::on_threads(requests, || Self::open_all(stores, keys, requests, options))?
+    }
+
+    fn open_all(
+        stores: Vec<Arc<dyn Store>>,
+        keys: Keys,
+        requests: Option<usize>,
+        options: &MappedOptions,
+    ) -> Result<Self> {
         // After each step, lest thousands of files keep at once what a few need: memory that is
         // given back in the end lies between what stays, and is not had back by the system.
         let data: Result<Vec<_>> = stores
@@ -136,6 +150,7 @@ impl MappedCollection {
             vars: Arc::new(vars),
             encoders: encoders.into(),
             dtype,
+            requests,
             notices,
             closed: false,
         })

@@ -9,9 +9,13 @@ mod cache;
 mod drivers;
 mod local_directory;
 mod object;
+mod per_process;
 pub(crate) mod pieces;
+mod ranges;
+mod remote_content;
 mod remote_file;
 mod url;
+pub(crate) mod wait;
 
 use std::fmt::Debug;
 use std::fs::File;
@@ -22,7 +26,10 @@ pub use cache::{Cache, CacheEntry, CacheRequest, Cleared, Freed};
 pub use drivers::{StorageDriver, StorageDrivers};
 pub use local_directory::LocalDirectory;
 pub use object::{ObjectInfo, ObjectStorage, StorageCapabilities, changed, check_range};
-pub use remote_file::RemoteFile;
+pub use per_process::PerProcess;
+pub use ranges::{Fetched, Ranges};
+pub use remote_content::RemoteContent;
+pub use remote_file::{ObjectReader, RemoteFile, StreamOptions};
 pub use url::StorageUrl;
 
 use crate::error::{Error, Result};
@@ -42,6 +49,12 @@ pub trait ReadAt: Send + Sync + Debug {
     /// # Errors
     /// `UnexpectedEof` if there are fewer bytes, anything else if reading fails.
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
+
+    /// The object whose bytes these are; `None` if they are on this machine. Ranges of an object
+    /// are better read together (see [`Ranges`]).
+    fn as_remote(&self) -> Option<&RemoteFile> {
+        None
+    }
 }
 
 /// A file of the local file system.

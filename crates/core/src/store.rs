@@ -105,6 +105,12 @@ pub trait Store: Send + Sync + Debug {
     /// The format's name and version for people, such as `"HDF5"` or `"Zarr v3"`.
     fn format(&self) -> &str;
 
+    /// Whether it is on a server, so that what belongs together is better read together: each read
+    /// takes at least as long as a request.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     /// What stands at `path`; `None` if nothing does.
     ///
     /// # Errors

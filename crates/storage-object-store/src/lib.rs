@@ -20,7 +20,6 @@ mod driver;
 mod environment;
 mod error;
 mod limits;
-mod process;
 #[cfg(feature = "s3")]
 mod profile;
 mod runtime;

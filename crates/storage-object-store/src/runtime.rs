@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
+use anndex_core::storage::PerProcess;
 use anndex_core::{Error, ErrorKind, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
-
-use crate::process::PerProcess;
 
 /// Requests wait more than they compute.
 const THREADS: usize = 2;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anndex_core::storage::{
-    ObjectInfo, ObjectStorage, ReadAt, StorageCapabilities, StorageUrl, changed, check_range,
+    ObjectInfo, ObjectStorage, PerProcess, ReadAt, StorageCapabilities, StorageUrl, changed,
+    check_range,
 };
 use anndex_core::{Error, ErrorKind, Result, registry::key};
 use async_trait::async_trait;
@@ -17,7 +18,6 @@ use object_store::path::Path;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::limits::RequestLimits;
-use crate::process::PerProcess;
 use crate::upload::{limited, upload};
 use crate::{error, runtime};
 

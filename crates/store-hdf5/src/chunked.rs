@@ -42,6 +42,23 @@ impl Band<'_> {
     }
 }
 
+/// A chunk with the rows that are read of it.
+struct ChunkPlace<'a> {
+    /// `None` if it was never written.
+    chunk: Option<&'a Chunk>,
+    band: &'a Band<'a>,
+    /// The first row of the chunk.
+    first_row: u64,
+    columns: Columns,
+}
+
+impl ChunkPlace<'_> {
+    /// Where a row begins in the decoded chunk, in bytes.
+    fn chunk_row(&self, row: u64) -> usize {
+        (row - self.first_row) as usize * self.columns.chunk_row_bytes
+    }
+}
+
 /// An array stored in chunks.
 #[derive(Debug)]
 pub(crate) struct Chunked {
@@ -79,9 +96,42 @@ impl Chunked {
         spans: &[Span],
         out: &mut [u8],
     ) -> Result<()> {
+        let mut reads = Reads::new(source, out);
+        self.for_each_chunk(table, spans, |place| self.read_chunk(place, &mut reads))?;
+        reads.flush()
+    }
+
+    /// The addresses of what [`Chunked::read`] reads of the file.
+    pub(crate) fn ranges(&self, table: &ChunkTable, spans: &[Span]) -> Result<Vec<Range<u64>>> {
+        let mut ranges = Vec::new();
+        self.for_each_chunk(table, spans, |place| {
+            let Some(chunk) = place.chunk else {
+                return Ok(());
+            };
+            let is_plain = self.pipeline.is_empty(chunk.filter_mask);
+            let end = chunk.address.saturating_add(chunk.stored_bytes.into());
+            if !(is_plain && place.columns.is_whole_row()) {
+                ranges.push(chunk.address..end);
+                return Ok(());
+            }
+            for (rows, _) in place.band.pieces() {
+                let at = |row| chunk.address.saturating_add(place.chunk_row(row) as u64);
+                ranges.push(at(rows.start).min(end)..at(rows.end).min(end));
+            }
+            Ok(())
+        })?;
+        Ok(ranges)
+    }
+
+    /// Calls `each` for each chunk that has rows of `spans` (sorted, inside the array).
+    fn for_each_chunk(
+        &self,
+        table: &ChunkTable,
+        spans: &[Span],
+        mut each: impl FnMut(&ChunkPlace<'_>) -> Result<()>,
+    ) -> Result<()> {
         let row_bytes = self.grid.columns(0).row_bytes;
         let band_rows = self.grid.band_rows();
-        let mut reads = Reads::new(source, out);
         let mut next = 0;
         let mut resume = 0;
         let mut out_start = 0;
@@ -100,8 +150,12 @@ impl Chunked {
                 row_bytes,
             };
             for column in 0..self.grid.band_chunks {
-                let chunk = table.get(index * self.grid.band_chunks + column);
-                self.read_chunk(chunk, &band, index * band_rows, column, &mut reads)?;
+                each(&ChunkPlace {
+                    chunk: table.get(index * self.grid.band_chunks + column),
+                    band: &band,
+                    first_row: index * band_rows,
+                    columns: self.grid.columns(column),
+                })?;
             }
             for (rows, position) in band.pieces() {
                 out_start = position + (rows.end - rows.start) as usize * row_bytes;
@@ -111,22 +165,14 @@ impl Chunked {
                 next += 1;
             }
         }
-        reads.flush()
+        Ok(())
     }
 
     /// Reads the part of a band that one chunk holds.
-    fn read_chunk(
-        &self,
-        chunk: Option<&Chunk>,
-        band: &Band<'_>,
-        first_row: u64,
-        column: u64,
-        reads: &mut Reads<'_>,
-    ) -> Result<()> {
-        let columns = self.grid.columns(column);
-        let chunk_row = |row: u64| (row - first_row) as usize * columns.chunk_row_bytes;
-        let Some(chunk) = chunk else {
-            return self.fill_band(band, &columns, reads);
+    fn read_chunk(&self, place: &ChunkPlace<'_>, reads: &mut Reads<'_>) -> Result<()> {
+        let ChunkPlace { band, columns, .. } = place;
+        let Some(chunk) = place.chunk else {
+            return self.fill_band(band, columns, reads);
         };
         let is_plain = self.pipeline.is_empty(chunk.filter_mask);
         if is_plain && chunk.stored_bytes as usize != self.grid.chunk_bytes {
@@ -137,12 +183,9 @@ impl Chunked {
         }
         if is_plain && columns.is_whole_row() {
             for (rows, position) in band.pieces() {
-                let address = chunk.address + chunk_row(rows.start) as u64;
-                reads.read(
-                    address,
-                    position,
-                    chunk_row(rows.end) - chunk_row(rows.start),
-                )?;
+                let start = place.chunk_row(rows.start);
+                let len = place.chunk_row(rows.end) - start;
+                reads.read(chunk.address + start as u64, position, len)?;
             }
             return Ok(());
         }
@@ -151,16 +194,18 @@ impl Chunked {
             let stored = scratch.stored.room(chunk.stored_bytes as usize)?;
             source.read(chunk.address, stored)?;
             let decoders = &mut scratch.decoders;
-            if let Some(place) = self.whole_chunk(band, &columns, out) {
+            if let Some(whole) = self.whole_chunk(band, columns, out) {
                 return self
                     .pipeline
-                    .decode(chunk.filter_mask, decoders, stored, place);
+                    .decode(chunk.filter_mask, decoders, stored, whole);
             }
             let decoded = scratch.chunk.room(self.grid.chunk_bytes)?;
             self.pipeline
                 .decode(chunk.filter_mask, decoders, stored, decoded)?;
             for (rows, position) in band.pieces() {
-                let from = decoded.get(chunk_row(rows.start)..).ok_or_else(outside)?;
+                let from = decoded
+                    .get(place.chunk_row(rows.start)..)
+                    .ok_or_else(outside)?;
                 let to = out.get_mut(position..).ok_or_else(outside)?;
                 columns.copy(from, to, (rows.end - rows.start) as usize)?;
             }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use anndex_core::storage::RemoteContent;
 use anndex_core::store::{Attributes, Store, StoreFormat, StoreWriter};
 use anndex_core::{Error, Result};
 
@@ -24,6 +25,14 @@ impl StoreFormat for Hdf5Format {
 
     fn open(&self, path: &Path) -> Result<Arc<dyn Store>> {
         Ok(Arc::new(Hdf5Store::open(path)?))
+    }
+
+    fn open_remote(&self, content: &RemoteContent) -> Result<Arc<dyn Store>> {
+        let file = content
+            .as_file()
+            .ok_or_else(|| Error::corrupt("this is a directory, but HDF5 is a file"))?;
+        let store = Hdf5Store::from_bytes(Arc::new(file), &content.location())?;
+        Ok(Arc::new(store))
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn StoreWriter>> {

@@ -1,6 +1,8 @@
 //! The elements of an array as stored: reading rows from any layout, without making numbers or
 //! text of them yet.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use anndex_core::store::{DataType, Span};
@@ -198,6 +200,7 @@ impl RawArray {
         if out.is_empty() {
             return Ok(());
         }
+        let source = &self.source_of(spans)?;
         match &self.layout {
             Layout::Compact(data) => {
                 let mut rest = out;
@@ -219,13 +222,12 @@ impl RawArray {
                 if *size < bytes && *size != elements {
                     return Err(too_short());
                 }
-                let mut reads = Reads::new(&self.source, out);
+                let mut reads = Reads::new(source, out);
                 let mut position = 0;
                 for span in spans {
-                    let len = span.len() as usize * self.row_bytes;
-                    let start = span.start.checked_mul(self.row_bytes as u64);
-                    let start = start.and_then(|start| start.checked_add(*address));
-                    reads.read(start.ok_or_else(too_short)?, position, len)?;
+                    let range = self.range(*address, span).ok_or_else(too_short)?;
+                    let len = (range.end - range.start) as usize;
+                    reads.read(range.start, position, len)?;
                     position += len;
                 }
                 reads.flush()
@@ -235,14 +237,40 @@ impl RawArray {
                 Ok(())
             }
             Layout::Chunked(chunked) => {
-                let table = chunked.table(&self.file, &self.source)?;
-                chunked.read(table, &self.source, spans, out)
+                let table = chunked.table(&self.file, source)?;
+                chunked.read(table, source, spans, out)
             }
             Layout::External => Err(Error::unsupported(
                 "the elements are in other files, which are never read; \
                  write them into one file with h5repack",
             )),
         }
+    }
+
+    /// Where the bytes of `spans` come from: for a file on a server, what they need of it is read
+    /// ahead.
+    fn source_of(&self, spans: &[Span]) -> Result<Cow<'_, Source>> {
+        let Some(file) = self.source.remote() else {
+            return Ok(Cow::Borrowed(&self.source));
+        };
+        let ranges = match &self.layout {
+            Layout::Contiguous { address, .. } => {
+                let range = |span| self.range(*address, span);
+                spans.iter().filter_map(range).collect()
+            }
+            Layout::Chunked(chunked) => {
+                chunked.ranges(chunked.table(&self.file, &self.source)?, spans)?
+            }
+            Layout::Compact(_) | Layout::Unwritten(_) | Layout::External => Vec::new(),
+        };
+        self.source.read_ahead(file, ranges).map(Cow::Owned)
+    }
+
+    /// The addresses of the rows of a span that begin at `address`; `None` if these are no
+    /// addresses.
+    fn range(&self, address: u64, span: &Span) -> Option<Range<u64>> {
+        let at = |row: u64| row.checked_mul(self.row_bytes as u64)?.checked_add(address);
+        Some(at(span.start)?..at(span.end)?)
     }
 
     /// Reads the rows of `spans` in batches, so that elements that take more room stored than

@@ -1,9 +1,10 @@
 //! The bytes of one file: for the elements as they are, and for `hdf5-reader` through its trait.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anndex_core::storage::ReadAt;
+use anndex_core::storage::{Fetched, Ranges, ReadAt, RemoteFile};
 use anndex_core::{Error, Result};
 use hdf5_reader::error::Error as Hdf5Error;
 use hdf5_reader::{BlockCacheStorage, Storage, StorageBuffer};
@@ -11,6 +12,8 @@ use hdf5_reader::{BlockCacheStorage, Storage, StorageBuffer};
 /// Metadata come in many tiny reads that lie close together: blocks of 16 KiB, 4 MiB a file.
 const METADATA_BLOCK_BYTES: usize = 16 << 10;
 const METADATA_BLOCKS: usize = 256;
+/// From a server, a larger block takes no longer.
+const REMOTE_BLOCK_BYTES: usize = 64 << 10;
 
 /// Bytes addressed as HDF5 does: relative to the superblock, which follows a user block.
 #[derive(Clone)]
@@ -18,6 +21,8 @@ pub(crate) struct Source {
     metadata: Arc<MetadataCache>,
     base: u64,
     location: Arc<str>,
+    /// What was read ahead.
+    fetched: Fetched,
 }
 
 impl Source {
@@ -26,7 +31,36 @@ impl Source {
             metadata,
             base,
             location,
+            fetched: Fetched::default(),
         }
+    }
+
+    /// The file if it is on a server.
+    pub(crate) fn remote(&self) -> Option<&RemoteFile> {
+        self.metadata.bytes.as_remote()
+    }
+
+    /// The same bytes, of which those in `ranges` (of addresses) come by few requests now.
+    ///
+    /// # Errors
+    /// `Storage` or what else a request gives.
+    pub(crate) fn read_ahead(
+        &self,
+        file: &RemoteFile,
+        ranges: impl IntoIterator<Item = Range<u64>>,
+    ) -> Result<Self> {
+        let mut wanted = Ranges::new();
+        for range in ranges {
+            // What is not in the file is an error where it is read.
+            if self.contains(range.start, range.end.saturating_sub(range.start)) {
+                wanted.add(file, self.base + range.start..self.base + range.end);
+            }
+        }
+        let fetched = wanted.fetch().map_err(|e| e.with("path", &self.location))?;
+        Ok(Self {
+            fetched,
+            ..self.clone()
+        })
     }
 
     /// Lets go of what was kept to read structure faster.
@@ -65,10 +99,12 @@ impl Source {
                 out.len()
             )));
         }
-        self.metadata
-            .bytes
-            .read_exact_at(self.base + address, out)
-            .map_err(|e| Error::io(&self.location, e))
+        let position = self.base + address;
+        let read = match self.remote() {
+            None => self.metadata.bytes.read_exact_at(position, out),
+            Some(file) => self.fetched.read_exact_at(file, position, out),
+        };
+        read.map_err(|e| Error::io(&self.location, e))
     }
 }
 
@@ -103,6 +139,15 @@ impl Storage for MetadataStorage {
     }
 }
 
+/// The bytes of a file as blocks, of which some are kept.
+pub(crate) fn blocks(bytes: Arc<dyn ReadAt>) -> BlockCacheStorage {
+    let size = match bytes.as_remote() {
+        None => METADATA_BLOCK_BYTES,
+        Some(_) => REMOTE_BLOCK_BYTES,
+    };
+    BlockCacheStorage::new(Arc::new(MetadataStorage(bytes)), size, METADATA_BLOCKS)
+}
+
 /// The bytes of a file, with what was read of its structure in blocks that are kept until
 /// [`Source::release`].
 pub(crate) struct MetadataCache {
@@ -122,10 +167,7 @@ impl MetadataCache {
     }
 
     fn blocks(&self) -> Arc<BlockCacheStorage> {
-        let made = || {
-            let storage = Arc::new(MetadataStorage(self.bytes.clone()));
-            BlockCacheStorage::new(storage, METADATA_BLOCK_BYTES, METADATA_BLOCKS).into()
-        };
+        let made = || blocks(self.bytes.clone()).into();
         self.kept().get_or_insert_with(made).clone()
     }
 }

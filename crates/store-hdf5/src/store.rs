@@ -213,6 +213,10 @@ impl Store for Hdf5Store {
         "HDF5"
     }
 
+    fn is_remote(&self) -> bool {
+        self.source.remote().is_some()
+    }
+
     fn node(&self, path: &str) -> Result<Option<NodeKind>> {
         let node = self.lookup(path).map_err(|e| self.context(e, path))?;
         Ok(node.map(|node| match node {

@@ -6,10 +6,10 @@ use anndex_core::storage::ReadAt;
 use anndex_core::{Error, Result};
 use hdf5_reader::StringPadding;
 use hdf5_reader::group::Group;
-use hdf5_reader::{Hdf5File, OpenOptions};
+use hdf5_reader::{Hdf5File, OpenOptions, Storage};
 
 use crate::error::from_hdf5;
-use crate::source::MetadataStorage;
+use crate::source::{MetadataStorage, blocks};
 
 /// Where the global heaps of a file are.
 #[derive(Clone)]
@@ -24,7 +24,11 @@ impl HeapSource {
     /// long as what they were opened with, and would take megabytes per file for names that are
     /// read once.
     pub(crate) fn open(&self) -> Result<Heaps> {
-        let storage = Arc::new(MetadataStorage(self.0.clone()));
+        let storage: Arc<dyn Storage> = match self.0.as_remote() {
+            None => Arc::new(MetadataStorage(self.0.clone())),
+            // Heaps are small and many: one request for each would take minutes.
+            Some(_) => Arc::new(blocks(self.0.clone())),
+        };
         let options = OpenOptions::default().with_chunk_cache_slots(1);
         let file = Hdf5File::from_storage_with_options(storage, options).map_err(from_hdf5)?;
         file.root_group().map(Heaps).map_err(from_hdf5)

@@ -8,6 +8,7 @@ mod view;
 use std::sync::Arc;
 
 use anndex_codec::Scratch;
+use anndex_core::storage::Fetched;
 use anndex_core::store::{Array, ArrayInfo, DataType, Span, Strings, check_spans};
 use anndex_core::{Error, Result};
 
@@ -57,6 +58,8 @@ impl ZarrArray {
         if out.is_empty() {
             return Ok(());
         }
+        let parts = self.view.is_plain() && chunks.reads_parts();
+        let fetched = chunks.read_ahead(spans, parts, row_bytes)?;
         chunks.layout.for_each_row(spans, |row, pieces| {
             let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else {
                 return Ok(());
@@ -65,11 +68,11 @@ impl ZarrArray {
             let out = out.get_mut(range).ok_or_else(|| {
                 Error::invalid_input("the buffer does not fit the rows that were asked for")
             })?;
-            if self.view.is_plain() && chunks.reads_parts() {
-                return chunks.read_parts(row, pieces, row_bytes, out);
+            if parts {
+                return chunks.read_parts(row, pieces, row_bytes, &fetched, out);
             }
             chunks.layout.for_each_in_row(row, |trailing, index| {
-                self.read_chunk(trailing, index, pieces, row_bytes, out)
+                self.read_chunk(trailing, index, pieces, row_bytes, &fetched, out)
             })
         })?;
         if self.info.data_type == DataType::Bool {
@@ -88,6 +91,7 @@ impl ZarrArray {
         index: &[u64],
         pieces: &[Piece],
         row_bytes: usize,
+        fetched: &Fetched,
         out: &mut [u8],
     ) -> Result<()> {
         let layout = &self.chunks.layout;
@@ -110,7 +114,7 @@ impl ZarrArray {
                 chunk,
                 decoders,
             } = scratch;
-            self.chunks.with_stored(index, stored, |stored| {
+            self.chunks.with_stored(index, fetched, stored, |stored| {
                 let Some(stored) = stored else {
                     return pieces
                         .iter()

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use anndex_core::storage::RemoteContent;
 use anndex_core::store::{Attributes, Store, StoreFormat, StoreWriter};
 use anndex_core::{Error, ErrorKind, Result};
 
@@ -50,6 +51,16 @@ impl StoreFormat for ZarrFormat {
     fn open(&self, path: &Path) -> Result<Arc<dyn Store>> {
         let store = ZarrStore::open(path).map_err(|e| e.with("path", path.display()))?;
         Ok(Arc::new(store))
+    }
+
+    fn open_remote(&self, content: &RemoteContent) -> Result<Arc<dyn Store>> {
+        if content.as_file().is_some() {
+            return Err(Error::unsupported(
+                "zips are not read in place, since each of their members takes a request; leave \
+                 out `stream`, so that it is cached first",
+            ));
+        }
+        Ok(Arc::new(ZarrStore::open_remote(content)?))
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn StoreWriter>> {

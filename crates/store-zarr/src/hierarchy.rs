@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use anndex_core::storage::RemoteContent;
 use anndex_core::store::{Attributes, NodeKind, check_path};
 use anndex_core::{Error, Result};
 use serde_json::{Map, Value};
 
 use crate::format::ZarrVersion;
 use crate::json;
-use crate::storage::{Directory, Storage, Zip};
+use crate::storage::{Directory, Remote, Storage, Zip};
 
 /// No metadata document is longer than this; consolidated ones hold a whole hierarchy.
 const DOCUMENT_LIMIT: u64 = 256 << 20;
@@ -48,6 +49,21 @@ impl Hierarchy {
             location: path.display().to_string(),
             version,
             storage,
+            consolidated,
+        })
+    }
+
+    /// Opens a directory on a server.
+    pub(crate) fn open_remote(content: &RemoteContent) -> Result<Self> {
+        let mut storage = Remote::new(content);
+        let (version, consolidated) = root(&storage)?;
+        if consolidated.is_none() {
+            storage.read_documents()?;
+        }
+        Ok(Self {
+            location: content.location(),
+            version,
+            storage: Box::new(storage),
             consolidated,
         })
     }

@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 use std::sync::{Arc, OnceLock};
 
+use anndex_core::storage::Fetched;
 use anndex_core::{Error, Result};
 use zarrs::array::{CodecChain, FillValue, data_type};
 
@@ -144,7 +145,7 @@ impl Shards {
         let position = if self.index_at_start { 0 } else { end };
         let mut bytes = vec![0; usize::try_from(self.index_size).map_err(|_| damaged())?];
         value
-            .read(position, &mut bytes)
+            .read(position, &Fetched::default(), &mut bytes)
             .map_err(|e| e.with("file", key))?;
         let decoded = self.index.decode(bytes).map_err(|e| e.with("file", key))?;
         let Decoded::Fixed(bytes) = decoded else {

@@ -1,19 +1,24 @@
 //! Where the bytes of a hierarchy come from. Keys are paths relative to its root, joined by `/`.
 
 mod directory;
-mod zip;
-
+mod remote;
 mod value;
+mod zip;
 
 use std::fmt::Debug;
 use std::fs::File;
 use std::io;
 
 use anndex_core::Result;
+use anndex_core::storage::Fetched;
 
 pub(crate) use directory::Directory;
+pub(crate) use remote::Remote;
 pub(crate) use value::Value;
 pub(crate) use zip::Zip;
+
+/// The documents that mark a node, by which a root is found.
+const DOCUMENTS: [&str; 4] = ["zarr.json", ".zgroup", ".zarray", ".zmetadata"];
 
 /// A place of the values of a hierarchy, read by many threads at once.
 pub(crate) trait Storage: Send + Sync + Debug {
@@ -28,8 +33,15 @@ pub(crate) trait Storage: Send + Sync + Debug {
 
     /// The whole value; `None` if there is none. A value of more than `limit` bytes is refused.
     fn read(&self, key: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-        let value = self.open(key)?.map(|value| value.into_bytes(limit));
+        let nothing = Fetched::default();
+        let value = self.open(key)?;
+        let value = value.map(|value| value.into_bytes(limit, &nothing));
         value.transpose().map_err(|e| e.with("file", key))
+    }
+
+    /// Whether each value takes a request, so that many are better read together.
+    fn is_remote(&self) -> bool {
+        false
     }
 }
 

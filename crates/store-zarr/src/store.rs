@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use anndex_core::storage::RemoteContent;
 use anndex_core::store::{Array, Attributes, NodeKind, Store};
 use anndex_core::{Error, Result};
 
@@ -19,6 +20,11 @@ pub(crate) struct ZarrStore {
 impl ZarrStore {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let hierarchy = Arc::new(Hierarchy::open(path)?);
+        Ok(Self { hierarchy })
+    }
+
+    pub(crate) fn open_remote(content: &RemoteContent) -> Result<Self> {
+        let hierarchy = Arc::new(Hierarchy::open_remote(content)?);
         Ok(Self { hierarchy })
     }
 
@@ -46,6 +52,10 @@ impl Store for ZarrStore {
             ZarrVersion::V2 => "Zarr v2",
             ZarrVersion::V3 => "Zarr v3",
         }
+    }
+
+    fn is_remote(&self) -> bool {
+        self.hierarchy.storage.is_remote()
     }
 
     fn node(&self, path: &str) -> Result<Option<NodeKind>> {

@@ -7,6 +7,8 @@ mod cached;
 mod faults;
 mod refused;
 mod registered;
+mod stream_faults;
+mod streamed;
 mod written;
 
 use std::sync::Arc;

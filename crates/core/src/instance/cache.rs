@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Artifact, Collection, Id, Kind, Storage};
 use crate::registry::Data;
 use crate::registry::hash::HashType;
-use crate::storage::{CacheRequest, ObjectStorage};
+use crate::storage::{CacheRequest, ObjectReader, ObjectStorage, RemoteContent, StreamOptions};
 
 /// How many artifacts are moved at the same time.
 const AT_ONCE: usize = 4;
@@ -150,28 +150,53 @@ enum Plan {
     Move(Arc<dyn ObjectStorage>, CacheRequest),
 }
 
+/// Where an artifact is read.
+#[derive(Debug)]
+pub(super) enum Place {
+    Local(PathBuf),
+    Remote(RemoteContent),
+}
+
+/// Where each artifact is read if nothing is moved: on this machine if it is here, by a server if
+/// not.
+pub(super) async fn places(
+    db: &Instance,
+    artifacts: &[Handle<Artifact>],
+    options: StreamOptions,
+) -> Result<Vec<Place>> {
+    let mut readers: HashMap<Id, Arc<ObjectReader>> = HashMap::new();
+    let plans = plans(db, artifacts).await?;
+    let places = artifacts
+        .iter()
+        .zip(plans)
+        .map(|(artifact, plan)| match plan {
+            Plan::Here(path) => Place::Local(path),
+            Plan::Move(storage, request) => {
+                // One for all of a storage, so that its limit is for all of them together.
+                let reader = readers
+                    .entry(artifact.storage_id)
+                    .or_insert_with(|| Arc::new(ObjectReader::new(storage, options)))
+                    .clone();
+                let is_directory = request.directory.is_some();
+                let key = &artifact.storage_key;
+                Place::Remote(RemoteContent::new(
+                    reader,
+                    key,
+                    request.objects,
+                    is_directory,
+                ))
+            }
+        });
+    Ok(places.collect())
+}
+
 /// The local path of each artifact; what is at URLs is brought here first.
 pub(super) async fn local_paths(
     db: &Instance,
     artifacts: &[Handle<Artifact>],
     progress: &(dyn Fn(&CacheProgress<'_>) + Send + Sync),
 ) -> Result<Vec<PathBuf>> {
-    let storages = db.select::<Storage>(&Query::new(Kind::Storage)).await?;
-    let storages: HashMap<_, _> = storages.into_iter().map(|s| (s.id, s)).collect();
-    let local = local_ones(artifacts, &storages).await?;
-    let plans = artifacts.iter().zip(local).map(|(artifact, local)| {
-        let storage = storages.get(&Some(artifact.storage_id));
-        async move {
-            let plan = match local {
-                Some(path) => Ok(Plan::Here(path)),
-                None => plan(db, artifact, storage).await,
-            };
-            plan.map_err(|e| e.with("uid", &artifact.uid))
-        }
-        .boxed()
-    });
-    let plans = stream::iter(plans.collect::<Vec<_>>()).buffered(LOOKS_AT_ONCE);
-    let plans = plans.try_collect::<Vec<_>>().await?;
+    let plans = plans(db, artifacts).await?;
     let sizes = plans.iter().map(|plan| match plan {
         Plan::Here(_) => 0,
         Plan::Move(_, request) => request.size(),
@@ -193,6 +218,26 @@ pub(super) async fn local_paths(
     });
     let moves = stream::iter(moves.collect::<Vec<_>>()).buffered(AT_ONCE);
     moves.try_collect().await
+}
+
+/// Looks where all artifacts are, and whether they are what was registered.
+async fn plans(db: &Instance, artifacts: &[Handle<Artifact>]) -> Result<Vec<Plan>> {
+    let storages = db.select::<Storage>(&Query::new(Kind::Storage)).await?;
+    let storages: HashMap<_, _> = storages.into_iter().map(|s| (s.id, s)).collect();
+    let local = local_ones(artifacts, &storages).await?;
+    let plans = artifacts.iter().zip(local).map(|(artifact, local)| {
+        let storage = storages.get(&Some(artifact.storage_id));
+        async move {
+            let plan = match local {
+                Some(path) => Ok(Plan::Here(path)),
+                None => plan(db, artifact, storage).await,
+            };
+            plan.map_err(|e| e.with("uid", &artifact.uid))
+        }
+        .boxed()
+    });
+    let plans = stream::iter(plans.collect::<Vec<_>>()).buffered(LOOKS_AT_ONCE);
+    plans.try_collect().await
 }
 
 /// Brings one artifact here. `total` is how many bytes are here of all, and how many all have.

@@ -2,17 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::Instance;
-use super::cache::local_paths;
+use super::cache::{Place, local_paths, places};
 use super::handle::Handle;
 use super::lineage::RunChoice;
 use super::retry::blocking;
 use crate::anndata::Label;
 use crate::error::{Error, Result};
+use crate::mapped::waiting::on_threads;
 use crate::mapped::{EncodeLabels, Join, MappedCollection, MappedOptions, UnknownLabel};
 use crate::record::{Artifact, Collection};
 use crate::registry::Registry;
-use crate::store::DataType;
+use crate::storage::StreamOptions;
+use crate::store::{DataType, StoreFormats};
 
 /// A collection that is about to be mapped. The parameters are those of [`MappedOptions`], with
 /// the same defaults.
@@ -97,6 +101,7 @@ impl MappedBuilder {
         parallel(parallel: bool);
         dtype(dtype: impl Into<Option<DataType>>);
         stream(stream: bool);
+        streaming(streaming: StreamOptions);
         cache_dir(cache_dir: impl Into<PathBuf>);
     }
 
@@ -132,17 +137,41 @@ impl MappedBuilder {
         let db = self.collection.instance().clone();
         // Asked before files are opened, which takes longer.
         self.is_run_input.resolve(&db)?;
-        let paths = self.collection.anndata_paths().await?;
-        let formats = db.formats().clone();
+        let artifacts = self.collection.artifacts().await?;
+        check_formats(&db, &artifacts)?;
         let mut options = self.options;
+        let places = match options.stream {
+            true => places(&db, &artifacts, options.streaming).await?,
+            false => {
+                let paths = local_paths(&db, &artifacts, &|_| {}).await?;
+                paths.into_iter().map(Place::Local).collect()
+            }
+        };
+        let formats = db.formats().clone();
         options
             .cache_dir
             .get_or_insert_with(|| db.cache_dir().to_owned());
-        let mapped =
-            blocking(move || MappedCollection::open_paths(&formats, &paths, &options)).await?;
+        let mapped = blocking(move || open_places(&formats, &places, &options)).await?;
         self.collection.track_input(self.is_run_input).await?;
         Ok(mapped)
     }
+}
+
+fn open_places(
+    formats: &StoreFormats,
+    places: &[Place],
+    options: &MappedOptions,
+) -> Result<MappedCollection> {
+    let is_remote = places.iter().any(|place| matches!(place, Place::Remote(_)));
+    let requests = is_remote.then_some(options.streaming.requests);
+    let open = |place: &Place| match place {
+        Place::Local(path) => formats.open(path),
+        Place::Remote(content) => formats.open_remote(content),
+    };
+    let stores = on_threads(requests, || {
+        places.par_iter().map(open).collect::<Result<Vec<_>>>()
+    })?;
+    MappedCollection::open(stores?, options)
 }
 
 /// Lists the artifacts that no format of this build opens.

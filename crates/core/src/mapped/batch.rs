@@ -4,6 +4,7 @@ use super::MappedCollection;
 use super::buffer::Buffers;
 use super::selection::Selection;
 use super::source::{MISSING_CODE, ObsRows};
+use super::waiting;
 use super::window::Window;
 use crate::anndata::{Column, CsrMatrix, InMemoryMatrix, Label, Mask, Values};
 use crate::error::{Error, Result};
@@ -132,7 +133,8 @@ impl MappedCollection {
         buffers: &Buffers,
     ) -> Result<Batch> {
         let selection = Selection::new(self, indices)?;
-        let window = Window::read(self, selection, format, false, None)?;
+        let read = || Window::read(self, selection, format, false, None);
+        let window = waiting::on_threads(self.requests, read)??;
         let obs = self.batch_obs(window.selection())?;
         let slots = window.selection().slots();
         Ok(Batch {

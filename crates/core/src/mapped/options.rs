@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::anndata::Join;
 use crate::anndata::{BackedAnnData, Label, MatrixKey};
 use crate::error::{Error, Result};
+use crate::storage::StreamOptions;
 use crate::store::DataType;
 
 /// Which obs keys are encoded into integers.
@@ -66,9 +67,11 @@ pub struct MappedOptions {
     pub parallel: bool,
     /// Convert layers and obsm to this type. Default: as stored.
     pub dtype: Option<DataType>,
-    /// Read remote artifacts in place instead of caching them first. Local ones always are.
-    /// Default: false.
+    /// Read artifacts at URLs in place instead of caching them first, unless they are in the cache
+    /// already. Local ones always are read in place. Default: false.
     pub stream: bool,
+    /// How artifacts are read in place.
+    pub streaming: StreamOptions,
     /// Where matrices that are compressed by columns are kept after their conversion. Default:
     /// a directory of the user's cache (`$XDG_CACHE_HOME/anndex` or `~/.cache/anndex`).
     pub cache_dir: Option<PathBuf>,
@@ -91,6 +94,7 @@ impl Default for MappedOptions {
             parallel: false,
             dtype: None,
             stream: false,
+            streaming: StreamOptions::default(),
             cache_dir: None,
             chunk_cache: 128 << 20,
         }
@@ -170,6 +174,12 @@ impl MappedOptions {
     /// Sets [`MappedOptions::stream`].
     pub fn stream(mut self, stream: bool) -> Self {
         self.stream = stream;
+        self
+    }
+
+    /// Sets [`MappedOptions::streaming`].
+    pub fn streaming(mut self, streaming: StreamOptions) -> Self {
+        self.streaming = streaming;
         self
     }
 

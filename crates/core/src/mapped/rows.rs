@@ -25,6 +25,8 @@ pub(super) struct MatrixRows {
     path: String,
     /// Extent of one row along each of its axes.
     row_shape: Vec<usize>,
+    /// Whether it is on a server.
+    is_remote: bool,
     parts: Parts,
 }
 
@@ -41,7 +43,7 @@ enum Parts {
 
 impl MatrixRows {
     /// Opens a dense matrix or one that is compressed by rows.
-    pub(super) fn open(matrix: &Matrix, cache: Arc<ChunkCache>) -> Result<Self> {
+    pub(super) fn open(matrix: &Matrix, is_remote: bool, cache: Arc<ChunkCache>) -> Result<Self> {
         let shape = matrix.shape();
         let row_shape = shape
             .iter()
@@ -50,23 +52,27 @@ impl MatrixRows {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| Error::unsupported("more than 2^32 - 1 columns"))?;
         let parts = match matrix {
-            Matrix::Dense(dense) => Parts::Dense(StoredArray::new(dense.array().clone(), cache)),
-            Matrix::Sparse(sparse) => Self::open_csr(sparse, cache)?,
+            Matrix::Dense(dense) => {
+                let array = dense.array().clone();
+                Parts::Dense(StoredArray::new(array, is_remote, cache))
+            }
+            Matrix::Sparse(sparse) => Self::open_csr(sparse, is_remote, cache)?,
         };
         Ok(Self {
             path: matrix.path().to_owned(),
             row_shape,
+            is_remote,
             parts,
         })
     }
 
-    fn open_csr(sparse: &SparseMatrix, cache: Arc<ChunkCache>) -> Result<Parts> {
+    fn open_csr(sparse: &SparseMatrix, is_remote: bool, cache: Arc<ChunkCache>) -> Result<Parts> {
         if sparse.format() != SparseFormat::Csr {
             return Err(Error::unsupported("rows of a matrix compressed by columns"));
         }
         Ok(Parts::Csr {
-            data: StoredArray::new(sparse.data().clone(), cache.clone()),
-            indices: StoredArray::new(sparse.indices().clone(), cache),
+            data: StoredArray::new(sparse.data().clone(), is_remote, cache.clone()),
+            indices: StoredArray::new(sparse.indices().clone(), is_remote, cache),
             indptr: sparse.read_indptr()?,
         })
     }
@@ -83,12 +89,26 @@ impl MatrixRows {
         }
     }
 
-    /// Whether values have to be decoded, so that reading rows together costs less than one by
-    /// one.
-    pub(super) fn is_encoded(&self) -> bool {
+    /// Whether it is on a server.
+    pub(super) fn is_remote(&self) -> bool {
+        self.is_remote
+    }
+
+    /// Whether reading rows together costs less than one by one, since they have to be decoded or
+    /// come from a server.
+    pub(super) fn is_read_together(&self) -> bool {
+        self.is_remote
+            || match &self.parts {
+                Parts::Dense(array) => array.is_encoded(),
+                Parts::Csr { data, indices, .. } => data.is_encoded() || indices.is_encoded(),
+            }
+    }
+
+    /// The most bytes that one task decodes.
+    pub(super) fn task_bytes(&self) -> u64 {
         match &self.parts {
-            Parts::Dense(array) => array.is_encoded(),
-            Parts::Csr { data, indices, .. } => data.is_encoded() || indices.is_encoded(),
+            Parts::Dense(array) => array.task_bytes(),
+            Parts::Csr { data, indices, .. } => data.task_bytes().max(indices.task_bytes()),
         }
     }
 
@@ -176,7 +196,7 @@ impl MatrixRows {
                 };
                 let columns = || read_columns(indices, &spans, pack, allowance);
                 let values = || read_values(data, &spans, data_type, allowance);
-                let (columns, values) = if self.is_encoded() {
+                let (columns, values) = if self.is_read_together() {
                     both(columns, values)
                 } else {
                     (columns(), values())

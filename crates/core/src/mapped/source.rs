@@ -242,8 +242,14 @@ fn open_matrix(
     let Some(matrix) = data.matrix(key)? else {
         return Ok(None);
     };
+    let is_remote = data.store().is_remote();
     let by_rows = match matrix {
         Matrix::Sparse(sparse) if sparse.format() == SparseFormat::Csc => {
+            if is_remote {
+                let message = "a csc_matrix is converted to rows first, from a file on this \
+                               machine; leave out `stream`, so that it is cached";
+                return Err(Error::unsupported(message).with("node", format!("/{}", sparse.path())));
+            }
             let location = data.store().location();
             let (converted, notice) =
                 csc::by_rows(&sparse, location, options.cache_dir.as_deref())?;
@@ -253,7 +259,7 @@ fn open_matrix(
         other => other,
     };
     let path = by_rows.path().to_owned();
-    MatrixRows::open(&by_rows, cache.clone())
+    MatrixRows::open(&by_rows, is_remote, cache.clone())
         .map_err(|error: Error| error.with("node", format!("/{path}")))
         .map(Some)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Attributes, Store, StoreWriter};
 use crate::error::{Error, Result};
+use crate::storage::RemoteContent;
 
 /// One format, as a store crate offers it.
 pub trait StoreFormat: Send + Sync + fmt::Debug {
@@ -21,6 +22,12 @@ pub trait StoreFormat: Send + Sync + fmt::Debug {
     /// `NotFound` if nothing is there, `Corrupt` if it is not of this format, `Storage` or
     /// `PermissionDenied` if it can't be read.
     fn open(&self, path: &Path) -> Result<Arc<dyn Store>>;
+
+    /// Opens a store on a server for reading in place.
+    ///
+    /// # Errors
+    /// As [`StoreFormat::open`]; `Unsupported` if stores of this format must be on this machine.
+    fn open_remote(&self, content: &RemoteContent) -> Result<Arc<dyn Store>>;
 
     /// Starts writing a store at `path`, where nothing may stand yet.
     ///
@@ -112,6 +119,17 @@ impl StoreFormats {
         self.for_path(path)?
             .open(path)
             .map_err(|e| e.operation("open").with("path", path.display()))
+    }
+
+    /// As [`StoreFormats::open`], for a store on a server that is read in place.
+    ///
+    /// # Errors
+    /// As [`StoreFormats::for_path`] and [`StoreFormat::open_remote`].
+    pub fn open_remote(&self, content: &RemoteContent) -> Result<Arc<dyn Store>> {
+        let opened = self
+            .for_path(Path::new(content.key()))
+            .and_then(|format| format.open_remote(content));
+        opened.map_err(|e| e.operation("open").with("path", content.location()))
     }
 
     /// Starts writing a store with the format of its suffix.

@@ -1,8 +1,11 @@
 //! Finding, reading and decoding chunks.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use anndex_codec::Buffer;
+use anndex_core::storage::{Fetched, Ranges, ReadAt};
+use anndex_core::store::Span;
 use anndex_core::{Error, Result};
 
 use crate::decoder::{CHUNK_LIMIT, Decoded};
@@ -49,12 +52,23 @@ impl Place {
     }
 
     /// Fills `out` with the bytes from `position` of the chunk on.
-    fn read(&self, position: u64, out: &mut [u8]) -> Result<()> {
+    fn read(&self, position: u64, fetched: &Fetched, out: &mut [u8]) -> Result<()> {
         let end = position.checked_add(out.len() as u64);
         let inside = end.is_some_and(|end| end <= self.length);
         let value = self.value().filter(|_| inside);
         let value = value.ok_or_else(|| Error::corrupt("a chunk is shorter than its shape"))?;
-        value.read(self.position.saturating_add(position), out)
+        value.read(self.position.saturating_add(position), fetched, out)
+    }
+
+    /// Adds a part of the chunk to what is to be read ahead.
+    fn want(&self, part: Range<u64>, wanted: &mut Ranges) {
+        // What is not there is an error where it is read.
+        if part.end <= self.length
+            && let Some(file) = self.value().and_then(Value::as_remote)
+        {
+            let at = |position: u64| self.position.saturating_add(position);
+            wanted.add(file, at(part.start)..at(part.end).min(file.len()));
+        }
     }
 }
 
@@ -87,6 +101,7 @@ impl Chunks {
     pub(crate) fn with_stored<T>(
         &self,
         index: &[u64],
+        fetched: &Fetched,
         buffer: &mut Buffer,
         f: impl FnOnce(Option<&[u8]>) -> Result<T>,
     ) -> Result<T> {
@@ -101,7 +116,7 @@ impl Chunks {
                 return Err(Error::unsupported(message));
             }
             let out = buffer.room(length as usize)?;
-            place.read(0, out)?;
+            place.read(0, fetched, out)?;
             f(Some(out))
         };
         read().map_err(|e| e.with("file", &place.key))
@@ -109,7 +124,8 @@ impl Chunks {
 
     /// Reads and decodes a chunk; `None` if it is not stored.
     pub(crate) fn fetch(&self, index: &[u64]) -> Result<Option<Decoded>> {
-        self.with_stored(index, &mut Buffer::default(), |stored| {
+        let nothing = Fetched::default();
+        self.with_stored(index, &nothing, &mut Buffer::default(), |stored| {
             let decoded = stored.map(|stored| self.codecs()?.decoder.decode(stored.to_vec()));
             decoded.transpose()
         })
@@ -159,12 +175,10 @@ impl Chunks {
         row: u64,
         pieces: &[Piece],
         row_bytes: usize,
+        fetched: &Fetched,
         mut out: &mut [u8],
     ) -> Result<()> {
-        let mut index = vec![0; self.layout.shape.len()];
-        if let Some(first) = index.first_mut() {
-            *first = row;
-        }
+        let index = self.index_of_row(row);
         let beyond = || self.damaged(&index);
         let Some(place) = self.place(&index)? else {
             let fill = &self.codecs()?.fill;
@@ -177,13 +191,54 @@ impl Chunks {
         for piece in pieces {
             let bytes = piece.len() as usize * row_bytes;
             let (head, tail) = out.split_at_mut_checked(bytes).ok_or_else(beyond)?;
-            let start = piece.rows.start.checked_mul(row_bytes as u64);
+            let part = piece.bytes(row_bytes).ok_or_else(beyond)?;
             place
-                .read(start.ok_or_else(beyond)?, head)
+                .read(part.start, fetched, head)
                 .map_err(|e| e.with("file", &place.key))?;
             out = tail;
         }
         Ok(())
+    }
+
+    /// The index of the only chunk of a row of chunks.
+    fn index_of_row(&self, row: u64) -> Vec<u64> {
+        let mut index = vec![0; self.layout.shape.len()];
+        if let Some(first) = index.first_mut() {
+            *first = row;
+        }
+        index
+    }
+
+    /// Reads what spans need of chunks on a server by few requests; nothing of others. With
+    /// `parts`, just the rows themselves.
+    pub(crate) fn read_ahead(
+        &self,
+        spans: &[Span],
+        parts: bool,
+        row_bytes: usize,
+    ) -> Result<Fetched> {
+        if !self.hierarchy.storage.is_remote() {
+            return Ok(Fetched::default());
+        }
+        let mut wanted = Ranges::new();
+        self.layout.for_each_row(spans, |row, pieces| {
+            if parts {
+                let place = self.place(&self.index_of_row(row))?;
+                for piece in pieces {
+                    if let (Some(place), Some(part)) = (&place, piece.bytes(row_bytes)) {
+                        place.want(part, &mut wanted);
+                    }
+                }
+                return Ok(());
+            }
+            self.layout.for_each_in_row(row, |_, index| {
+                if let Some(place) = self.place(index)? {
+                    place.want(0..place.length, &mut wanted);
+                }
+                Ok(())
+            })
+        })?;
+        wanted.fetch()
     }
 
     /// An estimate of what a large array occupies, from evenly spread samples of its stored

@@ -20,6 +20,12 @@ impl Piece {
     pub(crate) fn len(&self) -> u64 {
         self.rows.end - self.rows.start
     }
+
+    /// Where its rows lie in a chunk of rows of so many bytes; `None` if that is beyond all measure.
+    pub(crate) fn bytes(&self, row_bytes: usize) -> Option<Range<u64>> {
+        let at = |row: u64| row.checked_mul(row_bytes as u64);
+        Some(at(self.rows.start)?..at(self.rows.end)?)
+    }
 }
 
 impl Layout {

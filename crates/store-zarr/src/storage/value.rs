@@ -1,4 +1,4 @@
-//! One stored value, opened: a file, a part of one, or bytes that were inflated.
+//! One stored value, opened: a file, a part of one, an object, or bytes that were inflated.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use anndex_core::storage::{Fetched, ReadAt, RemoteFile};
 use anndex_core::{Error, Result};
 
 use super::read_exact_at;
@@ -31,6 +32,8 @@ enum Bytes {
     /// The part of a file that begins here.
     Part(Arc<File>, Arc<Path>, u64),
     Memory(Vec<u8>),
+    /// An object on a server.
+    Remote(RemoteFile),
 }
 
 impl Value {
@@ -45,6 +48,11 @@ impl Value {
     pub(super) fn memory(bytes: Vec<u8>) -> Self {
         let len = bytes.len() as u64;
         Self::new(Bytes::Memory(bytes), len)
+    }
+
+    pub(super) fn remote(file: RemoteFile) -> Self {
+        let len = file.len();
+        Self::new(Bytes::Remote(file), len)
     }
 
     fn new(bytes: Bytes, len: u64) -> Self {
@@ -63,7 +71,7 @@ impl Value {
     /// The value, to be held open; `None` if too many are, or if it takes memory.
     pub(crate) fn keep(mut self) -> Option<Self> {
         match self.bytes {
-            Bytes::Part(..) => Some(self),
+            Bytes::Part(..) | Bytes::Remote(_) => Some(self),
             Bytes::Memory(_) => None,
             Bytes::File(..) => {
                 // Only a number is shared, which orders nothing else.
@@ -76,11 +84,19 @@ impl Value {
         }
     }
 
-    /// Fills `out` with the bytes from `position` on.
+    /// The object that it is; `None` if it is on this machine.
+    pub(crate) fn as_remote(&self) -> Option<&RemoteFile> {
+        match &self.bytes {
+            Bytes::Remote(file) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// Fills `out` with the bytes from `position` on, of which some may have been fetched.
     ///
     /// # Errors
     /// `Corrupt` if there are fewer, otherwise what reading gives.
-    pub(crate) fn read(&self, position: u64, out: &mut [u8]) -> Result<()> {
+    pub(crate) fn read(&self, position: u64, fetched: &Fetched, out: &mut [u8]) -> Result<()> {
         let early = || Error::corrupt("the file ends too early");
         let end = position.checked_add(out.len() as u64);
         if end.is_none_or(|end| end > self.len) {
@@ -95,6 +111,10 @@ impl Value {
                 out.copy_from_slice(bytes);
                 return Ok(());
             }
+            Bytes::Remote(file) => {
+                let read = fetched.read_exact_at(file, position, out);
+                return read.map_err(|e| Error::io(&file.object().key, e));
+            }
         };
         read_exact_at(file, out, position).map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof => early().with("path", path.display()),
@@ -106,7 +126,7 @@ impl Value {
     ///
     /// # Errors
     /// `Unsupported` if there are more than `limit`, otherwise as [`Value::read`].
-    pub(super) fn into_bytes(self, limit: u64) -> Result<Vec<u8>> {
+    pub(super) fn into_bytes(self, limit: u64, fetched: &Fetched) -> Result<Vec<u8>> {
         if self.len > limit {
             return Err(Error::unsupported(format!(
                 "a value of {} bytes is stored here, more than the {limit} that are read at once",
@@ -114,7 +134,7 @@ impl Value {
             )));
         }
         let mut bytes = vec![0; self.len as usize];
-        self.read(0, &mut bytes)?;
+        self.read(0, fetched, &mut bytes)?;
         Ok(bytes)
     }
 }

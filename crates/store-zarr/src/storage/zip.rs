@@ -10,10 +10,8 @@ use anndex_core::{Error, Result};
 use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::{Storage, Value, read_exact_at};
+use super::{DOCUMENTS, Storage, Value, read_exact_at};
 
-/// The documents that mark a node, by which the root is found.
-const DOCUMENTS: [&str; 4] = ["zarr.json", ".zgroup", ".zarray", ".zmetadata"];
 /// The largest deflated member that is inflated.
 const INFLATE_LIMIT: u64 = 1 << 30;
 

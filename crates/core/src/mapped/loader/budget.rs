@@ -23,6 +23,8 @@ const MARGIN: f64 = 1.05;
 const WAITING_BYTES: u64 = 16 << 20;
 /// Nor do they take more than this part of the memory.
 const WAITING_PART: u64 = 8;
+/// What threads hold that wait for a server takes no more than this part of the memory.
+const READING_PART: u64 = 4;
 
 /// What exact order costs where the memory of a loader does not hold a whole epoch: chunks are
 /// decoded again in each window that has any of their observations.
@@ -56,7 +58,10 @@ pub(super) struct Budget {
     batches_ahead: usize,
     /// Bytes of an observation, at first at most, then as it was seen.
     row_bytes: f64,
-    encoded: bool,
+    /// Whether rows are decoded or come from a server, so that they are better read together.
+    together: bool,
+    /// Threads that read.
+    threads: usize,
     /// The mean number of observations that have elements in one chunk of an encoded matrix.
     chunk_rows: f64,
     /// Whether windows hold nothing: all rows are read when they are put into a batch.
@@ -71,7 +76,7 @@ impl Budget {
     pub(super) fn new(mapped: &MappedCollection, options: &Options) -> Result<Self> {
         let mut bytes = 0f64;
         let mut batch_bytes = 0f64;
-        let mut encoded = false;
+        let (mut together, mut is_remote, mut task_bytes) = (false, false, 0);
         let (mut chunk_rows, mut encoded_obs) = (0f64, 0f64);
         let mut unheld = true;
         let n_obs = mapped.n_obs().max(1) as f64;
@@ -86,7 +91,9 @@ impl Budget {
                 unheld &= mapped.is_direct(key, index, &data_type, options.format);
                 let element = rows.element_bytes(&data_type)? as f64;
                 bytes += rows.mean_elements() * source.n_obs() as f64 * element;
-                encoded |= rows.is_encoded();
+                together |= rows.is_read_together();
+                is_remote |= rows.is_remote();
+                task_bytes = task_bytes.max(rows.task_bytes());
                 if let Some(rows) = rows.rows_per_chunk() {
                     chunk_rows += rows * source.n_obs() as f64;
                     encoded_obs += source.n_obs() as f64;
@@ -97,11 +104,24 @@ impl Budget {
         let most = super::epoch::thread_count(options.threads) as u64 + 1;
         let batches_ahead = ((room / batch_bytes.max(1.0)) as u64).clamp(1, most);
         let waiting = (batches_ahead as f64 * batch_bytes) as u64;
+        let memory = memory.saturating_sub(waiting);
+        // What threads that wait for a server hold, stored and decoded, counts, since they are many.
+        let held = task_bytes.saturating_mul(2).max(1);
+        let cores = super::epoch::thread_count(options.threads) as u64;
+        let (threads, held) = match mapped.requests.filter(|_| is_remote) {
+            None => (cores, 0),
+            Some(requests) => {
+                let threads =
+                    (memory / READING_PART / held).clamp(cores, (requests as u64).max(cores));
+                (threads, threads.saturating_mul(held))
+            }
+        };
         Ok(Self {
-            memory: memory.saturating_sub(waiting),
+            memory: memory.saturating_sub(held),
             batches_ahead: batches_ahead as usize,
             row_bytes: bytes / n_obs + PLACE_BYTES,
-            encoded,
+            together,
+            threads: threads as usize,
             chunk_rows: chunk_rows / encoded_obs.max(1.0),
             unheld,
             keeps_unencoded: options.memory.is_some() || options.format == BatchFormat::Csr,
@@ -112,6 +132,12 @@ impl Budget {
     /// least one.
     pub(super) fn batches_ahead(&self) -> usize {
         self.batches_ahead
+    }
+
+    /// How many threads read: one for each core, or for each request to a server as far as there is
+    /// memory for what they hold.
+    pub(super) fn threads(&self) -> usize {
+        self.threads
     }
 
     /// Whether all of `n_obs` observations fit beside `held` bytes.
@@ -143,12 +169,12 @@ impl Budget {
 
     /// Whether to keep what fits: reading it again is what takes time.
     pub(super) fn is_worth_keeping(&self) -> bool {
-        self.encoded || self.keeps_stored()
+        self.together || self.keeps_stored()
     }
 
-    /// Whether values have to be decoded.
-    pub(super) fn is_encoded(&self) -> bool {
-        self.encoded
+    /// Whether rows are decoded or come from a server.
+    pub(super) fn is_read_together(&self) -> bool {
+        self.together
     }
 
     /// The mean number of observations that have elements in one chunk; 0 if nothing is encoded.
@@ -178,7 +204,7 @@ impl Budget {
 
     /// The observations of such a window.
     pub(super) fn rows(&self, scattered: bool) -> u64 {
-        let most = match (self.encoded, scattered) {
+        let most = match (self.together, scattered) {
             (false, _) => UNENCODED_WINDOW_BYTES,
             (true, false) => ORDERED_WINDOW_BYTES,
             (true, true) => u64::MAX,

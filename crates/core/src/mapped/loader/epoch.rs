@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
-
 use super::Loader;
 use super::assembler::{Assembler, Promise};
 use super::plan::Plan;
@@ -14,6 +12,7 @@ use super::position::Position;
 use super::reader::Reader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapped::Batch;
+use crate::mapped::waiting::threads_until;
 
 /// An iterator over the batches of one epoch.
 ///
@@ -45,6 +44,8 @@ impl Epoch {
             failure: None,
         };
         let plan = Arc::new(plan);
+        // Pools belong to one epoch, so that none is left after it, and none is missing in a process
+        // that was forked before it.
         let reader = Reader {
             mapped: loader.mapped.clone(),
             plan: plan.clone(),
@@ -54,7 +55,7 @@ impl Epoch {
             resident: loader.resident.clone(),
             repeated: loader.repeated.clone(),
             tries_all: true,
-            threads: threads(options.threads)?,
+            threads: threads_until(&epoch.cancelled, loader.budget.threads())?,
         };
         let assembler = Assembler {
             mapped: loader.mapped.clone(),
@@ -62,7 +63,7 @@ impl Epoch {
             format: options.format,
             buffers: loader.buffers.clone(),
             cancelled: epoch.cancelled.clone(),
-            threads: threads(options.threads)?,
+            threads: threads_until(&epoch.cancelled, thread_count(options.threads))?,
         };
         // A window is handed over when the one before is used up, so there are never three. Pools
         // apart let the system share cores fairly: in one pool, batches would wait until a whole
@@ -159,13 +160,6 @@ impl Drop for Epoch {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// Threads that belong to one epoch, so that none is left after it, and none is missing in a
-/// process that was forked before it.
-fn threads(count: usize) -> Result<ThreadPool> {
-    let builder = ThreadPoolBuilder::new().num_threads(thread_count(count));
-    builder.build().map_err(no_threads)
 }
 
 /// The number of threads that an option stands for: 0 is one for each core.

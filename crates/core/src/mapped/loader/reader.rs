@@ -81,10 +81,10 @@ impl Reader {
             let end = if is_first {
                 // One batch tells what rows take, and comes soon.
                 next + 1
-            } else if all_fit && self.plan.is_scattered() && self.budget.is_encoded() {
+            } else if all_fit && self.plan.is_scattered() && self.budget.is_read_together() {
                 left.end
             } else {
-                if !all_fit && self.plan.is_scattered() && self.budget.is_encoded() {
+                if !all_fit && self.plan.is_scattered() && self.budget.is_read_together() {
                     self.tell_cost(held);
                 }
                 self.plan

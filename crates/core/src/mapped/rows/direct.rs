@@ -37,7 +37,7 @@ impl MatrixRows {
                 is_wanted && is_index(indices.data_type())
             }
         };
-        let is_direct = fits && !self.is_encoded() && self.data_type() == data_type;
+        let is_direct = fits && !self.is_read_together() && self.data_type() == data_type;
         is_direct.then_some(DirectRows { matrix: self, rows })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::scratch;
-use super::tasks::{Task, Tasks, cut};
+use super::tasks::{Task, TaskSize, Tasks, cut};
 use crate::error::{Error, Result};
 use crate::mapped::chunk_cache::{Block, ChunkCache, Key};
 use crate::mapped::held::Pieces;
@@ -15,16 +15,18 @@ use crate::store::{Array, DataType, Span};
 #[derive(Debug)]
 pub(super) struct StoredArray {
     array: Arc<dyn Array>,
+    is_remote: bool,
     cache: Arc<ChunkCache>,
     /// By which the cache knows it.
     number: u32,
 }
 
 impl StoredArray {
-    pub(super) fn new(array: Arc<dyn Array>, cache: Arc<ChunkCache>) -> Self {
+    pub(super) fn new(array: Arc<dyn Array>, is_remote: bool, cache: Arc<ChunkCache>) -> Self {
         let number = cache.number_array();
         Self {
             array,
+            is_remote,
             cache,
             number,
         }
@@ -57,7 +59,8 @@ impl StoredArray {
         pack: impl Fn(&DataType, &[u8]) -> Result<B> + Sync,
     ) -> Result<Pieces<B>> {
         let row_elements = self.row_elements()?;
-        let tasks = Tasks::new(spans, self.chunk_rows(), self.array.info().row_bytes()?);
+        let row_bytes = self.array.info().row_bytes()?;
+        let tasks = Tasks::new(spans, self.chunk_rows(), row_bytes, self.task_size());
         let read = |task: &Task| {
             let block = self.read_packed(tasks.spans(task), task.rows, &pack)?;
             Ok((Arc::new(block), task.rows as usize * row_elements))
@@ -118,6 +121,21 @@ impl StoredArray {
             pieces.push(blocks[number].clone(), start, length);
         }
         Ok(pieces)
+    }
+
+    fn task_size(&self) -> TaskSize {
+        match self.is_remote {
+            false => TaskSize::LOCAL,
+            true => TaskSize::REMOTE,
+        }
+    }
+
+    /// The most bytes that one task decodes.
+    pub(super) fn task_bytes(&self) -> u64 {
+        let row_bytes = self.array.info().row_bytes().unwrap_or(0) as u64;
+        let chunk_bytes = self.chunk_rows().unwrap_or(1).saturating_mul(row_bytes);
+        // A task is closed by the chunk that makes it large enough.
+        chunk_bytes.saturating_add(self.task_size().most)
     }
 
     fn row_elements(&self) -> Result<usize> {

@@ -4,12 +4,30 @@ use std::ops::Range;
 
 use crate::store::Span;
 
-/// What one task decodes, unless one chunk is more: enough to make the cost of a task small, and
-/// little enough to stay in the cache of a core until it is packed.
-const TASK_BYTES: u64 = 256 << 10;
 /// Tasks per thread that small reads are cut into.
 const TASKS_PER_THREAD: u64 = 4;
-const SMALLEST_TASK_BYTES: u64 = 32 << 10;
+
+/// What one task decodes in bytes, unless one chunk is more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TaskSize {
+    /// Of small reads, so that all threads have something to do.
+    least: u64,
+    pub(super) most: u64,
+}
+
+impl TaskSize {
+    /// Enough to make the cost of a task small, and little enough to stay in the cache of a core
+    /// until it is packed.
+    pub(super) const LOCAL: Self = Self {
+        least: 32 << 10,
+        most: 256 << 10,
+    };
+    /// What a server sends in about the time that it takes to ask for it.
+    pub(super) const REMOTE: Self = Self {
+        least: 128 << 10,
+        most: 2 << 20,
+    };
+}
 
 /// Spans cut where chunks end, in tasks that share no chunk.
 #[derive(Debug)]
@@ -28,17 +46,22 @@ pub(super) struct Task {
 
 impl Tasks {
     /// Cuts `spans`, which are sorted and apart, at multiples of `chunk_rows`; anywhere without.
-    pub(super) fn new(spans: &[Span], chunk_rows: Option<u64>, row_bytes: usize) -> Self {
+    pub(super) fn new(
+        spans: &[Span],
+        chunk_rows: Option<u64>,
+        row_bytes: usize,
+        task_size: TaskSize,
+    ) -> Self {
         let row_bytes = (row_bytes as u64).max(1);
         let rows: u64 = spans.iter().map(Span::len).sum();
         let size = rows.saturating_mul(row_bytes)
             / (rayon::current_num_threads() as u64 * TASKS_PER_THREAD).max(1);
-        let size = size.clamp(SMALLEST_TASK_BYTES, TASK_BYTES);
+        let size = size.clamp(task_size.least, task_size.most);
         // What is not encoded may be cut anywhere, so it counts as chunks of one task each. Little of
         // it is one task, since waking another thread takes longer than copying it.
         let chunk_rows = match chunk_rows {
             Some(rows) => rows,
-            None if rows.saturating_mul(row_bytes) <= 2 * SMALLEST_TASK_BYTES => u64::MAX,
+            None if rows.saturating_mul(row_bytes) <= 2 * task_size.least => u64::MAX,
             None => size / row_bytes,
         };
         let chunk_rows = chunk_rows.max(1);
@@ -127,6 +150,7 @@ mod tests {
             lengths in prop::collection::vec((1u64..50, 0u64..50), 0..20),
             chunk_rows in prop::option::of(1u64..100),
             row_bytes in 1usize..100_000,
+            task_size in prop::sample::select(vec![TaskSize::LOCAL, TaskSize::REMOTE]),
         ) {
             let mut spans = Vec::new();
             let mut at = 0;
@@ -134,7 +158,7 @@ mod tests {
                 spans.push(Span::new(at, at + length));
                 at += length + gap + 1;
             }
-            let tasks = Tasks::new(&spans, chunk_rows, row_bytes);
+            let tasks = Tasks::new(&spans, chunk_rows, row_bytes, task_size);
             let mut seen = HashSet::new();
             let mut rows = Vec::new();
             for task in tasks.all() {

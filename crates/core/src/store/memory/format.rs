@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::MemoryStore;
 use crate::error::{Error, Result};
+use crate::storage::RemoteContent;
 use crate::store::{ArrayData, ArraySpec, Attributes, Store, StoreFormat, StoreWriter};
 
 /// Memory stores by path. Clones share their stores.
@@ -42,6 +43,11 @@ impl StoreFormat for MemoryFormat {
             Some(store) => Ok(store),
             None => Err(Error::not_found("no such store in memory").with("path", path.display())),
         }
+    }
+
+    fn open_remote(&self, content: &RemoteContent) -> Result<Arc<dyn Store>> {
+        Err(Error::unsupported("stores in memory are on no server")
+            .with("path", content.location()))
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn StoreWriter>> {

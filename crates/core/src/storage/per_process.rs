@@ -4,15 +4,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use anndex_core::Result;
 use arc_swap::ArcSwapOption;
+
+use crate::error::Result;
 
 /// A value that each process makes for itself, on first use. No lock is held while it is looked
 /// at, so that a fork never finds one taken.
-pub(crate) struct PerProcess<T>(ArcSwapOption<(u32, T)>);
+pub struct PerProcess<T>(ArcSwapOption<(u32, T)>);
 
 impl<T: Clone> PerProcess<T> {
-    pub(crate) const fn new() -> Self {
+    /// Nothing yet.
+    pub const fn new() -> Self {
         Self(ArcSwapOption::const_empty())
     }
 
@@ -20,7 +22,7 @@ impl<T: Clone> PerProcess<T> {
     ///
     /// # Errors
     /// Those of `make`.
-    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub fn get_or_make(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
         let process = std::process::id();
         let known = self.0.load_full();
         if let Some(known) = &known
@@ -40,6 +42,12 @@ impl<T: Clone> PerProcess<T> {
                 Ok(made.1.clone())
             }
         }
+    }
+}
+
+impl<T: Clone> Default for PerProcess<T> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
