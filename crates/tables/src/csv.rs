@@ -1,198 +1,210 @@
 //! Text tables, with the types and missing values that `pandas.read_csv` finds in them.
 //!
-//! All cells are cut out as text first, then each column becomes of the first type that fits all its
-//! values: reading twice to learn the types would take longer, and a type guessed from the first rows
-//! may be wrong.
+//! A file is looked through for where its records are, which is fast, then threads parse some
+//! hundred records each, straight to where they stand in the result. What a column is, is guessed
+//! from a few of its values; where that proves wrong, it is parsed a second time, as what fits.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+mod fields;
+mod fill;
+mod kind;
+mod scan;
+
 use std::path::Path;
 use std::sync::Arc;
 
-use anndex_core::storage::LocalFile;
+use anndex_core::store::DataType as Number;
 use anndex_core::{Error, Result};
-use arrow_array::builder::{BooleanBuilder, PrimitiveBuilder, StringBuilder};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
-use arrow_csv::ReaderBuilder;
-use arrow_csv::reader::Format;
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
 use arrow_schema::{DataType, Field, Schema};
 use rayon::prelude::*;
 
+use self::fill::{Parsed, Parser};
+use self::kind::{Kind, Kinds};
+use self::scan::{Chunk, Source};
 use crate::Table;
-use crate::error::arrow;
-
-/// Whether pandas takes a text for a missing value.
-fn is_missing(text: &str) -> bool {
-    matches!(
-        text,
-        "" | "-1.#IND"
-            | "1.#QNAN"
-            | "1.#IND"
-            | "-1.#QNAN"
-            | "#N/A N/A"
-            | "#N/A"
-            | "N/A"
-            | "n/a"
-            | "NA"
-            | "<NA>"
-            | "#NA"
-            | "NULL"
-            | "null"
-            | "NaN"
-            | "-NaN"
-            | "nan"
-            | "-nan"
-            | "None"
-    )
-}
-
-/// Rows that are parsed at once.
-const BATCH_ROWS: usize = 1 << 16;
+use crate::error::{arrow, decoding};
+use crate::stacked::{Block, Stacked, allocate, divide};
 
 pub(crate) fn read(path: &Path, delimiter: u8) -> Result<Table> {
-    // Refuses what is no file.
-    LocalFile::open(path)?;
-    let open = || {
-        let file = File::open(path).map_err(|error| Error::io(path.display(), error))?;
-        without_mark(BufReader::new(file)).map_err(|error| Error::io(path.display(), error))
-    };
-    let format = Format::default()
-        .with_header(true)
-        .with_delimiter(delimiter);
-    let (header, _) = format.infer_schema(open()?, Some(0)).map_err(arrow)?;
-    let names: Vec<String> = header
-        .fields()
-        .iter()
-        .map(|field| field.name().clone())
-        .collect();
-    let mut seen = std::collections::HashSet::new();
-    if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
-        return Err(
-            Error::invalid_input("the table has two columns of one name; rename one")
-                .with("column", twice),
-        );
-    }
-    let text = |name: &String| Field::new(name, DataType::Utf8, true);
-    let texts = Arc::new(Schema::new(names.iter().map(text).collect::<Vec<_>>()));
-    let reader = ReaderBuilder::new(texts)
-        .with_format(format)
-        .with_batch_size(BATCH_ROWS)
-        .build(open()?)
-        .map_err(arrow)?;
-    let batches: Vec<RecordBatch> = reader
-        .collect::<std::result::Result<_, _>>()
-        .map_err(arrow)?;
-    let typed = (0..names.len()).into_par_iter().map(|column| {
-        let parts = batches
-            .iter()
-            .map(|batch| batch.column(column).as_string::<i32>());
-        typed(&parts.collect::<Vec<_>>())
-    });
-    let typed: Vec<(DataType, Vec<ArrayRef>)> = typed.collect();
-    let fields = names.iter().zip(&typed);
-    let fields = fields.map(|(name, (data_type, _))| Field::new(name, data_type.clone(), true));
-    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let batches = (0..batches.len()).map(|number| {
-        let columns = typed.iter().map(|(_, parts)| parts[number].clone());
-        RecordBatch::try_new(schema.clone(), columns.collect()).map_err(arrow)
-    });
-    let batches = batches.collect::<Result<_>>()?;
-    Table::new(schema, batches)
-}
-
-/// A column with the type that fits all its values. Dates stay text, and a column without any value
-/// is float.
-fn typed(parts: &[&StringArray]) -> (DataType, Vec<ArrayRef>) {
-    if parts.iter().all(|part| part.is_empty()) {
+    let source = Source::open(path, delimiter)?;
+    if source.rows() == 0 {
         // Without rows there is nothing that a type could fit.
-        let part = |_: &&StringArray| arrow_array::new_null_array(&DataType::Null, 0);
-        return (DataType::Null, parts.iter().map(part).collect());
+        let fields = source.names.iter();
+        let fields = fields.map(|name| Field::new(name, DataType::Null, true));
+        let schema = Schema::new(fields.collect::<Vec<_>>());
+        return Table::new(Arc::new(schema), Vec::new());
     }
-    let all_missing = parts
+    let stacked = stack(&[source])?;
+    let changed = || Error::corrupt("the file changed while it was read");
+    stacked.ok_or_else(changed)?.into_table()
+}
+
+/// Tables whose columns have the same names, and values that fit together; `None` for others.
+pub(crate) fn read_stacked<P: AsRef<Path> + Sync>(
+    paths: &[P],
+    delimiters: &[u8],
+) -> Result<Option<Stacked>> {
+    let sources = paths.par_iter().zip(delimiters);
+    let sources = sources.map(|(path, delimiter)| Source::open(path.as_ref(), *delimiter));
+    let sources: Vec<Source> = sources.collect::<Result<_>>()?;
+    let are_alike = sources
         .iter()
-        .flat_map(|part| part.iter().flatten())
-        .all(is_missing);
-    if !all_missing {
-        if let Some(parsed) = booleans(parts) {
-            return (DataType::Boolean, parsed);
-        }
-        if let Some(parsed) = numbers::<Int64Type>(parts, |text| text.parse().ok()) {
-            return (DataType::Int64, parsed);
-        }
-        if let Some(parsed) = numbers::<UInt64Type>(parts, |text| text.parse().ok()) {
-            return (DataType::UInt64, parsed);
-        }
-    }
-    if let Some(parsed) = numbers::<Float64Type>(parts, |text| text.parse().ok()) {
-        return (DataType::Float64, parsed);
-    }
-    (
-        DataType::Utf8,
-        parts.iter().map(|part| with_missing(part)).collect(),
-    )
+        .all(|source| source.names == sources[0].names && source.rows() > 0);
+    if are_alike { stack(&sources) } else { Ok(None) }
 }
 
-/// The parts as numbers; `None` if a value is none.
-fn numbers<T: ArrowPrimitiveType>(
-    parts: &[&StringArray],
-    parse: impl Fn(&str) -> Option<T::Native>,
-) -> Option<Vec<ArrayRef>> {
-    let parts = parts.iter().map(|part| {
-        let mut parsed = PrimitiveBuilder::<T>::with_capacity(part.len());
-        for row in 0..part.len() {
-            let text = part.value(row);
-            match parse(text.trim_matches(' ')) {
-                Some(number) => parsed.append_value(number),
-                None if is_missing(text) => parsed.append_null(),
-                None => return None,
+fn stack(sources: &[Source]) -> Result<Option<Stacked>> {
+    let guessed: Vec<(usize, Kind)> = guess(sources)?.into_iter().enumerate().collect();
+    let mut first = parse(sources, &guessed)?;
+    let found: Option<Vec<Kind>> = (0..guessed.len())
+        .map(|column| joined(sources, &first.kinds, column))
+        .collect();
+    let Some(found) = found else {
+        return Ok(None);
+    };
+    let wrong = guessed.iter().zip(&found);
+    let wrong: Vec<(usize, Kind)> = wrong
+        .filter(|((_, guess), kind)| guess != *kind)
+        .map(|((column, _), kind)| (*column, *kind))
+        .collect();
+    if !wrong.is_empty() {
+        let is_wrong = |column: usize| wrong.iter().any(|(other, _)| *other == column);
+        for column in first.blocks.iter_mut().flat_map(|block| &mut block.columns) {
+            *column = column.filter(|&column| !is_wrong(column));
+        }
+        first.arrays.retain(|(column, _)| !is_wrong(*column));
+        let second = parse(sources, &wrong)?;
+        let still = (0..wrong.len()).map(|number| joined(sources, &second.kinds, number));
+        if still
+            .zip(&wrong)
+            .any(|(found, (_, kind))| found != Some(*kind))
+        {
+            return Err(sources[0].at(Error::corrupt("the files changed while they were read")));
+        }
+        first.blocks.extend(second.blocks);
+        first.arrays.extend(second.arrays);
+    }
+    first.arrays.sort_by_key(|(column, _)| *column);
+    let (others, arrays): (Vec<usize>, Vec<ArrayRef>) = first.arrays.into_iter().unzip();
+    let names = sources.first().map(|source| source.names.clone());
+    let names = names.unwrap_or_default();
+    let fields = others.iter().zip(&arrays);
+    let fields =
+        fields.map(|(column, array)| Field::new(&names[*column], array.data_type().clone(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let rows: Vec<usize> = sources.iter().map(Source::rows).collect();
+    let all = RecordBatchOptions::new().with_row_count(Some(rows.iter().sum()));
+    let batch = RecordBatch::try_new_with_options(schema.clone(), arrays, &all).map_err(arrow)?;
+    Ok(Some(Stacked {
+        names,
+        rows,
+        blocks: first.blocks,
+        others,
+        rest: Table::new(schema, vec![batch])?,
+    }))
+}
+
+/// What columns may be: what fits the first values of each file, and the first of its last chunk.
+fn guess(sources: &[Source]) -> Result<Vec<Kind>> {
+    let mut guessed: Vec<Option<Kind>> = Vec::new();
+    for source in sources {
+        let mut parser = Parser::new(source.names.len());
+        let mut kinds = vec![Kinds::NONE; source.names.len()];
+        let ends = [source.chunks.first(), source.chunks.last()];
+        for chunk in ends.into_iter().flatten() {
+            let sample = parser.sample(source, chunk)?;
+            for (known, more) in kinds.iter_mut().zip(sample) {
+                *known = known.and(more);
             }
         }
-        Some(Arc::new(parsed.finish()) as ArrayRef)
+        let kinds = kinds.into_iter().map(Kinds::kind);
+        guessed = match guessed.is_empty() {
+            true => kinds.map(Some).collect(),
+            false => kinds
+                .zip(&guessed)
+                .map(|(kind, known)| known.and_then(|known| known.with(kind)))
+                .collect(),
+        };
+    }
+    Ok(guessed
+        .into_iter()
+        .map(|kind| kind.unwrap_or(Kind::Text))
+        .collect())
+}
+
+/// What a column, the so-manieth of those parsed, is in all files; `None` if no type fits.
+fn joined(sources: &[Source], kinds: &[Vec<Kinds>], number: usize) -> Option<Kind> {
+    let mut chunks = kinds.iter();
+    let mut joined = None;
+    for source in sources {
+        let own = chunks.by_ref().take(source.chunks.len());
+        let own = own.fold(Kinds::NONE, |known, more| known.and(more[number]));
+        joined = Some(match joined {
+            None => own.kind(),
+            Some(known) => own.kind().with(known)?,
+        });
+    }
+    joined
+}
+
+/// Columns of all files.
+struct Columns {
+    blocks: Vec<Block>,
+    /// The values that no block takes.
+    arrays: Vec<(usize, ArrayRef)>,
+    /// For each chunk, which types fit each column.
+    kinds: Vec<Vec<Kinds>>,
+}
+
+fn parse(sources: &[Source], columns: &[(usize, Kind)]) -> Result<Columns> {
+    let chunks = || {
+        let chunks = sources.iter();
+        chunks.flat_map(|source| source.chunks.iter().map(move |chunk| (source, chunk)))
+    };
+    let numbers = columns.iter().filter_map(|(column, kind)| {
+        let number = match kind {
+            Kind::Boolean => Number::Bool,
+            Kind::Integer => Number::Int64,
+            Kind::Unsigned => Number::UInt64,
+            Kind::Float => Number::Float64,
+            Kind::Flags | Kind::Text => return None,
+        };
+        Some((*column, number))
     });
-    parts.collect()
-}
-
-/// The parts as booleans; `None` if a value is none.
-fn booleans(parts: &[&StringArray]) -> Option<Vec<ArrayRef>> {
-    let parts = parts.iter().map(|part| {
-        let mut parsed = BooleanBuilder::with_capacity(part.len());
-        for row in 0..part.len() {
-            match part.value(row) {
-                "True" | "TRUE" | "true" => parsed.append_value(true),
-                "False" | "FALSE" | "false" => parsed.append_value(false),
-                text if is_missing(text) => parsed.append_null(),
-                _ => return None,
-            }
-        }
-        Some(Arc::new(parsed.finish()) as ArrayRef)
-    });
-    parts.collect()
-}
-
-/// The same texts, without those that stand for missing values.
-fn with_missing(part: &StringArray) -> ArrayRef {
-    // Empty ones are missing already.
-    if !part.iter().flatten().any(is_missing) {
-        return Arc::new(part.clone());
+    let rows = sources.iter().map(Source::rows).sum();
+    let mut blocks = allocate(&numbers.collect::<Vec<_>>(), rows)?;
+    let records = sources.iter().flat_map(|source| &source.chunks);
+    let places = divide(&mut blocks, records.map(|chunk| chunk.records));
+    let width = sources.first().map_or(0, |source| source.names.len());
+    let tasks: Vec<((&Source, &Chunk), _)> = chunks().zip(places).collect();
+    // So that few parsers are made, whose memory is used again and again.
+    let least = tasks.len() / (rayon::current_num_threads() * 4) + 1;
+    let parsed = tasks.into_par_iter().with_min_len(least).map_init(
+        || Parser::new(width),
+        |parser, ((source, chunk), places)| {
+            decoding(|| parser.parse(source, chunk, columns, places))
+        },
+    );
+    let parsed: Vec<Parsed> = parsed.collect::<Result<_>>()?;
+    let (mut kinds, mut pieces) = (Vec::new(), Vec::new());
+    for one in parsed {
+        kinds.push(one.kinds);
+        pieces.push(one.arrays.into_iter());
     }
-    let mut texts = StringBuilder::with_capacity(part.len(), part.value_data().len());
-    for text in part.iter() {
-        texts.append_option(text.filter(|text| !is_missing(text)));
+    let has_no_block = |kind: &Kind| matches!(kind, Kind::Flags | Kind::Text);
+    let mut arrays = Vec::new();
+    for (column, _) in columns.iter().filter(|(_, kind)| has_no_block(kind)) {
+        let own: Vec<ArrayRef> = pieces.iter_mut().filter_map(Iterator::next).collect();
+        let own: Vec<_> = own.iter().map(AsRef::as_ref).collect();
+        let whole = match own.is_empty() {
+            true => new_empty_array(&DataType::Null),
+            false => arrow_select::concat::concat(&own).map_err(arrow)?,
+        };
+        arrays.push((*column, whole));
     }
-    Arc::new(texts.finish())
-}
-
-/// Leaves out the mark that some programs put before UTF-8.
-fn without_mark<R: Read>(mut reader: R) -> std::io::Result<impl Read> {
-    const MARK: &[u8] = b"\xef\xbb\xbf";
-    let mut first = Vec::new();
-    (&mut reader)
-        .take(MARK.len() as u64)
-        .read_to_end(&mut first)?;
-    if first == MARK {
-        first.clear();
-    }
-    Ok(std::io::Cursor::new(first).chain(reader))
+    Ok(Columns {
+        blocks,
+        arrays,
+        kinds,
+    })
 }

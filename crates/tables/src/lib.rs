@@ -8,9 +8,11 @@ mod csv;
 mod error;
 mod ipc;
 mod parquet;
+mod stacked;
 mod table;
 
 pub use arrow_array;
 pub use arrow_schema;
 pub use concat::concat;
-pub use table::{SUFFIXES, Table, is_table, read, read_all};
+pub use stacked::{Block, Stacked, read_stacked};
+pub use table::{SUFFIXES, Table, is_table, read, read_all, schema};

@@ -1,5 +1,7 @@
 //! Parquet, decoded on all cores: each thread takes some columns of a row group.
 
+mod stacked;
+
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::reader::{ChunkReader, Length};
 use rayon::prelude::*;
 
+pub(crate) use self::stacked::read_stacked;
 use crate::Table;
 use crate::error::{arrow, decoding, parquet as failed};
 
@@ -71,13 +74,56 @@ impl ChunkReader for Positioned {
     }
 }
 
-pub(crate) fn read(path: &Path) -> Result<Table> {
-    let file = Positioned(Arc::new(LocalFile::open(path)?));
-    let load = |options| ArrowReaderMetadata::load(&file, options).map_err(failed);
-    let mut metadata = load(ArrowReaderOptions::new())?;
-    if let Some(plain) = without_categories_of_numbers(metadata.schema()) {
-        metadata = load(ArrowReaderOptions::new().with_schema(plain))?;
+/// A file whose metadata was read.
+struct Opened {
+    path: String,
+    file: Positioned,
+    metadata: ArrowReaderMetadata,
+    /// For each column the leaf of the schema that it is, unless it has several.
+    leaves: Vec<Option<usize>>,
+}
+
+impl Opened {
+    fn open(path: &Path) -> Result<Self> {
+        let file = Positioned(Arc::new(LocalFile::open(path)?));
+        let load = |options| ArrowReaderMetadata::load(&file, options).map_err(failed);
+        let mut metadata = load(ArrowReaderOptions::new())?;
+        if let Some(plain) = without_categories_of_numbers(metadata.schema()) {
+            metadata = load(ArrowReaderOptions::new().with_schema(plain))?;
+        }
+        let schema = metadata.parquet_schema();
+        let roots = (0..schema.num_columns()).map(|leaf| schema.get_column_root_idx(leaf));
+        let roots: Vec<usize> = roots.collect();
+        let mut leaves = vec![None; metadata.schema().fields().len()];
+        for (leaf, &root) in roots.iter().enumerate() {
+            let is_only = leaf
+                .checked_sub(1)
+                .is_none_or(|before| roots[before] != root)
+                && roots.get(leaf + 1) != Some(&root);
+            if let Some(own) = leaves.get_mut(root).filter(|_| is_only) {
+                *own = Some(leaf);
+            }
+        }
+        Ok(Self {
+            path: path.display().to_string(),
+            file,
+            metadata,
+            leaves,
+        })
     }
+
+    fn schema(&self) -> &SchemaRef {
+        self.metadata.schema()
+    }
+}
+
+/// The columns of a file, without its rows.
+pub(crate) fn schema(path: &Path) -> Result<SchemaRef> {
+    Ok(Opened::open(path)?.schema().clone())
+}
+
+pub(crate) fn read(path: &Path) -> Result<Table> {
+    let Opened { file, metadata, .. } = Opened::open(path)?;
     let schema = metadata.schema().clone();
     let groups = metadata.metadata().num_row_groups();
     let columns = schema.fields().len();

@@ -91,6 +91,42 @@ fn suffix(path: &Path) -> Option<&'static str> {
     SUFFIXES.into_iter().find(|suffix| name.ends_with(suffix))
 }
 
+/// What a suffix means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Parquet,
+    /// Text with this delimiter.
+    Text(u8),
+    /// Arrow's own file format.
+    Ipc,
+}
+
+pub(crate) fn format(path: &Path) -> Result<Format> {
+    match suffix(path) {
+        Some(".parquet") => Ok(Format::Parquet),
+        Some(".csv") => Ok(Format::Text(b',')),
+        Some(".tsv") => Ok(Format::Text(b'\t')),
+        Some(_) => Ok(Format::Ipc),
+        None => Err(Error::unsupported(format!(
+            "not a table that can be read: those are {}",
+            SUFFIXES.join(", ")
+        ))),
+    }
+}
+
+/// The columns that a Parquet file says it has, and what else was stored with them; `None` for other
+/// formats, whose columns are known once they are read.
+///
+/// # Errors
+/// As [`read`].
+pub fn schema(path: &Path) -> Result<Option<SchemaRef>> {
+    let schema = error::decoding(|| match format(path)? {
+        Format::Parquet => parquet::schema(path).map(Some),
+        Format::Text(_) | Format::Ipc => Ok(None),
+    });
+    schema.map_err(|error| error.operation("read table").with("path", path.display()))
+}
+
 /// Reads a table by its suffix: `.parquet`; `.csv` and `.tsv`, whose types are those that fit all
 /// values; `.ipc` and `.feather`, which are Arrow's file format.
 ///
@@ -98,15 +134,10 @@ fn suffix(path: &Path) -> Option<&'static str> {
 /// `Unsupported` for another suffix, or a codec or type that can't be decoded; `Corrupt` if the
 /// content is damaged; `NotFound`, `PermissionDenied` or `Storage` if it can't be read.
 pub fn read(path: &Path) -> Result<Table> {
-    let read = error::decoding(|| match suffix(path) {
-        Some(".parquet") => parquet::read(path),
-        Some(".csv") => csv::read(path, b','),
-        Some(".tsv") => csv::read(path, b'\t'),
-        Some(_) => ipc::read(path),
-        None => Err(Error::unsupported(format!(
-            "not a table that can be read: those are {}",
-            SUFFIXES.join(", ")
-        ))),
+    let read = error::decoding(|| match format(path)? {
+        Format::Parquet => parquet::read(path),
+        Format::Text(delimiter) => csv::read(path, delimiter),
+        Format::Ipc => ipc::read(path),
     });
     read.map_err(|error| error.operation("read table").with("path", path.display()))
 }

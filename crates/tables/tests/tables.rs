@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anndex_core::ErrorKind;
 use anndex_core::anndata::Join;
-use anndex_tables::{Table, concat, is_table, read, read_all};
+use anndex_tables::{Table, concat, is_table, read, read_all, read_stacked};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int8Type, Int64Type};
 use arrow_array::{
@@ -81,12 +81,12 @@ fn text_tables_get_the_types_that_fit() {
     let expected = [
         ("int", DataType::Int64),
         ("float", DataType::Float64),
-        ("gap", DataType::Int64),
+        ("gap", DataType::Float64),
         ("flag", DataType::Boolean),
-        ("text", DataType::Utf8),
+        ("text", DataType::LargeUtf8),
         ("large", DataType::UInt64),
         ("empty", DataType::Float64),
-        ("date", DataType::Utf8),
+        ("date", DataType::LargeUtf8),
     ];
     assert_eq!(
         types(&table),
@@ -104,7 +104,96 @@ fn text_tables_get_the_types_that_fit() {
         .map(|column| column.null_count())
         .collect();
     assert_eq!(found, missing);
-    assert_eq!(batch.column(4).as_string::<i32>().value(1), "a, b");
+    assert_eq!(batch.column(4).as_string::<i64>().value(1), "a, b");
+}
+
+/// Rows of a CSV file, and the values of its first and last column: longer than what is parsed at
+/// once, with records at all positions to its end.
+fn long_text(rows: usize, quote: &str, end: &str) -> (String, Vec<i64>, Vec<String>) {
+    let numbers: Vec<i64> = (0..rows as i64).map(|row| row * row).collect();
+    let texts: Vec<String> = (0..rows).map(|row| "x".repeat(row % 61 + 1)).collect();
+    let lines = numbers.iter().zip(&texts);
+    let lines = lines.map(|(number, text)| format!("{number},0.5,{quote}{text}{quote}"));
+    let lines: Vec<String> = ["n,f,t".to_owned()].into_iter().chain(lines).collect();
+    (lines.join(end), numbers, texts)
+}
+
+#[test]
+fn long_texts_are_read_whole_however_their_lines_end() {
+    let directory = tempfile::tempdir().unwrap();
+    for (number, end) in ["\n", "\r\n", "\r"].into_iter().enumerate() {
+        for quote in ["", "\"", "\"\"\""] {
+            let (content, numbers, texts) = long_text(30_000, quote, end);
+            let path = text(directory.path(), &format!("{number}.csv"), &content);
+            let batch = read(&path).unwrap().into_batch().unwrap();
+            let found = batch.column(0).as_primitive::<Int64Type>();
+            assert_eq!(found.values(), &numbers[..], "{quote:?} {end:?}");
+            let found: Vec<_> = batch
+                .column(2)
+                .as_string::<i64>()
+                .iter()
+                .flatten()
+                .collect();
+            let texts = texts.iter().map(|text| match quote.len() {
+                3 => format!("\"{text}\""),
+                _ => text.clone(),
+            });
+            assert!(texts.eq(found), "{quote:?} {end:?}");
+        }
+    }
+}
+
+#[test]
+fn stacked_tables_are_those_one_below_the_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let paths = [
+        text(at, "a.csv", "n,t,f\n1,x,1\n2,\"y, z\",2\n"),
+        text(at, "b.csv", "n,t,f\n-3,NA,0.5\n4,w,1\n"),
+    ];
+    let stacked = read_stacked(&paths).unwrap().unwrap();
+    assert_eq!(
+        (stacked.names.join(" "), stacked.rows),
+        ("n t f".to_owned(), vec![2, 2])
+    );
+    let integers = &stacked.blocks[0];
+    assert_eq!(integers.columns, [Some(0)]);
+    assert_eq!(integers.values.as_slice::<i64>().unwrap(), [1, 2, -3, 4]);
+    let floats = &stacked.blocks[1];
+    assert_eq!(floats.columns, [Some(2)]);
+    assert_eq!(
+        floats.values.as_slice::<f64>().unwrap(),
+        [1.0, 2.0, 0.5, 1.0]
+    );
+    let rest = stacked.rest.into_batch().unwrap();
+    let texts: Vec<_> = rest.column(0).as_string::<i64>().iter().collect();
+    assert_eq!(
+        (stacked.others, texts),
+        (vec![1], vec![Some("x"), Some("y, z"), None, Some("w")])
+    );
+    for (name, content) in [
+        ("c.csv", "n,other,f\n1,x,1\n"),
+        ("d.csv", "n,t,f\n1,x,True\n"),
+    ] {
+        let path = text(at, name, content);
+        assert!(
+            read_stacked(&[&paths[0], &path]).unwrap().is_none(),
+            "{name}"
+        );
+    }
+    let parquet = at.join("a.parquet");
+    write_parquet(&parquet, &batch());
+    let stacked = read_stacked(&[&parquet, &parquet]).unwrap().unwrap();
+    let numbers: Vec<i64> = (0..1000).chain(0..1000).collect();
+    assert_eq!(
+        stacked.blocks[0].values.as_slice::<i64>().unwrap(),
+        &numbers[..]
+    );
+    assert_eq!(
+        (stacked.rest.n_rows(), stacked.rows),
+        (2000, vec![1000, 1000])
+    );
+    assert!(read_stacked(&[&parquet, &paths[0]]).unwrap().is_none());
 }
 
 #[test]
@@ -122,7 +211,7 @@ fn tables_are_joined_by_their_columns() {
     let outer = concat(&tables, Join::Outer).unwrap();
     let names = [
         ("n", DataType::Float64),
-        ("t", DataType::Utf8),
+        ("t", DataType::LargeUtf8),
         ("other", DataType::Int64),
     ];
     assert_eq!(
@@ -158,6 +247,8 @@ fn what_is_no_table_is_an_error_that_names_it() {
         ("a.txt", "a\n", ErrorKind::Unsupported),
         ("ragged.csv", "a,b\n1,2,3\n", ErrorKind::Corrupt),
         ("twice.csv", "a,a\n1,2\n", ErrorKind::InvalidInput),
+        ("few.csv", "a,b\n1,2\n3\n", ErrorKind::Corrupt),
+        ("empty.csv", "", ErrorKind::Corrupt),
         ("short.parquet", "PAR1", ErrorKind::Corrupt),
         ("other.ipc", "nothing of Arrow's", ErrorKind::Corrupt),
         ("old.feather", "FEA1 and more", ErrorKind::Unsupported),

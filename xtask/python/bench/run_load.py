@@ -64,7 +64,7 @@ if __name__ == "__main__":
     started = time.perf_counter()
     loaded = work()
     seconds = time.perf_counter() - started
-    packages = ["anndata", "pandas", "pyarrow", "numpy", "scipy", "h5py", "zarr"]
+    packages = ["anndata", "anndex", "pandas", "pyarrow", "numpy", "scipy", "h5py", "zarr"]
     report = {
         "seconds": seconds,
         "baseline_rss": baseline,

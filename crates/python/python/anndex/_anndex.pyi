@@ -216,7 +216,17 @@ class Backed:
 class Table:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
+@final
+class Stacked:
+    names: list[str]
+    rows: list[int]
+    blocks: list[tuple[list[int | None], Any]]
+    others: list[int]
+    rest: Table
+
+def read_stacked(paths: list[str]) -> Stacked | None: ...
 def read_tables(paths: list[str]) -> list[Table]: ...
+def table_schemas(paths: list[str]) -> list[Table | None]: ...
 def close_unused() -> None: ...
 
 @final

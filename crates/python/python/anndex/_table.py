@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
 
 from anndex import _anndex as native
 from anndex.errors import MissingPackageError
@@ -37,20 +40,78 @@ def concat_tables(
         As the native module; `ImportError` if pandas or pyarrow is not installed.
     """
     pandas, pyarrow = _packages()
-    tables: list[Any] = [pyarrow.table(table) for table in native.read_tables(list(paths))]
-    first = tables[0]
-    alike = all(table.schema.equals(first.schema) for table in tables)
-    if not kwargs and alike and _are_plain(tables, pyarrow, pandas):
-        # Nothing of pandas's rules is needed, so each value is copied once instead of twice.
-        whole = pyarrow.concat_tables([table.replace_schema_metadata(None) for table in tables])
-        frame: Any = whole.to_pandas()
-        index, *others = [_index(table) for table in tables]
-        frame.index = index.append(others)
-        return cast("pd.DataFrame", frame)
-    if len(tables) == 1 and not kwargs:
-        return cast("pd.DataFrame", tables[0].to_pandas())
-    frames = [table.to_pandas() for table in tables]
+    paths = list(paths)
+    if set(kwargs) <= {"ignore_index"}:
+        frame = _stacked(paths, pandas, pyarrow)
+        if frame is not None:
+            if kwargs.get("ignore_index"):
+                frame.index = pandas.RangeIndex(len(frame))
+            return cast("pd.DataFrame", frame)
+    tables: list[Any] = [pyarrow.table(table) for table in native.read_tables(paths)]
+    are_text = {_is_text(path) for path in paths}
+    if not kwargs and len(are_text) == 1:
+        if _are_plain([table.schema for table in tables], pyarrow):
+            # Nothing of pandas's rules is needed, so each value is copied once instead of twice.
+            index = _index([(table.schema, table.num_rows) for table in tables], pandas)
+            tables = [table.replace_schema_metadata(None) for table in tables]
+            frame = _frame(pyarrow.concat_tables(tables), are_text.pop(), pyarrow)
+            frame.index = index
+            return cast("pd.DataFrame", frame)
+    frames = []
+    for path in paths:
+        # The memory of a table is given back before the next becomes a frame.
+        frames.append(_frame(tables.pop(0), _is_text(path), pyarrow))
+    if len(frames) == 1 and not kwargs:
+        return cast("pd.DataFrame", frames[0])
     return cast("pd.DataFrame", pandas.concat(frames, join=join, **kwargs))
+
+
+def _stacked(paths: list[str], pandas: Any, pyarrow: Any) -> Any:
+    """Files of the same columns, read to where they stand in the frame; `None` for others."""
+    internals = getattr(pandas.api, "internals", None)
+    if internals is None:
+        # A frame can be made of memory that is there since version 3 of pandas.
+        return None
+    given = native.table_schemas(paths)
+    schemas = [pyarrow.table(table).schema for table in given if table is not None]
+    if schemas and not (len(schemas) == len(paths) and _are_plain(schemas, pyarrow)):
+        return None
+    stacked = native.read_stacked(paths)
+    if stacked is None:
+        return None
+    blocks = []
+    for columns, values in stacked.blocks:
+        for used, run in groupby(range(len(columns)), key=lambda row: columns[row] is not None):
+            rows = list(run)
+            if used:
+                own = values if len(rows) == len(columns) else values[rows[0] : rows[-1] + 1]
+                blocks.append((own, np.array([columns[row] for row in rows])))
+    table = pyarrow.table(stacked.rest)
+    rest = _frame(table, not schemas, pyarrow)
+    for number, column in enumerate(stacked.others):
+        series = rest.iloc[:, number]
+        values = series.array
+        if isinstance(series.dtype, np.dtype):
+            # Blocks of NumPy have two dimensions. What pandas gives out may not be written to.
+            values = series.to_numpy(copy=True)[np.newaxis]
+        blocks.append((values, np.array([column])))
+    index = _index(list(zip(schemas or [None] * len(paths), stacked.rows)), pandas)
+    return internals.create_dataframe_from_blocks(
+        blocks, index=index, columns=pandas.Index(stacked.names)
+    )
+
+
+def _is_text(path: str) -> bool:
+    return path.lower().endswith((".csv", ".tsv"))
+
+
+def _frame(table: Any, is_text: bool, pyarrow: Any) -> Any:
+    """A table as a frame. In one of text, NaN stands where a boolean is missing."""
+    frame = table.to_pandas()
+    for name, values in zip(table.column_names, table.columns):
+        if is_text and values.null_count and pyarrow.types.is_boolean(values.type):
+            frame[name] = frame[name].fillna(np.nan)
+    return frame
 
 
 def _packages() -> tuple[Any, Any]:
@@ -63,23 +124,35 @@ def _packages() -> tuple[Any, Any]:
         ) from None
 
 
-def _are_plain(tables: list[Any], pyarrow: Any, pandas: Any) -> bool:
-    """Whether what pandas has noted about its own types and index changes nothing."""
-    schema = tables[0].schema
-    if any(pyarrow.types.is_dictionary(field.type) for field in schema):
+def _are_plain(schemas: list[Any], pyarrow: Any) -> bool:
+    """Whether columns are the same, and what pandas has noted about its own changes nothing."""
+    first = schemas[0]
+    if not all(schema.equals(first) for schema in schemas):
+        return False
+    if any(pyarrow.types.is_dictionary(field.type) for field in first):
         # Categories are united by pandas.
         return False
-    noted: list[dict[str, Any]] = [table.schema.pandas_metadata or {} for table in tables]
+    noted: list[dict[str, Any]] = [schema.pandas_metadata or {} for schema in schemas]
     for one in noted:
         if any(not isinstance(column, dict) for column in one.get("index_columns", [])):
             return False
         if one.get("columns") != noted[0].get("columns"):
             return False
-    empty = schema.empty_table()
+    empty = first.empty_table()
     typed, plain = empty.to_pandas(), empty.replace_schema_metadata(None).to_pandas()
     return bool(typed.dtypes.equals(plain.dtypes) and typed.columns.identical(plain.columns))
 
 
-def _index(table: Any) -> Any:
-    """The index of a table that has it not among its columns."""
-    return table.select([]).to_pandas().index
+def _index(tables: list[tuple[Any, int]], pandas: Any) -> Any:
+    """The index of tables, of which none has it among its columns: the schemas, and their rows."""
+    indexes = []
+    for schema, rows in tables:
+        index = pandas.RangeIndex(rows)
+        noted = schema and schema.pandas_metadata or {}
+        for kept in noted.get("index_columns", []):
+            kept = pandas.RangeIndex(kept["start"], kept["stop"], kept["step"], name=kept["name"])
+            # Without pandas, rows may have been left out.
+            index = kept if len(kept) == rows else index
+        indexes.append(index)
+    first, *others = indexes
+    return first.append(others)

@@ -1,0 +1,169 @@
+//! Parsing the values of a chunk to their places.
+
+use std::sync::Arc;
+
+use anndex_core::{Error, Result};
+use arrow_array::builder::{BooleanBuilder, LargeBinaryBuilder};
+use arrow_array::{ArrayRef, LargeStringArray, new_empty_array};
+use arrow_schema::DataType;
+use bytemuck::{Pod, cast_slice_mut};
+
+use super::fields::{Cutter, Fields};
+use super::kind::{Kind, Kinds, boolean, float, integer, is_missing, unsigned};
+use super::scan::{Chunk, Source};
+
+/// What a thread keeps from one chunk to the next.
+#[derive(Debug)]
+pub(super) struct Parser {
+    text: Vec<u8>,
+    cutter: Cutter,
+}
+
+/// What was found in a chunk, for each column that was asked for.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    /// Which types fit its values.
+    pub(super) kinds: Vec<Kinds>,
+    /// The values that have no place, which are text and booleans that may be missing.
+    pub(super) arrays: Vec<ArrayRef>,
+}
+
+impl Parser {
+    pub(super) fn new(width: usize) -> Self {
+        Self {
+            text: Vec::new(),
+            cutter: Cutter::new(width),
+        }
+    }
+
+    /// Parses columns of a chunk as what they are said to be. If the values of one are something else,
+    /// its kinds say so, and what was parsed is of no use.
+    pub(super) fn parse(
+        &mut self,
+        source: &Source,
+        chunk: &Chunk,
+        columns: &[(usize, Kind)],
+        places: Vec<(usize, &mut [u8])>,
+    ) -> Result<Parsed> {
+        let fields = self.cut(source, chunk)?;
+        let mut places = places.into_iter();
+        let mut parsed = Parsed {
+            kinds: Vec::with_capacity(columns.len()),
+            arrays: Vec::new(),
+        };
+        for &(column, kind) in columns {
+            let texts = fields.column(column);
+            let mut place = || places.next().map(|(_, place)| place).unwrap_or_default();
+            let kinds = match kind {
+                Kind::Boolean => booleans(texts.clone(), place()),
+                Kind::Integer => integers(texts.clone(), place()),
+                Kind::Unsigned => unsigneds(texts.clone(), place()),
+                Kind::Float => floats(texts.clone(), place()),
+                Kind::Flags => {
+                    let (array, kinds) = flags(texts.clone(), chunk.records);
+                    parsed.arrays.push(array);
+                    kinds
+                }
+                Kind::Text => {
+                    let kinds = Kinds::of(texts.clone());
+                    let array = strings(texts.clone(), chunk.records);
+                    parsed.arrays.push(array.map_err(|error| source.at(error))?);
+                    Some(kinds)
+                }
+            };
+            parsed.kinds.push(kinds.unwrap_or_else(|| Kinds::of(texts)));
+        }
+        Ok(parsed)
+    }
+
+    /// Which types fit the values of all columns in the first records of a chunk.
+    pub(super) fn sample(&mut self, source: &Source, chunk: &Chunk) -> Result<Vec<Kinds>> {
+        const RECORDS: usize = 64;
+        let fields = self.cut(source, chunk)?;
+        let columns = 0..source.names.len();
+        Ok(columns
+            .map(|column| Kinds::of(fields.column(column).take(RECORDS)))
+            .collect())
+    }
+
+    fn cut(&mut self, source: &Source, chunk: &Chunk) -> Result<Fields<'_>> {
+        source.read(chunk, &mut self.text)?;
+        let fields = self
+            .cutter
+            .cut(source.delimiter, &self.text, chunk.records, chunk.shape);
+        fields.map_err(|error| source.at(error))
+    }
+}
+
+/// Parses numbers to their places up to the first that is none; whether there is none such.
+fn fill<'a, T: Pod>(
+    texts: impl Iterator<Item = &'a [u8]>,
+    places: &mut [T],
+    parse: impl Fn(&'a [u8]) -> Option<T>,
+) -> bool {
+    let mut texts = places.iter_mut().zip(texts);
+    texts.all(|(place, text)| match parse(text) {
+        Some(value) => {
+            *place = value;
+            true
+        }
+        None => false,
+    })
+}
+
+fn booleans<'a>(texts: impl Iterator<Item = &'a [u8]>, places: &mut [u8]) -> Option<Kinds> {
+    let fits = fill(texts, places, |text| boolean(text).map(u8::from));
+    fits.then(|| Kinds::booleans(true, false))
+}
+
+fn integers<'a>(texts: impl Iterator<Item = &'a [u8]>, places: &mut [u8]) -> Option<Kinds> {
+    let places: &mut [i64] = cast_slice_mut(places);
+    let fits = fill(texts, places, integer);
+    fits.then(|| Kinds::integers(places.iter().any(|&value| value < 0)))
+}
+
+fn unsigneds<'a>(texts: impl Iterator<Item = &'a [u8]>, places: &mut [u8]) -> Option<Kinds> {
+    let places: &mut [u64] = cast_slice_mut(places);
+    let fits = fill(texts, places, unsigned);
+    fits.then(|| Kinds::unsigned(places.iter().any(|&value| i64::try_from(value).is_err())))
+}
+
+fn floats<'a>(texts: impl Iterator<Item = &'a [u8]>, places: &mut [u8]) -> Option<Kinds> {
+    let places: &mut [f64] = cast_slice_mut(places);
+    let parse = |text| float(text).or_else(|| is_missing(text).then_some(f64::NAN));
+    if !fill(texts, places, parse) {
+        return None;
+    }
+    let missing = places.iter().filter(|value| value.is_nan()).count();
+    Some(Kinds::floats(missing < places.len(), missing > 0))
+}
+
+fn flags<'a>(texts: impl Iterator<Item = &'a [u8]>, records: usize) -> (ArrayRef, Option<Kinds>) {
+    let mut array = BooleanBuilder::with_capacity(records);
+    let (mut has_values, mut has_missing) = (false, false);
+    for text in texts {
+        let flag = boolean(text);
+        has_values |= flag.is_some();
+        if flag.is_none() {
+            if !is_missing(text) {
+                return (new_empty_array(&DataType::Boolean), None);
+            }
+            has_missing = true;
+        }
+        array.append_option(flag);
+    }
+    let kinds = Kinds::booleans(has_values, has_missing);
+    (Arc::new(array.finish()), Some(kinds))
+}
+
+fn strings<'a>(texts: impl Iterator<Item = &'a [u8]> + Clone, records: usize) -> Result<ArrayRef> {
+    let bytes = texts.clone().map(<[u8]>::len).sum();
+    let mut array = LargeBinaryBuilder::with_capacity(records, bytes);
+    for text in texts {
+        array.append_option((!is_missing(text)).then_some(text));
+    }
+    let checked = LargeStringArray::try_from_binary(array.finish());
+    let checked =
+        checked.map_err(|error| Error::corrupt("the text is not UTF-8").source_error(error))?;
+    Ok(Arc::new(checked))
+}
