@@ -8,13 +8,25 @@ use std::time::Duration;
 use anndex_core::storage::{StorageDriver, StorageDrivers, StorageUrl};
 use anndex_storage_object_store::{Environment, ObjectStoreDriver, RequestLimits};
 use anndex_test_server::{ACCESS_KEY, Rclone, SECRET_KEY};
+use async_trait::async_trait;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use s3s::auth::SimpleAuth;
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::S3ServiceBuilder;
+use s3s::{S3Result, s3_error};
 
 /// The bucket that tests use.
 pub const BUCKET: &str = "cells";
+
+/// An access key for `s3s-fs` that has expired; with any secret key.
+pub const EXPIRED_KEY: &str = "expired";
+
+/// An access key for `s3s-fs` whose owner has another time; with any secret key.
+pub const SKEWED_KEY: &str = "skewed";
+
+/// An access key for `s3s-fs` that may read and not write; with [`SECRET_KEY`].
+pub const READER_KEY: &str = "reader";
 
 /// A server with the bucket [`BUCKET`], which is the directory of this name in its own.
 #[derive(Debug)]
@@ -87,7 +99,8 @@ impl S3sFs {
     pub fn start(directory: &Path) -> Self {
         let files = s3s_fs::FileSystem::new(directory).expect("the directory can be served");
         let mut service = S3ServiceBuilder::new(files);
-        service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        service.set_auth(Keys);
+        service.set_access(Keys);
         let service = service.build();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
         listener
@@ -129,6 +142,34 @@ impl Drop for S3sFs {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
+        }
+    }
+}
+
+/// Whom `s3s-fs` knows, and what they may do.
+#[derive(Debug)]
+struct Keys;
+
+#[async_trait]
+impl S3Auth for Keys {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        match access_key {
+            ACCESS_KEY | READER_KEY => Ok(SECRET_KEY.into()),
+            EXPIRED_KEY => Err(s3_error!(ExpiredToken)),
+            SKEWED_KEY => Err(s3_error!(RequestTimeTooSkewed)),
+            _ => Err(s3_error!(InvalidAccessKeyId)),
+        }
+    }
+}
+
+#[async_trait]
+impl S3Access for Keys {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let reads = ["HeadObject", "GetObject", "ListObjectsV2", "HeadBucket"];
+        match context.credentials().map(|known| known.access_key.as_str()) {
+            Some(ACCESS_KEY) => Ok(()),
+            Some(READER_KEY) if reads.contains(&context.s3_op().name()) => Ok(()),
+            _ => Err(s3_error!(AccessDenied)),
         }
     }
 }
@@ -184,8 +225,13 @@ pub fn drivers() -> StorageDrivers {
 
 /// All drivers, with limits of one's own.
 pub fn drivers_with(limits: RequestLimits) -> StorageDrivers {
+    drivers_of(environment(), limits)
+}
+
+/// All drivers, with an environment and limits of one's own.
+pub fn drivers_of(environment: Environment, limits: RequestLimits) -> StorageDrivers {
     let mut drivers = StorageDrivers::new();
-    let driver = ObjectStoreDriver::with(environment(), limits);
+    let driver = ObjectStoreDriver::with(environment, limits);
     drivers.register(Arc::new(driver));
     drivers
 }

@@ -103,6 +103,12 @@ pub(crate) fn is_transient(error: &Theirs) -> bool {
         && (facts.http.is_some() || facts.status().is_some_and(|s| s >= 500 || s == 429))
 }
 
+/// Whether the server refused and did not say why.
+pub(crate) fn is_unexplained(error: &Theirs) -> bool {
+    let facts = Facts::of(error);
+    matches!(facts.status(), Some(400 | 403)) && facts.code().is_none()
+}
+
 /// Ours for an error of a request.
 pub(crate) fn request(error: &Theirs) -> Error {
     let facts = Facts::of(error);

@@ -150,8 +150,8 @@ impl ObjectStorage for Storage {
     async fn head(&self, key: &str) -> Result<ObjectInfo> {
         let path = self.path(key)?;
         let total = self.limits.total;
-        let meta = self.call(key, |client| async move {
-            limited(total, client.head(&path)).await
+        let meta = self.call(key, move |client| async move {
+            look(&client, &path, total).await
         });
         let info = self.info(meta.await?);
         info.ok_or_else(|| {
@@ -247,6 +247,25 @@ impl ObjectStorage for Storage {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             deleted => deleted,
         }
+    }
+}
+
+/// What is known of an object. The answer to a look has no body, so one that refuses does not say
+/// why (that credentials expired, say). Then the first byte is asked for, too.
+async fn look(client: &Client, path: &Path, total: Duration) -> Result<ObjectMeta> {
+    let looked = tokio::time::timeout(total, client.head(path)).await;
+    let refused = match looked.map_err(|_| error::too_slow(total))? {
+        Err(refused) if error::is_unexplained(&refused) => refused,
+        looked => return looked.map_err(|failed| error::request(&failed)),
+    };
+    let options = GetOptions {
+        range: Some((0..1).into()),
+        ..GetOptions::default()
+    };
+    match limited(total, client.get_opts(path, options)).await {
+        Ok(first) => Ok(first.meta),
+        Err(explained) if explained.context("code").is_some() => Err(explained),
+        Err(_) => Err(error::request(&refused)),
     }
 }
 

@@ -121,7 +121,39 @@ async fn keys(world: &World) {
         let through = db.artifact(&link).save().await.unwrap();
         assert_eq!(through.uid, saved.uid, "a link is what it leads to");
         std::fs::remove_file(&link).unwrap();
+        links(world).await;
     }
+}
+
+/// What links in a directory lead to is a part of it, or an error.
+#[cfg(unix)]
+async fn links(world: &World) {
+    use std::os::unix::fs::symlink;
+
+    let db = &world.db;
+    let outside = world.file("outside-of-images.csv", "outside");
+    let images = world.files.join("images");
+    std::fs::create_dir_all(images.join("deep")).unwrap();
+    std::fs::write(images.join("deep/a.tif"), "a").unwrap();
+    let link = images.join("deep/link.tif");
+    for (to, words) in [
+        (outside, "leads out"),
+        (world.files.clone(), "leads out"),
+        (images.join("deep"), "leads to a directory"),
+        (images.join("missing"), "leads to nothing"),
+    ] {
+        symlink(to, &link).unwrap();
+        let error = world
+            .refuses(InvalidInput, words, db.artifact(&images).save())
+            .await;
+        assert!(error.message().contains(words), "{error}");
+        std::fs::remove_file(&link).unwrap();
+    }
+    symlink("a.tif", &link).unwrap();
+    let saved = db.artifact(&images).save().await.unwrap();
+    assert_eq!(saved.n_objects, Some(2));
+    let copy = saved.path().await.unwrap().join("deep/link.tif");
+    assert!(copy.symlink_metadata().unwrap().is_file());
 }
 
 async fn new_records(

@@ -5,6 +5,9 @@
 
 mod cached;
 mod faults;
+mod full_disk;
+mod hostile;
+mod killed;
 mod refused;
 mod registered;
 mod stream_faults;

@@ -1,11 +1,20 @@
 //! What a server refuses: an error of the right kind, which says what to do and no secret.
 
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
 
+use anndex_core::backend::memory::MemoryBackend;
+use anndex_core::instance::Instance;
+use anndex_core::registry::hash::files_of;
 use anndex_core::{Error, ErrorKind};
 use anndex_storage_object_store::Environment;
 use anndex_test_server::{ACCESS_KEY, SECRET_KEY};
-use anndex_tests::servers::{BUCKET, S3, environment, open, variables};
+use anndex_tests::registry::instance_with;
+use anndex_tests::servers::{
+    BUCKET, EXPIRED_KEY, READER_KEY, S3, SKEWED_KEY, drivers_of, environment, limits, open,
+    variables,
+};
 
 /// The errors of looking at, and of listing.
 async fn errors(environment: Environment, url: &str) -> [Error; 2] {
@@ -44,6 +53,129 @@ async fn a_wrong_key_is_no_permission() {
                 );
             }
         }
+    }
+}
+
+/// An instance whose user has these variables.
+async fn instance(directory: &std::path::Path, environment: Environment) -> Instance {
+    let backend = Arc::new(MemoryBackend::new());
+    let drivers = drivers_of(environment, limits());
+    let opened = instance_with(backend, &directory.join("storage"), drivers).await;
+    opened.unwrap()
+}
+
+/// What a server says of credentials that it knows but does not take any more is handed on, also
+/// where an answer has no body that would say it.
+#[tokio::test]
+async fn credentials_that_are_over_are_said_to_be() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, bucket, server) = S3::each(directory.path()).remove(1);
+    fs::write(bucket.join("a.h5ad"), "content").unwrap();
+    for (key, advice) in [(EXPIRED_KEY, "get new ones"), (SKEWED_KEY, "the clock")] {
+        let environment = variables([
+            ("AWS_ACCESS_KEY_ID", key),
+            ("AWS_SECRET_ACCESS_KEY", "wrong-secret"),
+            ("AWS_SESSION_TOKEN", "wrong-secret-token"),
+        ]);
+        for error in errors(environment.clone(), &server.url("")).await {
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:#}");
+            assert!(error.message().contains(advice), "{error:#}");
+        }
+        let db = instance(directory.path(), environment).await;
+        let saved = db.artifact(server.url("a.h5ad")).save().await;
+        let error = saved.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:#}");
+        assert!(error.message().contains(advice), "{error:#}");
+        assert!(!format!("{error:?} {error:#}").contains("wrong-secret"));
+        assert_eq!(db.artifacts().count().await.unwrap(), 0);
+    }
+}
+
+/// Credentials that expire between registering and caching.
+#[tokio::test]
+async fn a_copy_can_not_be_made_with_credentials_that_expired() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, bucket, server) = S3::each(directory.path()).remove(1);
+    fs::write(bucket.join("a.h5ad"), "content").unwrap();
+    let backend = Arc::new(MemoryBackend::new());
+    let storage = directory.path().join("storage");
+    let expired = variables([
+        ("AWS_ACCESS_KEY_ID", EXPIRED_KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+    ]);
+    let with =
+        |environment| instance_with(backend.clone(), &storage, drivers_of(environment, limits()));
+    let db = with(environment()).await.unwrap();
+    let uid = db
+        .artifact(server.url("a.h5ad"))
+        .save()
+        .await
+        .unwrap()
+        .uid
+        .clone();
+    let later = with(expired).await.unwrap();
+    let artifact = later.artifacts().get(&uid).await.unwrap();
+    let error = artifact.cache().path().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:#}");
+    assert!(error.message().contains("expired"), "{error:#}");
+    assert!(later.cache().list().unwrap().is_empty());
+    let artifact = db.artifacts().get(&uid).await.unwrap();
+    let path = artifact.cache().path().await.unwrap();
+    assert_eq!(fs::read_to_string(path).unwrap(), "content");
+}
+
+#[tokio::test]
+async fn who_may_only_read_can_not_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, bucket, server) = S3::each(directory.path()).remove(1);
+    fs::write(bucket.join("a.h5ad"), "content").unwrap();
+    let reader = variables([
+        ("AWS_ACCESS_KEY_ID", READER_KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+    ]);
+    let db = instance(directory.path(), reader).await;
+    let artifact = db.artifact(server.url("a.h5ad")).save().await.unwrap();
+    let path = artifact.cache().path().await.unwrap();
+    assert_eq!(fs::read_to_string(path).unwrap(), "content");
+    let storage = db.add_storage(server.url("lab")).await.unwrap();
+    let before = files_of(&bucket).unwrap();
+    for size in [10, 9 << 20] {
+        let file = directory.path().join("b.csv");
+        fs::write(&file, vec![b'b'; size]).unwrap();
+        let saved = db.artifact(&file).storage(&storage).save().await;
+        let error = saved.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:#}");
+        assert!(error.message().contains("what they allow"), "{error:#}");
+    }
+    assert_eq!(db.artifacts().count().await.unwrap(), 1);
+    assert_eq!(files_of(&bucket).unwrap(), before);
+}
+
+/// A bucket that was there when it was registered, or never was.
+#[tokio::test]
+async fn nothing_is_put_into_or_taken_from_a_bucket_that_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, bucket, server) in S3::each(directory.path()) {
+        fs::write(bucket.join("a.h5ad"), "content").unwrap();
+        let db = instance(&directory.path().join(format!("{name}-db")), environment()).await;
+        let artifact = db.artifact(server.url("a.h5ad")).save().await.unwrap();
+        let gone = server.url("").replace(BUCKET, "no-such-bucket");
+        let storage = db.add_storage(gone).await.unwrap();
+        // The other server makes buckets that it is asked to write to.
+        for size in [10, 9 << 20].into_iter().filter(|_| name == "rclone") {
+            let file = directory.path().join("b.csv");
+            fs::write(&file, vec![b'b'; size]).unwrap();
+            let saved = db.artifact(&file).storage(&storage).save().await;
+            let error = saved.map(|_| ()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{error:#}");
+            assert!(error.message().contains("no such bucket"), "{error:#}");
+        }
+        assert_eq!(db.artifacts().count().await.unwrap(), 1);
+        fs::remove_dir_all(&bucket).unwrap();
+        let error = artifact.cache().path().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{name}: {error:#}");
+        assert!(error.message().contains("bucket"), "{name}: {error:#}");
+        assert!(db.cache().list().unwrap().is_empty());
     }
 }
 

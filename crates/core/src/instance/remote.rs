@@ -4,6 +4,7 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::hash::{self, ContentHash, FileHasher};
+use crate::registry::key;
 use crate::storage::pieces::read_in_order;
 use crate::storage::{ObjectInfo, ObjectStorage};
 
@@ -33,12 +34,7 @@ impl Seen {
                 .with("storage", storage.location())
                 .with("object", key),
             false => match storage.head(key).await {
-                Ok(object) => {
-                    return Ok(Self {
-                        objects: vec![object],
-                        is_directory: false,
-                    });
-                }
+                Ok(object) => return Self::new(vec![object], None),
                 // Some servers that stand on a file system fail where a directory is.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Storage) => {
                     error
@@ -51,13 +47,38 @@ impl Seen {
         }
         match storage.list(key).await {
             Ok(objects) if objects.is_empty() => Err(missing),
-            Ok(objects) => Ok(Self {
-                objects,
-                is_directory: true,
-            }),
+            Ok(objects) => {
+                let seen = Self::new(objects, Some(key));
+                seen.map_err(|e| e.with("storage", storage.location()))
+            }
             // Whoever may read may not be allowed to list.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(missing),
             Err(error) => Err(error),
+        }
+    }
+
+    /// A server may say anything. What is below a directory must be there, and sizes must add up.
+    fn new(objects: Vec<ObjectInfo>, directory: Option<&str>) -> Result<Self> {
+        if let Some(directory) = directory {
+            for object in &objects {
+                let below = object.key.strip_prefix(directory);
+                let Some(below) = below.and_then(|below| below.strip_prefix('/')) else {
+                    let error = Error::corrupt("the storage lists what is elsewhere");
+                    return Err(error.with("object", object.key.escape_debug()));
+                };
+                key::check(below)?;
+            }
+        }
+        let mut sizes = objects.iter().map(|object| object.size);
+        let size = sizes.try_fold(0u64, u64::checked_add);
+        match size.map(i64::try_from) {
+            Some(Ok(_)) => Ok(Self {
+                objects,
+                is_directory: directory.is_some(),
+            }),
+            _ => Err(Error::invalid_input(
+                "this is larger than a database can note",
+            )),
         }
     }
 

@@ -70,6 +70,9 @@ impl Content {
         let file_name = name.map(str::to_owned).ok_or_else(|| {
             Error::invalid_input("the name is no UTF-8; rename it").with("path", path.display())
         })?;
+        if path.is_dir() {
+            check_links(&path)?;
+        }
         let hash = hash::hash_path_with(&path, &*progress.0)?;
         Self::new(Source::Local(path), file_name, hash, None)
     }
@@ -131,6 +134,38 @@ impl Instance {
         }
         Ok(storages)
     }
+}
+
+/// Refuses links in a directory that lead out of it, whose content would be taken for its own, and
+/// those that would be left out of it: to directories and to nothing.
+fn check_links(root: &Path) -> Result<()> {
+    let mut pending = vec![root.to_owned()];
+    while let Some(directory) = pending.pop() {
+        let at = |error| Error::io(directory.display(), error);
+        for entry in directory.read_dir().map_err(at)? {
+            let entry = entry.map_err(at)?;
+            let path = entry.path();
+            let file_type = entry.file_type().map_err(at)?;
+            if file_type.is_dir() {
+                pending.push(path);
+                continue;
+            }
+            if !file_type.is_symlink() {
+                continue;
+            }
+            let problem = match path.canonicalize() {
+                Ok(real) if !real.starts_with(root) => "leads out of the directory",
+                Ok(real) if real.is_dir() => "leads to a directory",
+                Ok(_) => continue,
+                Err(_) => "leads to nothing",
+            };
+            return Err(Error::invalid_input(format!(
+                "a link in the directory {problem}; put what is meant in its place, or remove it"
+            ))
+            .with("link", path.display()));
+        }
+    }
+    Ok(())
 }
 
 /// The URL, if it is one and no path.

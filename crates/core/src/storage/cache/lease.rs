@@ -6,10 +6,12 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use super::room;
 use crate::error::{Error, Result};
 
-const DIRECTORY: &str = "leases";
+pub(super) const DIRECTORY: &str = "leases";
 const EXTENSION: &str = "lease";
+const NEW: &str = "new";
 
 /// What this process uses, as long as it lives.
 #[derive(Debug)]
@@ -22,8 +24,10 @@ impl Lease {
     pub(super) fn begin(cache: &Path) -> Result<Self> {
         let directory = cache.join(DIRECTORY);
         fs::create_dir_all(&directory).map_err(|e| Error::io(directory.display(), e))?;
+        // So that nobody takes it for one that was left before it is locked.
+        let _counting = room::count(cache)?;
         let name = format!("{}-{:016x}", std::process::id(), rand::random::<u64>());
-        let new = directory.join(format!("{name}.new"));
+        let new = directory.join(format!("{name}.{NEW}"));
         let at = |e| Error::io(new.display(), e);
         let file = File::create_new(&new).map_err(at)?;
         // It is locked before others see it: an unlocked one is taken for one that was left.
@@ -84,4 +88,22 @@ pub(super) fn names_in_use(cache: &Path) -> Result<HashSet<String>> {
         }
     }
     Ok(names)
+}
+
+/// Removes leases that were begun by processes which ended right then. Room is being counted, so
+/// that nobody begins one.
+pub(super) fn sweep(cache: &Path) -> Result<()> {
+    let directory = cache.join(DIRECTORY);
+    let at = |e| Error::io(directory.display(), e);
+    let entries = match directory.read_dir() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(at)?,
+    };
+    for entry in entries {
+        let path = entry.map_err(at)?.path();
+        if path.extension().is_some_and(|extension| extension == NEW) {
+            super::entry::remove(&path)?;
+        }
+    }
+    Ok(())
 }

@@ -37,9 +37,9 @@ pub struct Cleared {
 }
 
 /// Held while the sizes of all copies are added up, so that two do not take the same room.
-struct Counting(#[expect(dead_code, reason = "held, not used")] File);
+pub(super) struct Counting(#[expect(dead_code, reason = "held, not used")] File);
 
-fn count(directory: &Path) -> Result<Counting> {
+pub(super) fn count(directory: &Path) -> Result<Counting> {
     fs::create_dir_all(directory).map_err(|e| Error::io(directory.display(), e))?;
     let path = directory.join(LOCK);
     let at = |e| Error::io(path.display(), e);
@@ -86,8 +86,39 @@ pub(super) fn clear(directory: &Path) -> Result<Cleared> {
     }
     let _counting = count(directory)?;
     let freed = free(directory, 0, None)?;
+    sweep(directory)?;
     let used = list(directory)?.len() as u64;
     Ok(Cleared { freed, used })
+}
+
+/// Removes what no entry has: what a process left that was killed while it wrote down what a copy
+/// is of, or while it removed one.
+fn sweep(directory: &Path) -> Result<()> {
+    lease::sweep(directory)?;
+    let at = |e| Error::io(directory.display(), e);
+    for entry in directory.read_dir().map_err(at)? {
+        let path = entry.map_err(at)?.path();
+        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+        let (name, rest) = file_name.split_once('.').unwrap_or((&file_name, ""));
+        let Ok(names) = Names::new(directory, name) else {
+            continue;
+        };
+        let manifest = match rest {
+            _ if name == lease::DIRECTORY => continue,
+            "" => Some(&names.manifest),
+            "partial" => Some(&names.partial_manifest),
+            rest if rest.ends_with(".new") => None,
+            _ => continue,
+        };
+        // Who holds the lock is about to write what is missing.
+        let Some(_lock) = names.try_lock()? else {
+            continue;
+        };
+        if manifest.is_none_or(|manifest| !manifest.exists()) {
+            super::entry::remove(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes the room for a copy, whose lock is held, by writing down what it is to become.
