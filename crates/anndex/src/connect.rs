@@ -12,6 +12,7 @@ use crate::drivers::drivers;
 use crate::formats::formats;
 use crate::location::{self, Location};
 use crate::options::InstanceOptions;
+use crate::storage_root;
 
 /// Makes an instance in a directory, which is created if it does not exist; one that is there
 /// already is opened. The directory is its default storage.
@@ -27,13 +28,14 @@ pub async fn init(location: impl AsRef<Path>) -> Result<Instance> {
 /// [`init`] with options.
 ///
 /// At a URL (`postgres://user:password@host/database`) the database must exist, and the options
-/// must name the directory of the storage: everybody has it at the same path.
+/// must name the storage: a directory that everybody has at the same path, or a bucket.
 ///
 /// # Errors
 /// `Unsupported` if the location is a URL of a database that is not compiled in, or no database
 /// for directories is; `InvalidInput` if the location is a file, a URL that can't be understood or
-/// one without a storage, or if the instance is there already with another storage;
-/// `PermissionDenied` or `Storage` if the directory can't be written; as [`connect_with`] if it is
+/// one without a storage, or if the instance is there already with another storage; `NotFound`,
+/// `PermissionDenied` or `Storage` if the directory can't be written, or a storage at a URL is not
+/// there or does not answer; as [`connect_with`] if it is
 /// there already. Passwords in URLs are in no error.
 pub async fn init_with(location: impl AsRef<Path>, options: InstanceOptions) -> Result<Instance> {
     let location = location.as_ref();
@@ -88,7 +90,7 @@ fn locate(error: Error, location: &Path) -> Error {
 async fn init_directory(
     location: &Path,
     directory: &InstanceDirectory,
-    options: InstanceOptions,
+    mut options: InstanceOptions,
 ) -> Result<Instance> {
     if let Some(config) = directory.read_config()? {
         return open(directory, &config, options, false).await;
@@ -98,8 +100,9 @@ async fn init_directory(
             "this is a file; an instance is a directory",
         ));
     }
-    if let Some(root) = &options.storage_root {
-        location::directory(root)?;
+    if let Some(root) = &mut options.storage_root {
+        *root = storage_root::normal(root)?;
+        storage_root::check(root).await?;
     }
     let own = directory.own();
     std::fs::create_dir_all(&own).map_err(|e| Error::io(own.display(), e))?;
@@ -128,7 +131,7 @@ async fn open(
     create: bool,
 ) -> Result<Instance> {
     if let Some(root) = &options.storage_root
-        && config.storage_root.as_ref() != Some(root)
+        && config.storage_root != Some(storage_root::normal(root)?)
     {
         return Err(Error::invalid_input(
             "the instance has another storage already; leave the storage out",

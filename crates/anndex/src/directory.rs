@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anndex_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::storage_root;
+
 /// The environment variable with the location of the instance.
 pub const DATABASE_VARIABLE: &str = "ANNDEX_DB";
 
@@ -24,7 +26,7 @@ const FORMAT: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Config {
     format: u32,
-    /// The default storage, if it is not the directory of the instance.
+    /// The default storage, a directory or a URL, if it is not the directory of the instance.
     pub(crate) storage_root: Option<PathBuf>,
     /// The uid of the default storage, by which it is known after the directory was moved.
     pub(crate) storage_uid: Option<String>,
@@ -73,6 +75,7 @@ impl InstanceDirectory {
 
     pub(crate) fn storage_root(&self, config: &Config) -> PathBuf {
         match &config.storage_root {
+            Some(root) if storage_root::is_url(root) => root.clone(),
             Some(root) => self.0.join(root),
             None => self.0.clone(),
         }

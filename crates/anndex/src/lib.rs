@@ -70,6 +70,7 @@ mod location;
 mod options;
 #[cfg(feature = "progress")]
 mod progress;
+mod storage_root;
 #[cfg(feature = "tables")]
 pub mod tables;
 #[cfg(feature = "postgres")]

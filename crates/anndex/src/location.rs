@@ -76,6 +76,12 @@ pub(crate) fn is_url(location: &Path) -> bool {
     scheme(&location.to_string_lossy()).is_some()
 }
 
+/// Whether it is the URL of a database, be it one that this build opens or not.
+pub(crate) fn is_database(location: &Path) -> bool {
+    let text = location.to_string_lossy();
+    scheme(&text).is_some_and(|scheme| SCHEMES.iter().any(|(known, _)| *known == scheme))
+}
+
 fn scheme(text: &str) -> Option<&str> {
     text.split_once("://").map(|(scheme, _)| scheme)
 }

@@ -20,9 +20,10 @@ pub struct InstanceOptions {
     pub user_handle: Option<String>,
     /// The full name of the user, kept when the user is new to the instance. Default: none.
     pub user_name: Option<String>,
-    /// The directory of the default storage; a relative one is relative to the instance. It is
-    /// chosen when the instance is made. Default: the directory of the instance. An instance at a
-    /// URL has none, so it must be made with one, relative to the current directory.
+    /// The directory of the default storage, or its URL, such as `s3://bucket/cells`. A relative
+    /// directory is relative to the instance. It is chosen when the instance is made. Default: the
+    /// directory of the instance. An instance at a URL has none, so it must be made with one,
+    /// relative to the current directory.
     pub storage_root: Option<PathBuf>,
 }
 

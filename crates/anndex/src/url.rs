@@ -2,7 +2,7 @@
 //!
 //! Its default storage is the one that was recorded first, which is what making the instance does.
 //! It is a directory that all who use the instance have at the same path, as on a shared file
-//! system. The cache is each user's own.
+//! system, or a bucket. The cache is each user's own.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use crate::drivers::drivers;
 use crate::formats::formats;
 use crate::location::directory;
 use crate::options::InstanceOptions;
+use crate::storage_root;
 
 /// Makes the instance, or opens the one that is there.
 pub(crate) async fn init_url(
@@ -26,10 +27,7 @@ pub(crate) async fn init_url(
     options: InstanceOptions,
 ) -> Result<Instance> {
     let handle = options.handle()?;
-    let given = match &options.storage_root {
-        Some(root) => Some(directory(root)?),
-        None => None,
-    };
+    let given = given_root(&options)?;
     let new = PostgresOptions::new().create(given.is_some());
     let backend = match connect(text, &new).await {
         Err(error) if error.kind() == ErrorKind::NotFound && given.is_none() => {
@@ -41,7 +39,10 @@ pub(crate) async fn init_url(
     let opened = async {
         let root = match (first_storage(backend.as_ref()).await?, given) {
             (Some(storage), given) => present_root(&storage, given.as_deref())?,
-            (None, Some(given)) => given,
+            (None, Some(given)) => {
+                storage_root::check(&given).await?;
+                given
+            }
             (None, None) => return Err(without_storage()),
         };
         let settings = settings(url, root, handle, options)?;
@@ -63,10 +64,7 @@ pub(crate) async fn connect_url(
     options: InstanceOptions,
 ) -> Result<Instance> {
     let handle = options.handle()?;
-    let given = match &options.storage_root {
-        Some(root) => Some(directory(root)?),
-        None => None,
-    };
+    let given = given_root(&options)?;
     let backend: Arc<dyn Backend> = Arc::new(connect(text, &PostgresOptions::new()).await?);
     let opened = async {
         let storage = first_storage(backend.as_ref()).await?.ok_or_else(|| {
@@ -81,6 +79,16 @@ pub(crate) async fn connect_url(
     closed_after_error(opened.await, &backend).await
 }
 
+/// The storage that the options name: an absolute path, or a URL.
+fn given_root(options: &InstanceOptions) -> Result<Option<PathBuf>> {
+    let root = options.storage_root.as_deref();
+    let root = root.map(|root| match storage_root::is_url(root) {
+        true => storage_root::normal(root),
+        false => directory(root),
+    });
+    root.transpose()
+}
+
 async fn first_storage(backend: &dyn Backend) -> Result<Option<Storage>> {
     let first = backend.select(&Query::new(Kind::Storage).limit(1)).await?;
     first
@@ -91,9 +99,15 @@ async fn first_storage(backend: &dyn Backend) -> Result<Option<Storage>> {
 }
 
 /// The directory of the storage, which must be on this machine: an empty one in its place would
-/// look as if all artifacts were gone.
+/// look as if all artifacts were gone. A bucket is there from everywhere.
 fn present_root(storage: &Storage, given: Option<&Path>) -> Result<PathBuf> {
     let root = PathBuf::from(&storage.root);
+    if storage_root::is_url(&root) {
+        return match given {
+            Some(given) if given != root => Err(other_storage(storage)),
+            _ => Ok(root),
+        };
+    }
     let real = root
         .canonicalize()
         .map_err(|source| Error::io(root.display(), source).with("storage", &storage.root));
@@ -159,7 +173,7 @@ async fn closed_after_error(
 
 fn without_storage() -> Error {
     Error::invalid_input(
-        "there is no instance in this database yet; to make one, name a directory as its storage",
+        "there is no instance in this database yet; to make one, name a directory or a bucket as its storage",
     )
 }
 

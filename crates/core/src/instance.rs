@@ -92,7 +92,8 @@ use crate::store::StoreFormats;
 /// What an instance needs besides its database.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The directory of the default storage; it is made if it does not exist.
+    /// The directory of the default storage, which is made if it does not exist, or its URL, such
+    /// as `s3://bucket/cells`.
     pub storage_root: PathBuf,
     /// The uid of the default storage as it was when the instance was opened before, where that is
     /// known: then its directory may have been moved meanwhile, and its record follows. `None`
@@ -132,7 +133,8 @@ impl Instance {
     ///
     /// # Errors
     /// `PermissionDenied` or `Storage` if the storage directory can't be made; `InvalidInput` if
-    /// its path is no UTF-8 or the user has no handle; `Backend` if the database fails.
+    /// its path is no UTF-8, its URL can't be understood or is for reading only, or the user has
+    /// no handle; `Unsupported` if this build can't open the URL; `Backend` if the database fails.
     pub async fn new(backend: Arc<dyn Backend>, settings: Settings) -> Result<Self> {
         let handle = settings.user_handle.trim().to_owned();
         if handle.is_empty() {
@@ -149,16 +151,23 @@ impl Instance {
             };
             ensure(backend.as_ref(), Field::Handle, &handle, template).await
         })?;
-        let root = settings.storage_root.clone();
-        let root = blocking(move || {
-            std::fs::create_dir_all(&root).map_err(|e| Error::io(root.display(), e))?;
-            place::canonical_root(&root)
-        })
-        .await?;
-        if let Some(uid) = &settings.storage_uid {
-            follow_storage(backend.as_ref(), uid, &root).await?;
-        }
-        let storage = ensure_storage(backend.as_ref(), &root, place::LOCAL, user.id).await?;
+        let storage = match settings.drivers.writable(&settings.storage_root)? {
+            Some((url, _)) => {
+                ensure_storage(backend.as_ref(), &url.to_string(), url.scheme(), user.id).await?
+            }
+            None => {
+                let root = settings.storage_root.clone();
+                let root = blocking(move || {
+                    std::fs::create_dir_all(&root).map_err(|e| Error::io(root.display(), e))?;
+                    place::canonical_root(&root)
+                })
+                .await?;
+                if let Some(uid) = &settings.storage_uid {
+                    follow_storage(backend.as_ref(), uid, &root).await?;
+                }
+                ensure_storage(backend.as_ref(), &root, place::LOCAL, user.id).await?
+            }
+        };
         Ok(Self(Arc::new(Inner {
             backend,
             formats: settings.formats,
@@ -191,7 +200,7 @@ impl Instance {
         &self.0.storage
     }
 
-    /// The directory of the default storage.
+    /// The directory of the default storage, or its URL.
     pub fn storage_root(&self) -> &Path {
         Path::new(&self.0.storage.root)
     }

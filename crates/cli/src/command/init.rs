@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anndex::storage::StorageUrl;
 use anndex::{ErrorKind, Instance, InstanceOptions, Result};
 use clap::Args;
 use serde_json::json;
@@ -13,16 +14,18 @@ use crate::session::Session;
 /// A directory is created if it does not exist. It is the default storage: files in it are
 /// registered where they are. What belongs to the instance is in `.anndex/` inside it.
 ///
+/// With --storage s3://bucket/cells, what is saved goes into the bucket; the registry stays here.
+///
 /// At a URL (postgres://USER:PASSWORD@HOST/DATABASE) the database must exist, and --storage names
-/// the directory of the default storage, which everybody has at the same path. The password may
-/// also stand in PGPASSWORD or ~/.pgpass.
+/// the default storage: a bucket, or a directory which everybody has at the same path. The password
+/// may also stand in PGPASSWORD or ~/.pgpass.
 #[derive(Debug, Args)]
 pub(crate) struct Init {
     /// The directory or URL. Default: that of --db, else the current directory
     #[arg(value_name = "LOCATION")]
     location: Option<PathBuf>,
-    /// The directory of the default storage, if it is another one
-    #[arg(long, value_name = "DIR")]
+    /// The default storage, if it is another directory, or a URL such as s3://bucket/cells
+    #[arg(long, value_name = "STORAGE")]
     storage: Option<PathBuf>,
     /// Your handle. Default: ANNDEX_USER, else your login name
     #[arg(long, value_name = "HANDLE")]
@@ -34,6 +37,7 @@ pub(crate) async fn run(session: &Session, arguments: Init) -> Result<()> {
     let location = given.unwrap_or(".".as_ref());
     let mut options = InstanceOptions::new();
     options.storage_root = match arguments.storage {
+        Some(root) if root.to_str().is_some_and(StorageUrl::is_one) => Some(root),
         // Relative to where the user is, not to the instance.
         Some(root) => {
             Some(std::path::absolute(&root).map_err(|e| anndex::Error::io(root.display(), e))?)

@@ -113,6 +113,63 @@ fn a_file_is_copied_into_a_bucket() {
 }
 
 #[test]
+fn a_bucket_is_the_default_storage() {
+    let bucket = Bucket::new();
+    std::fs::write(bucket.workplace.path("b.txt"), "other").unwrap();
+    let storage = bucket.url("lab");
+    let missing = storage.replace("cells", "no-such-bucket");
+    let refused = bucket.call(SECRET_KEY, &["init", "new", "--storage", &missing]);
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    assert!(!bucket.workplace.path("new").exists());
+    let made = bucket.json(&["init", "new", "--storage", &storage]);
+    assert_eq!(
+        (&made["storage_root"], &made["is_new"]),
+        (&storage.as_str().into(), &true.into())
+    );
+    let again = bucket.json(&["init", "new", "--storage", &storage]);
+    assert_eq!(again["is_new"], false);
+    let other = bucket.call(
+        SECRET_KEY,
+        &["init", "new", "--storage", &bucket.url("other")],
+    );
+    assert_eq!(other.status.code(), Some(2), "{other:?}");
+    let added = bucket.json(&["artifact", "add", "b.txt", "--db", "new"]);
+    let key = added[0]["storage_key"].as_str().unwrap();
+    let there = bucket.workplace.path("buckets/cells/lab").join(key);
+    assert_eq!(std::fs::read_to_string(&there).unwrap(), "other");
+    let path = bucket.ok(&["artifact", "cache", "b.txt", "--db", "new"]);
+    assert!(path.contains("new/.anndex/cache"), "{path}");
+    bucket.ok(&["check", "--deep", "--db", "new"]);
+}
+
+#[test]
+fn a_prefix_with_meta_data_is_a_collection() {
+    let bucket = Bucket::new();
+    for name in ["a", "b"] {
+        let image = bucket
+            .workplace
+            .path(&format!("buckets/cells/images/plate/{name}.png"));
+        std::fs::create_dir_all(image.parent().unwrap()).unwrap();
+        std::fs::write(image, name).unwrap();
+    }
+    std::fs::write(
+        bucket.workplace.path("meta.csv"),
+        "path,well\nplate/a.png,A1\n",
+    )
+    .unwrap();
+    let added = bucket.json(&["artifact", "add", &bucket.url("images/"), "meta.csv"]);
+    assert_eq!(added[0]["n_objects"], 2);
+    let uid = added[0]["uid"].as_str().unwrap();
+    let made = bucket.json(&["collection", "create", "C", uid, "--meta", "meta.csv"]);
+    assert_eq!(made["artifact_id"], added[1]["id"]);
+    let listed = bucket.json(&["artifact", "list"]);
+    assert_eq!(listed.as_array().unwrap().len(), 2, "no record per file");
+    let path = bucket.ok(&["collection", "cache", "C"]);
+    let image = std::path::Path::new(path.trim()).join("plate/b.png");
+    assert_eq!(std::fs::read_to_string(image).unwrap(), "b");
+}
+
+#[test]
 fn a_wrong_secret_is_refused_and_not_shown() {
     let bucket = Bucket::new();
     for verbose in ["-q", "-vv"] {

@@ -179,8 +179,7 @@ impl PrepareBuilder {
         }
         if let Some(elsewhere) = elsewhere(&artifacts, &prepared.files).await? {
             notices.push(format!(
-                "the same content was registered before, at {}; the collection has it there",
-                elsewhere.display()
+                "the same content was registered before, at {elsewhere}; the collection has it there"
             ));
         }
         let name = self.name.clone();
@@ -268,8 +267,11 @@ async fn registered(db: &Instance, files: &[PathBuf]) -> Result<Option<Vec<Handl
 }
 
 /// Where content is that was known before, if that is not at its place in `files`.
-async fn elsewhere(artifacts: &[Handle<Artifact>], files: &[PathBuf]) -> Result<Option<PathBuf>> {
+async fn elsewhere(artifacts: &[Handle<Artifact>], files: &[PathBuf]) -> Result<Option<String>> {
     for (artifact, file) in artifacts.iter().zip(files) {
+        if let Some(url) = artifact.url().await? {
+            return Ok(Some(url.to_string()));
+        }
         let place = artifact.path().await?;
         let real = file
             .canonicalize()
@@ -279,7 +281,7 @@ async fn elsewhere(artifacts: &[Handle<Artifact>], files: &[PathBuf]) -> Result<
             .map_err(|e| Error::io(place.display(), e))?
             != real
         {
-            return Ok(Some(place));
+            return Ok(Some(place.display().to_string()));
         }
     }
     Ok(None)

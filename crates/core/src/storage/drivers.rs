@@ -1,6 +1,7 @@
 //! Choosing a storage by the scheme of its URL, among the drivers that were registered explicitly.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{ObjectStorage, StorageUrl};
@@ -70,6 +71,27 @@ impl StorageDrivers {
             )));
         };
         driver.open(root).map_err(|e| e.with("storage", root))
+    }
+
+    /// Opens the storage at `root` as one that is written; `None` if that is no URL but a path.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it can't be written, or the URL can't be understood; else as
+    /// [`StorageDrivers::open`].
+    pub fn writable(&self, root: &Path) -> Result<Option<(StorageUrl, Arc<dyn ObjectStorage>)>> {
+        let Some(text) = root.to_str().filter(|root| StorageUrl::is_one(root)) else {
+            return Ok(None);
+        };
+        let url = StorageUrl::parse(text)?;
+        let storage = self.open(&url)?;
+        match storage.capabilities().write {
+            true => Ok(Some((url, storage))),
+            false => Err(Error::invalid_input(
+                "this storage is for reading only, so nothing could be saved there; name a bucket \
+                 or a directory",
+            )
+            .with("storage", url)),
+        }
     }
 }
 

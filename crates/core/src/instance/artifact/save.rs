@@ -24,12 +24,18 @@ pub(super) struct Location {
     pub(super) in_place: Option<String>,
 }
 
+impl Location {
+    pub(super) fn is_local(&self) -> bool {
+        self.storage.type_ == place::LOCAL
+    }
+}
+
 /// A copy that has no record yet.
 #[derive(Debug)]
 pub(super) struct Copied {
     pub(super) storage_key: String,
     /// The tag that a storage at a URL gave it.
-    etag: Option<String>,
+    pub(super) etag: Option<String>,
     is_directory: bool,
     /// Keeps others from taking it for one that is left over, where it is in a directory.
     #[expect(dead_code, reason = "held, not used")]
@@ -63,7 +69,11 @@ impl Copied {
     }
 
     /// As [`Copied::make`], into a storage at a URL.
-    async fn upload(name: &str, content: &Content, storage: &dyn ObjectStorage) -> Result<Self> {
+    pub(super) async fn upload(
+        name: &str,
+        content: &Content,
+        storage: &dyn ObjectStorage,
+    ) -> Result<Self> {
         let storage_key = place::managed_key(name, key::suffix(&content.file_name));
         Ok(Self {
             etag: upload::upload(storage, &storage_key, content).await?,

@@ -6,11 +6,13 @@
 //! [`ArtifactBuilder::save`] does it, and so is a whole batch that the database refuses, so that
 //! an error is that of the file which caused it.
 
+mod copies;
+
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use self::copies::{copy_all, upload_all};
 use super::ArtifactBuilder;
 use super::content::{self, Content, inspect};
 use super::read_many::read_contents;
@@ -18,9 +20,8 @@ use super::save::{Copied, Inspection, Location};
 use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::instance::retry::{blocking, retry};
-use crate::instance::{Handle, Instance, place, versioned};
+use crate::instance::{Handle, Instance, versioned};
 use crate::record::{Artifact, Field, Id, LinkKind, RecordData, Run, Value, Visibility};
-use crate::registry::{Registry, uid};
 use crate::store::StoreFormats;
 
 /// How many artifacts one transaction registers.
@@ -147,7 +148,7 @@ impl Instance {
             Ok((ways, prepared))
         })
         .await?;
-        *ready = prepared;
+        *ready = upload_all(self, prepared, &ways).await;
         let mut saved = HashMap::new();
         let mut new = Vec::new();
         let mut labels = Vec::new();
@@ -207,7 +208,7 @@ impl Instance {
                     false => Way::Alone,
                 }
             } else if item.builder.is_new_version_of.is_some()
-                || item.builder.storage.is_some()
+                || item.builder.storage.is_some() && item.location.is_local()
                 || place
                     .as_ref()
                     .is_some_and(|place| taken.contains(place) || places.contains(place))
@@ -298,6 +299,11 @@ impl Ready {
             && same_run
     }
 
+    /// Whether it has to be put into its storage.
+    fn needs_copy(&self, way: &Option<Way>) -> bool {
+        matches!(way, Some(Way::New)) && self.location.in_place.is_none() && self.copied.is_none()
+    }
+
     /// Finds out what the content is.
     fn prepare(mut self, formats: &StoreFormats) -> Result<Self> {
         if self.inspection.is_none() {
@@ -321,6 +327,7 @@ impl Ready {
             record.storage_key.clone_from(key);
         } else if let Some(copied) = &self.copied {
             record.storage_key.clone_from(&copied.storage_key);
+            record.etag.clone_from(&copied.etag);
         }
         Ok(record)
     }
@@ -331,40 +338,6 @@ impl Ready {
             .save_read(&self.content, &self.location, run, &mut self.copied)
             .await
     }
-}
-
-/// Copies what is new and not in place, in parallel.
-fn copy_all(items: Vec<Result<Ready>>, ways: &[Option<Way>]) -> Vec<Result<Ready>> {
-    let needs_copy = |item: &Ready, way: &Option<Way>| {
-        matches!(way, Some(Way::New)) && item.location.in_place.is_none() && item.copied.is_none()
-    };
-    let mut pairs = items.iter().zip(ways);
-    // All copies go to the default storage.
-    let storage = pairs.find_map(|(item, way)| {
-        let item = item.as_ref().ok().filter(|item| needs_copy(item, way))?;
-        Some(item.location.storage.clone())
-    });
-    let Some(storage) = storage else {
-        return items;
-    };
-    let writing = match place::writing::begin(&storage) {
-        Ok(writing) => Arc::new(writing),
-        Err(error) => {
-            return items
-                .into_iter()
-                .map(|i| i.and(Err(same(&error))))
-                .collect();
-        }
-    };
-    let copy = |(item, way): (Result<Ready>, &Option<Way>)| {
-        let mut item = item?;
-        if needs_copy(&item, way) {
-            let name = uid::random(Artifact::UID_LENGTH);
-            item.copied = Some(Copied::make(&name, &item.content, &storage, &writing)?);
-        }
-        Ok(item)
-    };
-    items.into_par_iter().zip(ways).map(copy).collect()
 }
 
 /// The artifacts at these places of a storage.
