@@ -27,7 +27,7 @@ mod rows;
 mod sample;
 mod selection;
 mod source;
-pub(crate) mod waiting;
+mod waiting;
 mod weights;
 mod window;
 
@@ -49,6 +49,7 @@ pub use sample::{ObsValue, Sample};
 
 use crate::anndata::{BackedAnnData, MatrixKey};
 use crate::error::{Error, Result};
+use crate::storage::RemoteContent;
 use crate::store::{DataType, Store, StoreFormats, Strings};
 use chunk_cache::ChunkCache;
 use join::VarJoin;
@@ -85,10 +86,37 @@ impl MappedCollection {
         paths: &[P],
         options: &MappedOptions,
     ) -> Result<Self> {
-        let stores: Result<Vec<_>> = paths
-            .par_iter()
-            .map(|path| formats.open(path.as_ref()))
-            .collect();
+        Self::open_each(paths, false, |path| formats.open(path.as_ref()), options)
+    }
+
+    /// Opens AnnData on servers, in this order, to be read in place.
+    ///
+    /// # Errors
+    /// As [`StoreFormats::open_remote`] and [`MappedCollection::open`].
+    pub fn open_remote(
+        formats: &StoreFormats,
+        contents: &[RemoteContent],
+        options: &MappedOptions,
+    ) -> Result<Self> {
+        let open = |content: &RemoteContent| formats.open_remote(content);
+        Self::open_each(contents, true, open, options)
+    }
+
+    /// Opens what `open` gives for each of `places`, in this order, at the same time: with
+    /// `waits`, because that waits for a server, more of them than there are cores.
+    ///
+    /// # Errors
+    /// As `open` and [`MappedCollection::open`].
+    pub fn open_each<P: Sync>(
+        places: &[P],
+        waits: bool,
+        open: impl Fn(&P) -> Result<Arc<dyn Store>> + Sync + Send,
+        options: &MappedOptions,
+    ) -> Result<Self> {
+        let requests = waits.then_some(options.streaming.requests);
+        let stores = waiting::on_threads(requests, || {
+            places.par_iter().map(open).collect::<Result<Vec<_>>>()
+        })?;
         Self::open(stores?, options)
     }
 

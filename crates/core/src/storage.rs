@@ -14,6 +14,8 @@ pub(crate) mod pieces;
 mod ranges;
 mod remote_content;
 mod remote_file;
+mod remote_storages;
+mod seen;
 mod url;
 pub(crate) mod wait;
 
@@ -30,6 +32,8 @@ pub use per_process::PerProcess;
 pub use ranges::{Fetched, Ranges};
 pub use remote_content::RemoteContent;
 pub use remote_file::{ObjectReader, RemoteFile, StreamOptions};
+pub use remote_storages::RemoteStorages;
+pub(crate) use seen::Seen;
 pub use url::StorageUrl;
 
 use crate::error::{Error, Result};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anndex_core::anndata::Label;
 use anndex_core::mapped::{EncodeLabels, Join, MappedOptions, Shuffle, UnknownLabel};
+use anndex_core::storage::StreamOptions;
 use anndex_core::store::DataType;
 use anndex_core::{Error, Result};
 use pyo3::prelude::*;
@@ -102,6 +103,8 @@ pub(crate) struct OptionsArgument {
     dtype: Option<String>,
     cache_dir: Option<PathBuf>,
     chunk_cache: u64,
+    stream_gap: u64,
+    stream_requests: usize,
 }
 
 impl OptionsArgument {
@@ -130,7 +133,12 @@ impl OptionsArgument {
             })
             .cache_categories(self.cache_categories)
             .dtype(dtype)
-            .chunk_cache(self.chunk_cache);
+            .chunk_cache(self.chunk_cache)
+            .streaming(
+                StreamOptions::default()
+                    .gap(self.stream_gap)
+                    .requests(self.stream_requests),
+            );
         for (column, values) in self.obs_filter {
             options = options.obs_filter(column, values.into_iter().map(label));
         }

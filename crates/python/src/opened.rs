@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anndex_core::mapped::{MappedCollection, MappedOptions};
+use anndex_core::storage::{RemoteContent, RemoteStorages, StorageUrl};
 use anndex_core::store::{Store, StoreFormat};
 use anndex_core::{Error, Result};
 use anndex_store_hdf5::Hdf5Format;
 use anndex_store_zarr::ZarrFormat;
 use pyo3::prelude::*;
-use rayon::prelude::*;
 
 use crate::error::{exception, guarded, run};
 use crate::process::Workers;
@@ -159,10 +159,30 @@ fn open(
     run(py, || {
         workers.install(|| {
             options.check()?;
-            let stores: Result<Vec<_>> = paths.par_iter().map(|path| open_store(path)).collect();
-            MappedCollection::open(stores?, options).map(Arc::new)
+            let remote = RemoteStorages::new(anndex::drivers(), options.streaming);
+            let waits = paths.iter().any(|path| url(path).is_some());
+            let open = |path: &PathBuf| match url(path) {
+                Some(url) => open_remote(&remote.look(url)?),
+                None => open_store(path),
+            };
+            MappedCollection::open_each(paths, waits, open, options).map(Arc::new)
         })
     })
+}
+
+/// The path as a URL, if it is one.
+fn url(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| StorageUrl::is_one(text))
+}
+
+/// As [`open_store`], for what is at a URL.
+fn open_remote(content: &RemoteContent) -> Result<Arc<dyn Store>> {
+    let is_zip = content.key().to_ascii_lowercase().ends_with(".zip");
+    let store = match content.as_file() {
+        Some(_) if !is_zip => Hdf5Format.open_remote(content),
+        _ => ZarrFormat::new().open_remote(content),
+    };
+    store.map_err(|error| error.operation("open").with("path", content.location()))
 }
 
 /// Files are HDF5 unless they are zips, directories are Zarr, whatever their suffix: as lamindb.

@@ -217,6 +217,14 @@ impl Record {
         })
     }
 
+    /// The local paths or URLs of a collection's artifacts, all of which must be AnnData.
+    fn anndata_locations(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.connection.call(py, |db| async move {
+            let collection: Handle<Collection> = self.own(&db)?;
+            collection.anndata_locations().await
+        })
+    }
+
     /// The local paths of an artifact or of a collection's artifacts, after what is at URLs was
     /// brought here.
     fn cache(

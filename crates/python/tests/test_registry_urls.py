@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -72,6 +73,30 @@ def test_a_collection_in_a_bucket_is_cached_and_mapped(
     with collection.mapped() as mapped:
         assert len(mapped) > 1 and mapped[0]["X"] is not None
     assert ln.check(deep=True).is_consistent
+
+
+def test_a_collection_in_a_bucket_is_streamed(bucket: tuple[Path, str]) -> None:
+    directory, parameter = bucket
+    h5ad(directory / "a.h5ad", 1)
+    h5ad(directory / "b.h5ad", 2)
+    urls = [f"s3://cells/{name}.h5ad{parameter}" for name in "ab"]
+    collection = ln.Collection([ln.Artifact(url).save() for url in urls], name="C").save()
+    local = ln.MappedCollection([directory / "a.h5ad", directory / "b.h5ad"])
+    with collection.mapped(stream=True, stream_gap=0, stream_requests=3) as streamed:
+        assert streamed.path_list == urls
+        rows = list(range(len(local)))
+        assert (streamed[rows]["X"] == local[rows]["X"]).all()
+        again = pickle.loads(pickle.dumps(streamed))
+        assert (again[len(local) - 1]["X"] == local[len(local) - 1]["X"]).all()
+        for shuffle in ("exact", "block"):
+            loaders = [m.loader(batch_size=2, shuffle=shuffle, seed=1) for m in (local, streamed)]
+            for here, there in zip(*loaders, strict=True):
+                assert (here["X"] == there["X"]).all()
+    cached = collection.cache()
+    with collection.mapped(stream=True) as streamed:
+        assert [Path(path) for path in streamed.path_list] == cached
+    with pytest.raises(FileNotFoundError):
+        ln.MappedCollection([f"s3://cells/absent.h5ad{parameter}"])
 
 
 def test_a_prefix_is_one_artifact(bucket: tuple[Path, str]) -> None:

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
-
 use super::Instance;
 use super::cache::{Place, local_paths, places};
 use super::handle::Handle;
@@ -11,7 +9,6 @@ use super::lineage::RunChoice;
 use super::retry::blocking;
 use crate::anndata::Label;
 use crate::error::{Error, Result};
-use crate::mapped::waiting::on_threads;
 use crate::mapped::{EncodeLabels, Join, MappedCollection, MappedOptions, UnknownLabel};
 use crate::record::{Artifact, Collection};
 use crate::registry::Registry;
@@ -39,6 +36,24 @@ impl Handle<Collection> {
         let artifacts = self.artifacts().await?;
         check_formats(&self.db, &artifacts)?;
         local_paths(&self.db, &artifacts, &|_| {}).await
+    }
+
+    /// The places of the artifacts, in their order, as [`Handle::anndata_paths`], but with URLs for
+    /// what is not here: nothing is brought into the cache.
+    ///
+    /// # Errors
+    /// As [`Handle::anndata_paths`].
+    pub async fn anndata_locations(&self) -> Result<Vec<String>> {
+        let artifacts = self.artifacts().await?;
+        check_formats(&self.db, &artifacts)?;
+        let places = places(&self.db, &artifacts, StreamOptions::default()).await?;
+        let location = |place: &Place| match place {
+            Place::Local(path) => path.to_str().map(str::to_owned).ok_or_else(|| {
+                Error::invalid_input("the path is no UTF-8; rename it").with("path", path.display())
+            }),
+            Place::Remote(content) => Ok(content.location()),
+        };
+        places.iter().map(location).collect()
     }
 
     /// Starts to map the collection's artifacts, all of which must be AnnData.
@@ -163,15 +178,11 @@ fn open_places(
     options: &MappedOptions,
 ) -> Result<MappedCollection> {
     let is_remote = places.iter().any(|place| matches!(place, Place::Remote(_)));
-    let requests = is_remote.then_some(options.streaming.requests);
     let open = |place: &Place| match place {
         Place::Local(path) => formats.open(path),
         Place::Remote(content) => formats.open_remote(content),
     };
-    let stores = on_threads(requests, || {
-        places.par_iter().map(open).collect::<Result<Vec<_>>>()
-    })?;
-    MappedCollection::open(stores?, options)
+    MappedCollection::open_each(places, is_remote, open, options)
 }
 
 /// Lists the artifacts that no format of this build opens.

@@ -14,7 +14,7 @@ use crate::storage::wait;
 ///
 /// # Errors
 /// `Storage` if the system gives no threads.
-pub(crate) fn on_threads<T: Send>(
+pub(super) fn on_threads<T: Send>(
     requests: Option<usize>,
     work: impl FnOnce() -> T + Send,
 ) -> Result<T> {

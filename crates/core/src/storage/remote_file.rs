@@ -69,6 +69,10 @@ impl ObjectReader {
         self.storage.location()
     }
 
+    pub(super) fn storage(&self) -> &dyn ObjectStorage {
+        &*self.storage
+    }
+
     pub(super) fn options(&self) -> StreamOptions {
         self.options
     }

@@ -45,6 +45,8 @@ class Options(TypedDict):
     dtype: str | None
     cache_dir: str | None
     chunk_cache: int
+    stream_gap: int
+    stream_requests: int
 
 
 def absolute_paths(paths: Iterable[AnyPath]) -> list[str]:
@@ -54,7 +56,8 @@ def absolute_paths(paths: Iterable[AnyPath]) -> list[str]:
             f"path_list must be a list of paths, but is one path; write [{os.fspath(paths)!r}]"
         )
     try:
-        return [os.path.abspath(os.fsdecode(path)) for path in paths]
+        decoded = [os.fsdecode(path) for path in paths]
+        return [path if "://" in path else os.path.abspath(path) for path in decoded]
     except TypeError as error:
         raise InvalidTypeError(f"path_list must be a list of paths: {error}") from None
 

@@ -41,7 +41,8 @@ class MappedCollection(OpenedFiles, MapStyle):
     Parameters
     ----------
     path_list : list of path-like
-        The files (``.h5ad``) and directories (``.zarr``), in the order of their observations.
+        The files (``.h5ad``) and directories (``.zarr``), in the order of their observations. What
+        is at a URL (``s3://``, ``gs://``, ``az://``, ``https://``) is read in place.
     layers_keys : str or list of str, optional
         The layers of each sample: ``"X"``, ``"raw.X"`` or names in ``layers``. Default: ``"X"``.
     obs_keys : str or list of str, optional
@@ -67,6 +68,11 @@ class MappedCollection(OpenedFiles, MapStyle):
     chunk_cache : int or str, default "128MiB"
         What decoded chunks may take that samples and batches come back to, in bytes. A `loader` has
         a budget of its own.
+    stream_gap : int or str, default "64KiB"
+        Ranges of an object at a URL are read by one request if no more bytes than this lie between
+        them: more of it means fewer requests and more bytes.
+    stream_requests : int, default 32
+        How many requests are made to servers at the same time.
 
     Attributes
     ----------
@@ -133,6 +139,8 @@ class MappedCollection(OpenedFiles, MapStyle):
         dtype: DTypeLike | None = None,
         *,
         chunk_cache: int | str = "128MiB",
+        stream_gap: int | str = "64KiB",
+        stream_requests: int = 32,
     ) -> None:
         paths = arguments.absolute_paths(path_list)
         self.path_list = list(path_list)
@@ -164,6 +172,8 @@ class MappedCollection(OpenedFiles, MapStyle):
             "dtype": arguments.dtype_name(dtype),
             "cache_dir": None,
             "chunk_cache": arguments.byte_count(chunk_cache),
+            "stream_gap": arguments.byte_count(stream_gap),
+            "stream_requests": arguments.number("stream_requests", stream_requests),
         }
         super().__init__(paths, options)
         self._encoded = frozenset(self.encoders)

@@ -192,6 +192,8 @@ class Collection(Preparable):
         is_run_input: bool | Run | None = None,
         *,
         label_keys: Keys = None,
+        stream_gap: int | str = "64KiB",
+        stream_requests: int = 32,
     ) -> MappedCollection:
         """Map the artifacts, which must be AnnData, as one dataset that is indexed by observation.
 
@@ -202,13 +204,15 @@ class Collection(Preparable):
         cache_categories, parallel, dtype
             As for `MappedCollection`.
         stream : bool, default False
-            No effect: artifacts in local storages are read in place, and never loaded as a whole;
-            those at URLs are brought into the local cache first.
+            Read artifacts at URLs in place, unless they are in the local cache, instead of bringing
+            them there first. Those in local storages are always read in place.
         is_run_input : bool or Run, optional
             Whether to track the collection as an input of the current run, which is done if there
             is one, or the run to track it for.
         label_keys : str or list of str, optional
             The name that `obs_keys` had; deprecated.
+        stream_gap, stream_requests
+            As for `MappedCollection`.
 
         Returns
         -------
@@ -226,8 +230,9 @@ class Collection(Preparable):
             warn("label_keys is deprecated, use obs_keys", DeprecationWarning)
             obs_keys = label_keys
         record = self._saved()
+        places = record.anndata_locations() if stream else record.anndata_paths()
         mapped = MappedCollection(
-            record.anndata_paths(),
+            places,
             layers_keys=layers_keys,
             obs_keys=obs_keys,
             obsm_keys=obsm_keys,
@@ -238,6 +243,8 @@ class Collection(Preparable):
             cache_categories=cache_categories,
             parallel=parallel,
             dtype=dtype,
+            stream_gap=stream_gap,
+            stream_requests=stream_requests,
         )
         try:
             self._track_input(is_run_input)
