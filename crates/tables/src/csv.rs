@@ -106,8 +106,7 @@ fn stack(sources: &[Source]) -> Result<Option<Stacked>> {
 
 /// What columns may be: what fits the first values of each file, and the first of its last chunk.
 fn guess(sources: &[Source]) -> Result<Vec<Kind>> {
-    let mut guessed: Vec<Option<Kind>> = Vec::new();
-    for source in sources {
+    let sampled = sources.par_iter().map(|source| {
         let mut parser = Parser::new(source.names.len());
         let mut kinds = vec![Kinds::NONE; source.names.len()];
         let ends = [source.chunks.first(), source.chunks.last()];
@@ -117,6 +116,11 @@ fn guess(sources: &[Source]) -> Result<Vec<Kind>> {
                 *known = known.and(more);
             }
         }
+        Ok(kinds)
+    });
+    let sampled: Vec<Vec<Kinds>> = sampled.collect::<Result<_>>()?;
+    let mut guessed: Vec<Option<Kind>> = Vec::new();
+    for kinds in sampled {
         let kinds = kinds.into_iter().map(Kinds::kind);
         guessed = match guessed.is_empty() {
             true => kinds.map(Some).collect(),

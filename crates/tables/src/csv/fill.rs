@@ -45,33 +45,50 @@ impl Parser {
         columns: &[(usize, Kind)],
         places: Vec<(usize, &mut [u8])>,
     ) -> Result<Parsed> {
+        // Their fields and text stay in the first cache while one column after the other is parsed.
+        const RUN: usize = 16;
         let fields = self.cut(source, chunk)?;
-        let mut places = places.into_iter();
+        let mut found = vec![Some(Kinds::NONE); columns.len()];
+        let mut places: Vec<&mut [u8]> = places.into_iter().map(|(_, place)| place).collect();
+        let mut left = chunk.records;
+        for run in fields.in_runs(RUN) {
+            let records = left.min(RUN);
+            let mut places = places.iter_mut();
+            for (&(column, kind), found) in columns.iter().zip(&mut found) {
+                let fill = match kind {
+                    Kind::Boolean => booleans,
+                    Kind::Integer => integers,
+                    Kind::Unsigned => unsigneds,
+                    Kind::Float => floats,
+                    Kind::Flags | Kind::Text => continue,
+                };
+                let Some(place) = places.next() else { continue };
+                let size = place.len() / left;
+                let own = place.split_off_mut(..records * size).unwrap_or_default();
+                *found = found.and_then(|known| Some(known.and(fill(run.column(column), own)?)));
+            }
+            left -= records;
+        }
         let mut parsed = Parsed {
             kinds: Vec::with_capacity(columns.len()),
             arrays: Vec::new(),
         };
-        for &(column, kind) in columns {
+        for (&(column, kind), found) in columns.iter().zip(found) {
             let texts = fields.column(column);
-            let mut place = || places.next().map(|(_, place)| place).unwrap_or_default();
-            let kinds = match kind {
-                Kind::Boolean => booleans(texts.clone(), place()),
-                Kind::Integer => integers(texts.clone(), place()),
-                Kind::Unsigned => unsigneds(texts.clone(), place()),
-                Kind::Float => floats(texts.clone(), place()),
+            let found = match kind {
                 Kind::Flags => {
-                    let (array, kinds) = flags(texts.clone(), chunk.records);
+                    let (array, found) = flags(texts.clone(), chunk.records);
                     parsed.arrays.push(array);
-                    kinds
+                    found
                 }
                 Kind::Text => {
-                    let kinds = Kinds::of(texts.clone());
                     let array = strings(texts.clone(), chunk.records);
                     parsed.arrays.push(array.map_err(|error| source.at(error))?);
-                    Some(kinds)
+                    None
                 }
+                _ => found,
             };
-            parsed.kinds.push(kinds.unwrap_or_else(|| Kinds::of(texts)));
+            parsed.kinds.push(found.unwrap_or_else(|| Kinds::of(texts)));
         }
         Ok(parsed)
     }
@@ -111,24 +128,24 @@ fn fill<'a, T: Pod>(
     })
 }
 
-fn booleans<'a>(texts: impl Iterator<Item = &'a [u8]>, places: &mut [u8]) -> Option<Kinds> {
+fn booleans<'a, T: Iterator<Item = &'a [u8]>>(texts: T, places: &mut [u8]) -> Option<Kinds> {
     let fits = fill(texts, places, |text| boolean(text).map(u8::from));
     fits.then(|| Kinds::booleans(true, false))
 }
 
-fn integers<'a>(texts: impl Iterator<Item = &'a [u8]>, places: &mut [u8]) -> Option<Kinds> {
+fn integers<'a, T: Iterator<Item = &'a [u8]>>(texts: T, places: &mut [u8]) -> Option<Kinds> {
     let places: &mut [i64] = cast_slice_mut(places);
     let fits = fill(texts, places, integer);
     fits.then(|| Kinds::integers(places.iter().any(|&value| value < 0)))
 }
 
-fn unsigneds<'a>(texts: impl Iterator<Item = &'a [u8]>, places: &mut [u8]) -> Option<Kinds> {
+fn unsigneds<'a, T: Iterator<Item = &'a [u8]>>(texts: T, places: &mut [u8]) -> Option<Kinds> {
     let places: &mut [u64] = cast_slice_mut(places);
     let fits = fill(texts, places, unsigned);
     fits.then(|| Kinds::unsigned(places.iter().any(|&value| i64::try_from(value).is_err())))
 }
 
-fn floats<'a>(texts: impl Iterator<Item = &'a [u8]>, places: &mut [u8]) -> Option<Kinds> {
+fn floats<'a, T: Iterator<Item = &'a [u8]>>(texts: T, places: &mut [u8]) -> Option<Kinds> {
     let places: &mut [f64] = cast_slice_mut(places);
     let parse = |text| float(text).or_else(|| is_missing(text).then_some(f64::NAN));
     if !fill(texts, places, parse) {

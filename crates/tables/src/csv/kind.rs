@@ -197,16 +197,18 @@ fn short_decimal(text: &[u8]) -> Option<f64> {
         return None;
     }
     let value = value as f64 / POWERS.get(decimals)?;
-    Some(if is_negative { -value } else { value })
+    // Not chosen by a branch: which numbers are negative can't be foreseen.
+    Some(f64::from_bits(
+        value.to_bits() | u64::from(is_negative) << 63,
+    ))
 }
 
 /// Whether there is a minus, and what follows a sign.
 fn signed(text: &[u8]) -> (bool, &[u8]) {
-    match text {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    }
+    let sign = text.first().copied().unwrap_or_default();
+    let is_negative = sign == b'-';
+    let length = usize::from(is_negative | (sign == b'+'));
+    (is_negative, &text[length..])
 }
 
 /// Any number, between blanks if need be.
