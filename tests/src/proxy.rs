@@ -23,6 +23,8 @@ pub enum Fault {
     Cut(usize),
     /// Nothing more comes after so many bytes of the answer.
     Stall(usize),
+    /// It is not handed on, and there is no answer.
+    Silence,
 }
 
 type Plan = dyn Fn(u64, &str) -> Fault + Send + Sync;
@@ -40,6 +42,7 @@ struct Shared {
     plan: Box<Plan>,
     requests: AtomicU64,
     bytes: AtomicU64,
+    sent: AtomicU64,
 }
 
 impl fmt::Debug for Proxy {
@@ -80,6 +83,7 @@ impl Proxy {
             plan: Box::new(plan),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
         });
         let inside = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener).expect("the socket works");
@@ -111,6 +115,11 @@ impl Proxy {
         self.shared.requests.load(Ordering::Relaxed)
     }
 
+    /// How many bytes of requests, without their heads, were handed on.
+    pub fn sent(&self) -> u64 {
+        self.shared.sent.load(Ordering::Relaxed)
+    }
+
     /// How many bytes of answers were handed on.
     pub fn bytes(&self) -> u64 {
         self.shared.bytes.load(Ordering::Relaxed)
@@ -127,7 +136,7 @@ impl Drop for Proxy {
 
 impl Shared {
     /// Serves one request. Connections are not used again, so that each request is seen.
-    async fn serve(&self, mut client: TcpStream) -> std::io::Result<()> {
+    async fn serve(self: Arc<Self>, mut client: TcpStream) -> std::io::Result<()> {
         let mut head = Vec::new();
         let end = loop {
             if let Some(end) = find(&head, b"\r\n\r\n") {
@@ -143,6 +152,10 @@ impl Shared {
         let fault = (self.plan)(number, &text);
         let most = match fault {
             Fault::Refuse => return Ok(()),
+            Fault::Silence => {
+                tokio::time::sleep(Duration::from_secs(3600)).await;
+                return Ok(());
+            }
             Fault::Status(status) => {
                 let answer = format!(
                     "HTTP/1.1 {status} Failed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -160,8 +173,25 @@ impl Shared {
         server.write_all(&head[line..]).await?;
         let (mut from_client, mut to_client) = client.into_split();
         let (mut from_server, mut to_server) = server.into_split();
+        let begun = head.len() - (end + 4);
+        self.sent.fetch_add(begun as u64, Ordering::Relaxed);
+        let counting = self.clone();
         let body = tokio::spawn(async move {
-            let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
+            let mut bytes = Vec::with_capacity(1 << 16);
+            // Whichever side goes away ends it.
+            while from_client
+                .read_buf(&mut bytes)
+                .await
+                .is_ok_and(|count| count > 0)
+            {
+                if to_server.write_all(&bytes).await.is_err() {
+                    break;
+                }
+                counting
+                    .sent
+                    .fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                bytes.clear();
+            }
         });
         let handed_on = self.hand_on(&mut from_server, &mut to_client, most).await;
         if matches!(fault, Fault::Stall(_)) {

@@ -210,6 +210,11 @@ impl Instance {
         &self.0.cache_dir
     }
 
+    /// Where the journals of uploads are.
+    fn uploads(&self) -> PathBuf {
+        self.0.cache_dir.join("uploads")
+    }
+
     /// A record that was read from this instance before, maybe while it was open another time.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 
 mod cache;
 mod drivers;
+mod journal;
 mod local_directory;
 mod object;
 mod per_process;
@@ -26,8 +27,12 @@ use std::path::Path;
 
 pub use cache::{Cache, CacheEntry, CacheRequest, Cleared, Freed};
 pub use drivers::{StorageDriver, StorageDrivers};
+pub(crate) use journal::{Journal, Plan, Version};
 pub use local_directory::LocalDirectory;
-pub use object::{ObjectInfo, ObjectStorage, StorageCapabilities, changed, check_range};
+pub use object::{
+    ObjectInfo, ObjectStorage, PartialUpload, StorageCapabilities, UploadNotes, changed,
+    check_range,
+};
 pub use per_process::PerProcess;
 pub use ranges::{Fetched, Ranges};
 pub use remote_content::RemoteContent;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anndex_core::Error;
 use anndex_core::storage::StorageUrl;
 use object_store::ObjectStore;
+use object_store::multipart::MultipartStore;
 
 use crate::connector::Connector;
 use crate::environment::Environment;
@@ -30,7 +31,26 @@ impl From<Error> for Failure {
     }
 }
 
-type Opened = Result<Arc<dyn ObjectStore>, Failure>;
+/// A client of a service.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    /// For what is written in parts; web servers are not written.
+    pub(crate) parts: Option<Arc<dyn MultipartStore>>,
+}
+
+impl Service {
+    #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
+    fn written(client: impl ObjectStore + MultipartStore) -> Self {
+        let client = Arc::new(client);
+        Self {
+            store: client.clone(),
+            parts: Some(client),
+        }
+    }
+}
+
+type Opened = Result<Service, Failure>;
 
 /// Makes a client for the bucket, container or host of a URL.
 pub(crate) fn open(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) -> Opened {
@@ -82,7 +102,7 @@ fn s3(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) -> Op
     if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
         builder = builder.with_allow_http(true);
     }
-    Ok(Arc::new(builder.build()?))
+    Ok(Service::written(builder.build()?))
 }
 
 #[cfg(feature = "gcs")]
@@ -102,7 +122,8 @@ fn gcs(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) -> O
     if let Some(account) = environment.get("SERVICE_ACCOUNT") {
         builder = builder.with_config(Key::ServiceAccount, account);
     }
-    Ok(Arc::new(builder.with_bucket_name(url.host()).build()?))
+    let builder = builder.with_bucket_name(url.host());
+    Ok(Service::written(builder.build()?))
 }
 
 #[cfg(feature = "azure")]
@@ -119,7 +140,8 @@ fn azure(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) ->
             builder = builder.with_config(key, value);
         }
     }
-    Ok(Arc::new(builder.with_container_name(url.host()).build()?))
+    let builder = builder.with_container_name(url.host());
+    Ok(Service::written(builder.build()?))
 }
 
 #[cfg(feature = "http")]
@@ -131,5 +153,8 @@ fn http(url: &StorageUrl, limits: &RequestLimits) -> Opened {
         .with_client_options(limits.client().with_allow_http(url.scheme() == "http"))
         .with_retry(limits.retry())
         .with_http_connector(Connector);
-    Ok(Arc::new(builder.build()?))
+    Ok(Service {
+        store: Arc::new(builder.build()?),
+        parts: None,
+    })
 }

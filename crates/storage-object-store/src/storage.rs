@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anndex_core::storage::{
-    ObjectInfo, ObjectStorage, PerProcess, ReadAt, StorageCapabilities, StorageUrl, changed,
-    check_range,
+    ObjectInfo, ObjectStorage, PerProcess, ReadAt, StorageCapabilities, StorageUrl, UploadNotes,
+    changed, check_range,
 };
 use anndex_core::{Error, ErrorKind, Result, registry::key};
 use async_trait::async_trait;
@@ -18,11 +18,12 @@ use object_store::path::Path;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::limits::RequestLimits;
-use crate::upload::{limited, upload};
+use crate::service::Service;
+use crate::upload::{Writer, limited};
 use crate::{error, runtime};
 
 type Client = Arc<dyn ObjectStore>;
-type Make = Box<dyn Fn() -> Result<Client> + Send + Sync>;
+type Make = Box<dyn Fn() -> Result<Service> + Send + Sync>;
 
 /// How often a read is tried whose answer broke off, or a delete that got none, where `object_store`
 /// does not go on by itself.
@@ -36,7 +37,7 @@ pub(crate) struct Storage {
     is_web_server: bool,
     limits: RequestLimits,
     make: Make,
-    client: PerProcess<Client>,
+    client: PerProcess<Service>,
 }
 
 impl fmt::Debug for Storage {
@@ -91,6 +92,18 @@ impl Storage {
     where
         F: Future<Output = Result<T>> + Send + 'static,
     {
+        self.call_service(key, |service| ask(service.store)).await
+    }
+
+    /// As [`Storage::call`], with all that the service can do.
+    async fn call_service<T: Send + 'static, F>(
+        &self,
+        key: &str,
+        ask: impl FnOnce(Service) -> F + Send,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
         let locate = |e: Error| e.with("storage", &self.location).with("object", key);
         let handle = runtime::handle().map_err(locate)?;
         let client = self.client.get_or_make(|| {
@@ -103,6 +116,27 @@ impl Storage {
             Error::new(ErrorKind::Cancelled, "the request was stopped").source_error(error)
         });
         done.and_then(|done| done).map_err(locate)
+    }
+
+    async fn write_with(
+        &self,
+        key: &str,
+        source: Arc<dyn ReadAt>,
+        notes: Option<Arc<dyn UploadNotes>>,
+    ) -> Result<ObjectInfo> {
+        self.check_no_web_server("web servers are for reading; write into a bucket")?;
+        let (path, total, size) = (self.path(key)?, self.limits.total, source.len());
+        let written = self.call_service(key, move |service| async move {
+            Writer::new(service, total)?
+                .write(&path, source, notes)
+                .await
+        });
+        written.await?;
+        let written = self.head(key).await?;
+        match written.size == size {
+            true => Ok(written),
+            false => Err(changed(&self.location, key)),
+        }
     }
 
     /// Refuses what web servers can't do.
@@ -216,15 +250,25 @@ impl ObjectStorage for Storage {
     }
 
     async fn write(&self, key: &str, source: Arc<dyn ReadAt>) -> Result<ObjectInfo> {
-        self.check_no_web_server("web servers are for reading; write into a bucket")?;
-        let (path, total, size) = (self.path(key)?, self.limits.total, source.len());
-        self.call(key, move |client| upload(client, path, source, total))
-            .await?;
-        let written = self.head(key).await?;
-        match written.size == size {
-            true => Ok(written),
-            false => Err(changed(&self.location, key)),
-        }
+        self.write_with(key, source, None).await
+    }
+
+    async fn write_on(
+        &self,
+        key: &str,
+        source: Arc<dyn ReadAt>,
+        notes: Arc<dyn UploadNotes>,
+    ) -> Result<ObjectInfo> {
+        self.write_with(key, source, Some(notes)).await
+    }
+
+    async fn abandon(&self, key: &str, upload_id: &str) -> Result<()> {
+        let (path, total) = (self.path(key)?, self.limits.total);
+        let id = upload_id.to_owned();
+        let abandoned = self.call_service(key, move |service| async move {
+            Writer::new(service, total)?.abandon(&path, &id).await
+        });
+        abandoned.await
     }
 
     async fn delete(&self, key: &str) -> Result<()> {

@@ -11,6 +11,7 @@ mod hostile;
 mod killed;
 mod refused;
 mod registered;
+mod resumed;
 mod stream_faults;
 mod streamed;
 mod written;

@@ -8,13 +8,13 @@ use serde_json::Value;
 use crate::support::Workplace;
 
 /// A directory with an instance, and a bucket with a file.
-struct Bucket {
-    workplace: Workplace,
+pub(crate) struct Bucket {
+    pub(crate) workplace: Workplace,
     server: Rclone,
 }
 
 impl Bucket {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let workplace = Workplace::new();
         let bucket = workplace.path("buckets/cells");
         std::fs::create_dir_all(&bucket).unwrap();
@@ -23,7 +23,7 @@ impl Bucket {
         Self { workplace, server }
     }
 
-    fn url(&self, key: &str) -> String {
+    pub(crate) fn url(&self, key: &str) -> String {
         format!("s3://cells/{key}?endpoint_url={}", self.server.url())
     }
 
@@ -34,12 +34,13 @@ impl Bucket {
             .args(arguments)
             .current_dir(self.workplace.path("."));
         command.env_remove("ANNDEX_DB").env_remove("AWS_PROFILE");
+        command.env("XDG_CACHE_HOME", self.workplace.path("cache"));
         command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY);
         command.env("AWS_SECRET_ACCESS_KEY", secret);
         command.output().unwrap()
     }
 
-    fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.call(SECRET_KEY, arguments);
         let errors = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.success(), "{arguments:?}: {errors}");
@@ -47,7 +48,7 @@ impl Bucket {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.ok(&[arguments, &["--json"]].concat())).unwrap()
     }
 }

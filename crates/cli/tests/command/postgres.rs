@@ -2,6 +2,7 @@
 
 use anndex_test_server::Database;
 
+use crate::cache::Bucket;
 use crate::support::Workplace;
 
 /// The password in the URL of a test database.
@@ -36,6 +37,30 @@ fn an_instance_at_a_url_does_what_one_in_a_directory_does() {
     for text in [made, again, error, listed] {
         assert!(!text.to_string().contains(password(&url)), "{text}");
     }
+}
+
+#[test]
+fn a_bucket_is_the_default_storage_of_an_instance_at_a_url() {
+    let database = Database::create();
+    let url = database.url();
+    let bucket = Bucket::new();
+    std::fs::write(bucket.workplace.path("b.txt"), "other").unwrap();
+    let storage = bucket.url("lab");
+    let made = bucket.json(&["init", &url, "--storage", &storage]);
+    assert_eq!(
+        (&made["storage_root"], &made["is_new"]),
+        (&storage.as_str().into(), &true.into())
+    );
+    let again = bucket.json(&["init", &url]);
+    assert_eq!(
+        (&again["storage_root"], &again["is_new"]),
+        (&made["storage_root"], &false.into())
+    );
+    let added = bucket.json(&["artifact", "add", "b.txt", "--db", &url]);
+    let key = added[0]["storage_key"].as_str().unwrap();
+    let there = bucket.workplace.path("buckets/cells/lab").join(key);
+    assert_eq!(std::fs::read_to_string(there).unwrap(), "other");
+    bucket.ok(&["check", "--deep", "--db", &url]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Registering files and directories as artifacts, and where artifacts are.
 
 mod content;
+mod copied;
 mod read_many;
 mod save;
 mod save_many;

@@ -11,6 +11,7 @@ mod content;
 mod leftover;
 mod remote;
 mod report;
+mod uploads;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -147,6 +148,7 @@ impl CheckBuilder {
             }
         }
         leftover::check(&self.db, self.repair, incomplete, &mut report).await?;
+        uploads::check(&self.db, self.repair, &mut report).await?;
         report
             .findings
             .sort_by(|a, b| (a.problem, &a.path).cmp(&(b.problem, &b.path)));

@@ -1,5 +1,6 @@
 //! Object storage: what a driver implements, and what is known of an object.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
@@ -34,6 +35,35 @@ impl ObjectInfo {
                 _ => true,
             }
     }
+}
+
+/// An object that is written in parts, and of which some are there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartialUpload {
+    /// What the storage calls it.
+    pub id: String,
+    /// The size of all parts but the last in bytes.
+    pub part_bytes: u64,
+    /// The storage's tags of the parts that are there, by their numbers from 0.
+    pub parts: BTreeMap<u64, String>,
+}
+
+/// Where it is noted how far the writing of an object is.
+pub trait UploadNotes: Send + Sync + Debug {
+    /// What an earlier call noted; `None` if there was none, or if the source was another.
+    fn known(&self) -> Option<PartialUpload>;
+
+    /// Notes that writing in parts begins. What was noted before is of no use any more.
+    ///
+    /// # Errors
+    /// As [`Error::io`] if it can't be noted.
+    fn begun(&self, id: &str, part_bytes: u64) -> Result<()>;
+
+    /// Notes that a part is there.
+    ///
+    /// # Errors
+    /// As [`UploadNotes::begun`].
+    fn part(&self, number: u64, tag: &str) -> Result<()>;
 }
 
 /// What a storage can do beyond reading objects whose keys are known.
@@ -87,6 +117,32 @@ pub trait ObjectStorage: Send + Sync + Debug {
     /// `Unsupported` if the storage can't be written; `Storage` if what is there afterwards is not
     /// as long as what was to be written; those of `source`; else as [`ObjectStorage::head`].
     async fn write(&self, key: &str, source: Arc<dyn ReadAt>) -> Result<ObjectInfo>;
+
+    /// As [`ObjectStorage::write`], in a way that a later call goes on with, also one of another
+    /// process: what has to be known for that is in the notes. After an error what was written of
+    /// a large object stays until then, or until it is abandoned. Storages that can't do this
+    /// write all of it anew.
+    ///
+    /// # Errors
+    /// As [`ObjectStorage::write`], and those of the notes.
+    async fn write_on(
+        &self,
+        key: &str,
+        source: Arc<dyn ReadAt>,
+        notes: Arc<dyn UploadNotes>,
+    ) -> Result<ObjectInfo> {
+        let _ = notes;
+        self.write(key, source).await
+    }
+
+    /// Removes what [`ObjectStorage::write_on`] left of an object; nothing being there is no error.
+    ///
+    /// # Errors
+    /// As [`ObjectStorage::delete`].
+    async fn abandon(&self, key: &str, upload_id: &str) -> Result<()> {
+        let _ = (key, upload_id);
+        Ok(())
+    }
 
     /// Deletes an object; none being there is no error.
     ///

@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use super::ArtifactBuilder;
 use super::content::{Content, Source, inspect};
+use super::copied::Copied;
 use super::upload;
 use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::instance::handle::same_instance;
 use crate::instance::known::{self, Given};
-use crate::instance::place::writing::Writing;
 use crate::instance::retry::{blocking, retry};
 use crate::instance::{Handle, check_texts, place, versioned};
 use crate::record::{Artifact, Field, Id, LinkKind, RecordData, Run, Storage, Value, now};
 use crate::registry::{Registry, key, uid};
-use crate::storage::ObjectStorage;
 
 /// Where the content is or will be.
 #[derive(Debug)]
@@ -30,59 +29,8 @@ impl Location {
     }
 }
 
-/// A copy that has no record yet.
-#[derive(Debug)]
-pub(super) struct Copied {
-    pub(super) storage_key: String,
-    /// The tag that a storage at a URL gave it.
-    pub(super) etag: Option<String>,
-    is_directory: bool,
-    /// Keeps others from taking it for one that is left over, where it is in a directory.
-    #[expect(dead_code, reason = "held, not used")]
-    writing: Option<Arc<Writing>>,
-}
-
 /// What the content is, as far as a format knows it.
 pub(super) type Inspection = (Option<&'static str>, Option<i64>);
-
-impl Copied {
-    /// Copies content to where the name says. `writing` is the lock of the storage.
-    pub(super) fn make(
-        name: &str,
-        content: &Content,
-        storage: &Storage,
-        writing: &Arc<Writing>,
-    ) -> Result<Self> {
-        let Source::Local(path) = &content.source else {
-            return Err(Error::unsupported(
-                "what is at a URL is registered where it is",
-            ));
-        };
-        let storage_key = place::managed_key(name, key::suffix(&content.file_name));
-        place::copy(path, storage, &storage_key, content.hash.size)?;
-        Ok(Self {
-            storage_key,
-            etag: None,
-            is_directory: content.hash.n_objects.is_some(),
-            writing: Some(writing.clone()),
-        })
-    }
-
-    /// As [`Copied::make`], into a storage at a URL.
-    pub(super) async fn upload(
-        name: &str,
-        content: &Content,
-        storage: &dyn ObjectStorage,
-    ) -> Result<Self> {
-        let storage_key = place::managed_key(name, key::suffix(&content.file_name));
-        Ok(Self {
-            etag: upload::upload(storage, &storage_key, content).await?,
-            storage_key,
-            is_directory: content.hash.n_objects.is_some(),
-            writing: None,
-        })
-    }
-}
 
 impl ArtifactBuilder {
     pub(super) async fn save_content(self) -> Result<Handle<Artifact>> {
@@ -137,15 +85,21 @@ impl ArtifactBuilder {
     /// Removes a copy that no record came to own, because the save failed or found the content
     /// known.
     pub(super) async fn discard_unowned(&self, storage: &Storage, copied: Copied) -> Result<()> {
-        let owned = Filter::eq(Field::StorageKey, copied.storage_key.as_str());
-        let owned = Query::new(Artifact::KIND).filter(owned);
-        let owners = self.db.backend().count(&owned).await;
-        if owners.is_ok_and(|owners| owners == 0) {
-            if let Some(objects) = self.db.object_storage(storage)? {
+        let Ok(is_owned) = upload::is_owned(&self.db, storage, &copied.storage_key).await else {
+            return Ok(());
+        };
+        if let Some(objects) = self.db.object_storage(storage)? {
+            if !is_owned {
                 let key = &copied.storage_key;
-                upload::discard(objects.as_ref(), key, copied.is_directory).await;
-                return Ok(());
+                let removed = upload::remove(objects.as_ref(), key, copied.is_directory);
+                if let Err(error) = removed.await {
+                    // A repair knows it by its journal.
+                    tracing::warn!(%error, "a copy without a record could not be removed");
+                    return Ok(());
+                }
             }
+            copied.settle();
+        } else if !is_owned {
             let storage = storage.clone();
             blocking(move || {
                 place::discard_copy(&storage, &copied.storage_key);
@@ -354,7 +308,8 @@ impl ArtifactBuilder {
             return Ok((storage_id, storage_key.clone()));
         }
         if let Some(objects) = self.db.object_storage(&storage)? {
-            let uploaded = Copied::upload(name, content, objects.as_ref()).await?;
+            let uploaded =
+                Copied::upload(&self.db, name, content, &storage, objects.as_ref()).await?;
             return Ok((storage_id, copied.insert(uploaded).storage_key.clone()));
         }
         let (name, content) = (name.to_owned(), content.clone());

@@ -15,8 +15,9 @@ use rayon::prelude::*;
 use self::copies::{copy_all, upload_all};
 use super::ArtifactBuilder;
 use super::content::{self, Content, inspect};
+use super::copied::Copied;
 use super::read_many::read_contents;
-use super::save::{Copied, Inspection, Location};
+use super::save::{Inspection, Location};
 use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::instance::retry::{blocking, retry};
@@ -177,6 +178,9 @@ impl Instance {
         let applied = self.backend().apply(&changes).await?;
         for (index, inserted, mut record) in new {
             record.id = Some(applied.id(inserted)?);
+            if let Some(Ok(item)) = ready.get(index) {
+                item.copied.iter().for_each(Copied::settle);
+            }
             saved.insert(index, record);
         }
         Ok(saved)

@@ -79,7 +79,7 @@ pub(super) async fn check(
 
 impl Finding {
     /// Notes what the repair did, or why it could not.
-    fn settle(&mut self, done: Result<String>) {
+    pub(super) fn settle(&mut self, done: Result<String>) {
         match done {
             Ok(done) => self.repaired = Some(done),
             Err(error) => self.message = format!("{}; not repaired: {error}", self.message),

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{Ready, Way, same};
 use crate::error::Result;
-use crate::instance::artifact::save::Copied;
+use crate::instance::artifact::copied::Copied;
 use crate::instance::{Instance, place};
 use crate::record::Artifact;
 use crate::registry::{Registry, uid};
@@ -59,8 +59,9 @@ pub(super) async fn upload_all(
             let mut item = item?;
             if needs_copy && let Some(objects) = db.object_storage(&item.location.storage)? {
                 let name = uid::random(Artifact::UID_LENGTH);
-                let uploaded = Copied::upload(&name, &item.content, objects.as_ref()).await;
-                item.copied = Some(uploaded?);
+                let (content, storage) = (&item.content, &item.location.storage);
+                let uploaded = Copied::upload(db, &name, content, storage, objects.as_ref());
+                item.copied = Some(uploaded.await?);
             }
             Ok(item)
         }

@@ -1,0 +1,81 @@
+//! A copy in storage, from when it is made until a record owns it or it is removed.
+
+use std::sync::Arc;
+
+use super::content::{Content, Source};
+use super::upload;
+use crate::error::{Error, Result};
+use crate::instance::place::writing::Writing;
+use crate::instance::{Instance, place};
+use crate::record::Storage;
+use crate::registry::key;
+use crate::storage::{Journal, ObjectStorage};
+
+/// A copy that has no record yet.
+#[derive(Debug)]
+pub(super) struct Copied {
+    pub(super) storage_key: String,
+    /// The tag that a storage at a URL gave it.
+    pub(super) etag: Option<String>,
+    pub(super) is_directory: bool,
+    kept: Kept,
+}
+
+/// What keeps others from taking a copy for one that is left over.
+#[derive(Debug)]
+enum Kept {
+    /// In a directory.
+    Lock(#[expect(dead_code, reason = "held, not used")] Arc<Writing>),
+    /// At a URL.
+    Journal(Option<Arc<Journal>>),
+}
+
+impl Copied {
+    /// Copies content to where the name says. `writing` is the lock of the storage.
+    pub(super) fn make(
+        name: &str,
+        content: &Content,
+        storage: &Storage,
+        writing: &Arc<Writing>,
+    ) -> Result<Self> {
+        let Source::Local(path) = &content.source else {
+            return Err(Error::unsupported(
+                "what is at a URL is registered where it is",
+            ));
+        };
+        let storage_key = place::managed_key(name, key::suffix(&content.file_name));
+        place::copy(path, storage, &storage_key, content.hash.size)?;
+        Ok(Self {
+            storage_key,
+            etag: None,
+            is_directory: content.hash.n_objects.is_some(),
+            kept: Kept::Lock(writing.clone()),
+        })
+    }
+
+    /// As [`Copied::make`], into a storage at a URL, where an earlier call may have begun it.
+    pub(super) async fn upload(
+        db: &Instance,
+        name: &str,
+        content: &Content,
+        storage: &Storage,
+        objects: &dyn ObjectStorage,
+    ) -> Result<Self> {
+        let uploaded = upload::upload(db, storage, objects, name, content).await?;
+        Ok(Self {
+            storage_key: uploaded.storage_key,
+            etag: uploaded.etag,
+            is_directory: content.hash.n_objects.is_some(),
+            kept: Kept::Journal(uploaded.journal),
+        })
+    }
+
+    /// Forgets how it was made: a record owns it, or it is gone.
+    pub(super) fn settle(&self) {
+        if let Kept::Journal(Some(journal)) = &self.kept
+            && let Err(error) = journal.remove()
+        {
+            tracing::warn!(%error, "the journal of an upload could not be removed");
+        }
+    }
+}
