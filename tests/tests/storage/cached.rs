@@ -83,10 +83,10 @@ async fn error_of(result: Result<PathBuf>) -> anndex_core::Error {
 #[tokio::test]
 async fn what_is_here_is_not_moved_again() {
     let world = World::new(|_, _| Fault::None).await;
-    let a = world.artifact("a.h5ad", 100_000).await;
+    let a = world.artifact("a.bin", 100_000).await;
     let path = a.cache().path().await.unwrap();
-    assert_eq!(path.file_name().unwrap(), "a.h5ad");
-    assert!(world.is_same("a.h5ad", &path));
+    assert_eq!(path.file_name().unwrap(), "a.bin");
+    assert!(world.is_same("a.bin", &path));
     let (requests, bytes) = (world.proxy.requests(), world.proxy.bytes());
     assert_eq!(a.stage().path().await.unwrap(), path);
     let other = handle(&world.again().await, &a).await;

@@ -30,7 +30,7 @@ async fn instance(backend: Arc<dyn Backend>, root: &str, cache: &Path) -> Result
 }
 
 /// An AnnData of three observations.
-fn anndata(path: &Path) {
+pub(crate) fn anndata(path: &Path) {
     let values = NumericArray::from_values([3, 2], &[1f32, 0., 0., 2., 3., 0.]).unwrap();
     let data = AnnData {
         x: Some(InMemoryMatrix::Dense(values)),

@@ -19,7 +19,7 @@ use anndex_tests::servers::{
 /// The errors of looking at, and of listing.
 async fn errors(environment: Environment, url: &str) -> [Error; 2] {
     let storage = open(environment, url);
-    let look = storage.head("a.h5ad").await.unwrap_err();
+    let look = storage.head("a.bin").await.unwrap_err();
     let list = storage.list("dir").await.unwrap_err();
     for error in [&look, &list] {
         let shown = format!("{error:?} {error:#}");
@@ -70,7 +70,7 @@ async fn instance(directory: &std::path::Path, environment: Environment) -> Inst
 async fn credentials_that_are_over_are_said_to_be() {
     let directory = tempfile::tempdir().unwrap();
     let (_, bucket, server) = S3::each(directory.path()).remove(1);
-    fs::write(bucket.join("a.h5ad"), "content").unwrap();
+    fs::write(bucket.join("a.bin"), "content").unwrap();
     for (key, advice) in [(EXPIRED_KEY, "get new ones"), (SKEWED_KEY, "the clock")] {
         let environment = variables([
             ("AWS_ACCESS_KEY_ID", key),
@@ -82,7 +82,7 @@ async fn credentials_that_are_over_are_said_to_be() {
             assert!(error.message().contains(advice), "{error:#}");
         }
         let db = instance(directory.path(), environment).await;
-        let saved = db.artifact(server.url("a.h5ad")).save().await;
+        let saved = db.artifact(server.url("a.bin")).save().await;
         let error = saved.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:#}");
         assert!(error.message().contains(advice), "{error:#}");
@@ -96,7 +96,7 @@ async fn credentials_that_are_over_are_said_to_be() {
 async fn a_copy_can_not_be_made_with_credentials_that_expired() {
     let directory = tempfile::tempdir().unwrap();
     let (_, bucket, server) = S3::each(directory.path()).remove(1);
-    fs::write(bucket.join("a.h5ad"), "content").unwrap();
+    fs::write(bucket.join("a.bin"), "content").unwrap();
     let backend = Arc::new(MemoryBackend::new());
     let storage = directory.path().join("storage");
     let expired = variables([
@@ -107,7 +107,7 @@ async fn a_copy_can_not_be_made_with_credentials_that_expired() {
         |environment| instance_with(backend.clone(), &storage, drivers_of(environment, limits()));
     let db = with(environment()).await.unwrap();
     let uid = db
-        .artifact(server.url("a.h5ad"))
+        .artifact(server.url("a.bin"))
         .save()
         .await
         .unwrap()
@@ -128,13 +128,13 @@ async fn a_copy_can_not_be_made_with_credentials_that_expired() {
 async fn who_may_only_read_can_not_write() {
     let directory = tempfile::tempdir().unwrap();
     let (_, bucket, server) = S3::each(directory.path()).remove(1);
-    fs::write(bucket.join("a.h5ad"), "content").unwrap();
+    fs::write(bucket.join("a.bin"), "content").unwrap();
     let reader = variables([
         ("AWS_ACCESS_KEY_ID", READER_KEY),
         ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
     ]);
     let db = instance(directory.path(), reader).await;
-    let artifact = db.artifact(server.url("a.h5ad")).save().await.unwrap();
+    let artifact = db.artifact(server.url("a.bin")).save().await.unwrap();
     let path = artifact.cache().path().await.unwrap();
     assert_eq!(fs::read_to_string(path).unwrap(), "content");
     let storage = db.add_storage(server.url("lab")).await.unwrap();
@@ -156,9 +156,9 @@ async fn who_may_only_read_can_not_write() {
 async fn nothing_is_put_into_or_taken_from_a_bucket_that_is_gone() {
     let directory = tempfile::tempdir().unwrap();
     for (name, bucket, server) in S3::each(directory.path()) {
-        fs::write(bucket.join("a.h5ad"), "content").unwrap();
+        fs::write(bucket.join("a.bin"), "content").unwrap();
         let db = instance(&directory.path().join(format!("{name}-db")), environment()).await;
-        let artifact = db.artifact(server.url("a.h5ad")).save().await.unwrap();
+        let artifact = db.artifact(server.url("a.bin")).save().await.unwrap();
         let gone = server.url("").replace(BUCKET, "no-such-bucket");
         let storage = db.add_storage(gone).await.unwrap();
         // The other server makes buckets that it is asked to write to.

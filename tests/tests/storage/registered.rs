@@ -68,6 +68,32 @@ async fn an_object_has_the_hash_that_its_file_has() {
 }
 
 #[tokio::test]
+async fn an_anndata_says_how_many_observations_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, bucket, server) in S3::each(directory.path()) {
+        let db = instance(&directory.path().join(format!("{name}-db"))).await;
+        crate::default::anndata(&bucket.join("cells.h5ad"));
+        crate::default::anndata(&bucket.join("cells.zarr"));
+        fs::write(bucket.join("cells.csv"), "a,b\n").unwrap();
+        for (key, otype, n_observations) in [
+            ("cells.h5ad", "AnnData", Some(3)),
+            ("cells.zarr", "AnnData", Some(3)),
+            ("cells.csv", "DataFrame", None),
+        ] {
+            let artifact = db.artifact(server.url(key)).save().await;
+            let artifact = artifact.unwrap_or_else(|e| panic!("{name} {key}: {e:#}"));
+            let found = (artifact.otype.as_deref(), artifact.n_observations);
+            assert_eq!(found, (Some(otype), n_observations), "{name} {key}");
+        }
+        write(&bucket.join("damaged.h5ad"), 1000);
+        let saved = db.artifact(server.url("damaged.h5ad")).save().await;
+        let error = saved.map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{name}: {error:#}");
+        assert_eq!(db.artifacts().count().await.unwrap(), 3);
+    }
+}
+
+#[tokio::test]
 async fn a_prefix_is_a_directory() {
     let directory = tempfile::tempdir().unwrap();
     for (name, bucket, server) in S3::each(directory.path()) {

@@ -13,7 +13,7 @@ use crate::instance::{Instance, place};
 use crate::record::{Artifact, Field, RecordData, Storage, Visibility};
 use crate::registry::hash::{self, ContentHash};
 use crate::registry::key;
-use crate::storage::StorageUrl;
+use crate::storage::{ObjectReader, RemoteContent, StorageUrl, StreamOptions};
 use crate::store::StoreFormats;
 
 /// What is told how many more bytes were hashed.
@@ -50,6 +50,8 @@ pub(super) struct Content {
     pub(super) size: i64,
     /// The tag that its storage gives it.
     pub(super) etag: Option<String>,
+    /// What is at a URL, to be read there.
+    remote: Option<RemoteContent>,
 }
 
 impl Content {
@@ -74,7 +76,7 @@ impl Content {
             check_links(&path)?;
         }
         let hash = hash::hash_path_with(&path, &*progress.0)?;
-        Self::new(Source::Local(path), file_name, hash, None)
+        Self::new(Source::Local(path), file_name, hash)
     }
 
     async fn read_url(db: &Instance, url: &str, progress: &Progress) -> Result<Self> {
@@ -88,15 +90,16 @@ impl Content {
         let seen = Seen::look(storage.as_ref(), url.key(), url.is_prefix()).await?;
         let hash = seen.hash(storage.as_ref(), &*progress.0).await?;
         let (file_name, etag) = (file_name.to_owned(), seen.etag());
-        Self::new(Source::Url(url), file_name, hash, etag)
+        let reader = Arc::new(ObjectReader::new(storage, StreamOptions::default()));
+        let remote = RemoteContent::new(reader, url.key(), seen.objects, seen.is_directory);
+        Ok(Self {
+            etag,
+            remote: Some(remote),
+            ..Self::new(Source::Url(url), file_name, hash)?
+        })
     }
 
-    fn new(
-        source: Source,
-        file_name: String,
-        hash: ContentHash,
-        etag: Option<String>,
-    ) -> Result<Self> {
+    fn new(source: Source, file_name: String, hash: ContentHash) -> Result<Self> {
         let size = i64::try_from(hash.size)
             .map_err(|_| Error::invalid_input("this is larger than a database can note"))?;
         Ok(Self {
@@ -104,7 +107,8 @@ impl Content {
             file_name,
             hash,
             size,
-            etag,
+            etag: None,
+            remote: None,
         })
     }
 
@@ -199,17 +203,21 @@ pub(super) fn inspect(
         return Ok((Some("DataFrame"), None));
     }
     let by_suffix = (suffix == ".h5ad").then_some(ANNDATA);
-    let Source::Local(path) = &content.source else {
+    if formats.for_path(Path::new(&content.file_name)).is_err() {
         return Ok((by_suffix, None));
+    }
+    let store = match (&content.source, &content.remote) {
+        (Source::Local(path), _) => formats.open(path)?,
+        // Little more is read of it than what says where everything is.
+        (Source::Url(_), Some(remote)) => formats.open_remote(remote)?,
+        (Source::Url(_), None) => return Ok((by_suffix, None)),
     };
-    let Ok(format) = formats.for_path(path) else {
-        return Ok((by_suffix, None));
-    };
-    match BackedAnnData::open(format.open(path)?) {
+    match BackedAnnData::open(store) {
         Ok(adata) => Ok((Some(ANNDATA), i64::try_from(adata.n_obs()).ok())),
         // Other data in the same format, or encodings that only other readers know.
         Err(error) if [ErrorKind::InvalidInput, ErrorKind::Unsupported].contains(&error.kind()) => {
-            tracing::warn!(path = %path.display(), %error, "the number of observations is unknown");
+            let name = &content.file_name;
+            tracing::warn!(name, %error, "the number of observations is unknown");
             Ok((by_suffix, None))
         }
         Err(error) => Err(error),
