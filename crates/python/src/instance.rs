@@ -159,7 +159,7 @@ impl Instance {
     fn add_artifact(&self, py: Python<'_>, new: ArtifactArgument) -> PyResult<Record> {
         let connection = &self.0;
         let saved = connection.call(py, |db| async move {
-            new.builder(&db, connection)?.save().await
+            new.builder(&db, connection).await?.save().await
         })?;
         Ok(self.record(saved))
     }
@@ -172,9 +172,10 @@ impl Instance {
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let connection = &self.0;
         let saved = connection.call(py, |db| async move {
-            let new = new.into_iter();
-            let builders = new.map(|one| one.builder(&db, connection));
-            let builders = builders.collect::<Result<Vec<_>>>()?;
+            let mut builders = Vec::with_capacity(new.len());
+            for one in new {
+                builders.push(one.builder(&db, connection).await?);
+            }
             Ok(db.save_artifacts(builders).await)
         })?;
         let saved = saved.into_iter().map(|one| match one {

@@ -51,10 +51,18 @@ pub(crate) struct ArtifactArgument {
     pub(crate) version: Option<String>,
     pub(crate) is_new_version_of: Option<Py<Record>>,
     pub(crate) run: Option<RunArgument>,
+    pub(crate) storage: Option<StorageArgument>,
+}
+
+/// A storage: its record, or where it is.
+#[derive(FromPyObject)]
+pub(crate) enum StorageArgument {
+    Record(Py<Record>),
+    Root(PathBuf),
 }
 
 impl ArtifactArgument {
-    pub(crate) fn builder(
+    pub(crate) async fn builder(
         self,
         db: &anndex::Instance,
         connection: &Arc<Connection>,
@@ -63,6 +71,13 @@ impl ArtifactArgument {
         given!(artifact, self: key, description, version);
         if let Some(old) = self.is_new_version_of {
             artifact = artifact.is_new_version_of(&old.get().handle(db, connection)?);
+        }
+        if let Some(storage) = self.storage {
+            let storage = match storage {
+                StorageArgument::Record(storage) => storage.get().handle(db, connection)?,
+                StorageArgument::Root(root) => db.add_storage(root).await?,
+            };
+            artifact = artifact.storage(&storage);
         }
         Ok(artifact.run(run_choice(self.run, db, connection)?))
     }

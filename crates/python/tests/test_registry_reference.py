@@ -96,6 +96,30 @@ def test_a_directory(tmp_path: Path) -> None:
     assert (artifact.n_objects, artifact.size, artifact.hash_type) == (2, 2, "md5-d")
 
 
+def test_a_collection_of_a_directory_with_meta_data(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        text(tmp_path / "my-images" / "plate" / f"{name}.png", name)
+    df = pd.DataFrame({"path": ["plate/a.png", "plate/b.png"], "well": ["A1", "A2"]})
+
+    collection = ln.Artifact("my-images/", name="My collection", meta=df)
+    collection.save()
+
+    assert isinstance(collection, ln.Collection)
+    (images,) = collection.artifacts
+    assert (images.key, images.n_objects, images.suffix) == ("my-images", 2, "")
+    assert ln.Artifact.filter().count() == 2, "no record per file"
+    meta = collection.artifact
+    assert meta is not None and meta.described_collection == collection
+    pd.testing.assert_frame_equal(meta.load(), df)
+    root = collection.cache()[0]
+    assert [(root / path).read_text() for path in df["path"]] == ["a", "b"]
+    again = ln.Artifact("my-images/", name="My collection", meta=meta).save()
+    assert again.uid == collection.uid
+    for arguments in ({"key": "k"}, {"storage": "elsewhere"}, {"is_new_version_of": meta}):
+        with pytest.raises((ValueError, TypeError), match="collection"):
+            ln.Artifact("my-images/", name="N", **arguments)
+
+
 def test_every_field_and_method_of_the_reference_is_there(tmp_path: Path) -> None:
     meta = ln.Artifact(text(tmp_path / "meta.csv", "a\n")).save()
     run = ln.track(ln.Transform("ingest"))

@@ -11,8 +11,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from registry_files import h5ad, text
+from registry_files import adata, h5ad, text
 
 import anndex as ln
 from anndex import errors
@@ -107,6 +108,76 @@ def test_a_prefix_is_one_artifact(bucket: tuple[Path, str]) -> None:
     images = ln.Artifact(f"s3://cells/images/{parameter}").save()
     assert (images.n_objects, images.size, images.hash_type) == (2, 2, "md5-d")
     assert (images.cache() / "deep" / "b.tif").read_text() == "b"
+
+
+def test_a_bucket_of_images_is_a_collection(
+    bucket: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The example of the reference that is for very many files, as it stands."""
+    directory, parameter = bucket
+    for name in ("a", "b"):
+        text(directory.parent / "my-bucket" / "my-images" / "plate" / f"{name}.png", name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", parameter.removeprefix("?endpoint_url="))
+    ln.connect(tmp_path / "storage")
+    df = pd.DataFrame({"path": ["plate/a.png", "plate/b.png"], "well": ["A1", "A2"]})
+
+    collection = ln.Artifact("s3://my-bucket/my-images/", name="My collection", meta=df)
+    collection.save()
+
+    (images,) = collection.artifacts
+    assert (images.url, images.n_objects) == ("s3://my-bucket/my-images", 2)
+    assert ln.Artifact.filter().count() == 2, "no record per file"
+    found = ln.Collection.get(name="My collection")
+    assert found.artifact is not None and list(found.artifact.load()["well"]) == ["A1", "A2"]
+    (root,) = found.cache()
+    assert [(root / path).read_text() for path in df["path"]] == ["a", "b"]
+
+
+def test_what_is_copied_into_a_bucket(bucket: tuple[Path, str], tmp_path: Path) -> None:
+    directory, parameter = bucket
+    lab = ln.Storage(f"s3://cells/lab{parameter}").save()
+    url = f"s3://cells/other{parameter}"
+    file = text(tmp_path / "a.csv", "donor\n1\n")
+    df = pd.DataFrame({"donor": [1, 2]})
+    for number, storage in enumerate((lab, ln.Storage(url), url)):
+        file.write_text(f"donor\n{number}\n")
+        copied = ln.Artifact(file, storage=storage).save()
+        assert copied.storage is not None and copied.url is not None
+        there = directory / copied.url.removeprefix("s3://cells/").removesuffix(parameter)
+        assert there.read_text() == copied.cache().read_text() == f"donor\n{number}\n"
+    made = ln.Artifact.from_df(df, key="donors.parquet", storage=lab).save()
+    cells = ln.Artifact.from_anndata(adata(), key="a.h5ad", storage=lab)
+    ln.save([cells])
+    assert made.storage == cells.storage == lab and cells.n_observations == 6
+    pd.testing.assert_frame_equal(made.load(), df)
+    with pytest.raises(TypeError):
+        ln.Artifact(file, storage=1)
+
+
+def test_a_bucket_is_the_default_storage(
+    bucket: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory, parameter = bucket
+    root = f"s3://cells/lab{parameter}"
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    for db in (None, tmp_path / "registry"):
+        instance = ln.init(storage=root, db=db)
+        assert instance.path == (db or tmp_path / "work")
+        artifact = ln.Artifact(h5ad(tmp_path / "a.h5ad", 1)).save()
+        assert artifact.url is not None and artifact.url.startswith("s3://cells/lab/")
+        assert artifact.n_observations == 6
+        assert (directory / "lab" / artifact.storage_key).is_file()
+        collection = ln.Collection([artifact], name="C").save()
+        ln.connect(db)
+        with ln.Collection.get(collection.uid).mapped() as mapped:
+            assert len(mapped) == 6
+        assert ln.check(deep=True).is_consistent
+        with pytest.raises(ValueError, match="storage"):
+            ln.init(storage=f"s3://cells/elsewhere{parameter}", db=db)
+    with pytest.raises(errors.AnndexError, match="bucket"):
+        ln.init(storage=f"s3://no-such-bucket/lab{parameter}", db=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_what_is_missing_or_refused(

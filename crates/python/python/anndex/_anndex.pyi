@@ -51,6 +51,7 @@ class NewArtifact(TypedDict):
     version: str | None
     is_new_version_of: Record | None
     run: bool | Record | None
+    storage: Record | str | None
 
 class NewCollection(TypedDict):
     artifacts: list[Record]

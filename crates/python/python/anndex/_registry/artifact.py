@@ -19,7 +19,7 @@ from anndex._registry.in_memory import (
 from anndex._registry.load import load_artifact, open_artifact
 from anndex._registry.paths import location
 from anndex._registry.query_set import QuerySet
-from anndex._registry.user import Storage
+from anndex._registry.user import Storage, storage_argument
 from anndex.errors import AnndexError, InvalidInputError, InvalidTypeError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Artifact(Data):
     """An immutable dataset in storage: a file or a directory.
 
     A file in a storage is registered where it is, and so is what is at a URL; any other is copied
-    into the default storage.
+    into the default storage, or the one given.
 
     Parameters
     ----------
@@ -56,6 +56,11 @@ class Artifact(Data):
         An old version.
     run : Run or bool, optional
         The run that creates it. Default: the current one, if there is one; False for none.
+    storage : Storage or path-like, optional
+        The storage that it is copied into, which may be at a URL such as ``"s3://bucket/cells"``.
+        Default: the one of the instance.
+    name, meta : str, Artifact or DataFrame, optional
+        With one of these it is a collection that is made, of this one artifact: see `Collection`.
 
     Raises
     ------
@@ -67,9 +72,14 @@ class Artifact(Data):
     --------
     >>> import anndex as ln
     >>> artifact = ln.Artifact("donor1.h5ad", description="donor 1").save()
+
+    A directory with any number of files, as one artifact that a collection describes:
+
+    >>> collection = ln.Artifact("s3://my-bucket/my-images/", name="My collection", meta=df)
+    >>> collection.save()
     """
 
-    __slots__ = ("_data",)
+    __slots__ = ("_data", "_storage")
     _kind = "artifact"
     _plural = "artifacts"
 
@@ -83,6 +93,15 @@ class Artifact(Data):
     n_observations: Field[int | None] = Field("Number of observations, where it is known.")
     storage_key: Field[str] = Field("Where it is, relative to the root of its storage.")
 
+    if not TYPE_CHECKING:
+        # A type checker takes whatever this gives for an artifact, which has the methods of both.
+        def __new__(cls, *arguments: Any, name: Any = None, meta: Any = None, **others: Any) -> Any:
+            if name is None and meta is None:
+                return super().__new__(cls)
+            from anndex._registry.collection import collection_of
+
+            return collection_of(*arguments, name=name, meta=meta, **others)
+
     def __init__(
         self,
         data: AnyPath | pd.DataFrame | ad.AnnData,
@@ -91,8 +110,14 @@ class Artifact(Data):
         version: str | None = None,
         is_new_version_of: Artifact | None = None,
         run: Run | bool | None = None,
+        *,
+        storage: Storage | AnyPath | None = None,
+        name: str | None = None,
+        meta: Artifact | pd.DataFrame | None = None,
     ) -> None:
+        del name, meta  # those are for __new__
         self._run = run_argument("run", run)
+        self._storage = storage if storage is None else storage_argument(storage)
         values = {"key": key, "description": description, "visibility": 0}
         self._new_version(is_new_version_of, version, values)
         self._data: str | TemporaryFile
@@ -115,6 +140,8 @@ class Artifact(Data):
         version: str | None = None,
         is_new_version_of: Artifact | None = None,
         run: Run | bool | None = None,
+        *,
+        storage: Storage | AnyPath | None = None,
     ) -> Artifact:
         """Make an artifact of a data frame, stored as parquet.
 
@@ -122,12 +149,12 @@ class Artifact(Data):
         ----------
         df : DataFrame
             The data frame, as it is now.
-        key, description, version, is_new_version_of, run
+        key, description, version, is_new_version_of, run, storage
             As for `Artifact`; the key ends with ``.parquet``. One of key and description is needed.
         """
         if not is_data_frame(df):
             raise InvalidTypeError(f"df must be a pandas.DataFrame, but is a {type(df).__name__}")
-        return cls(df, key, description, version, is_new_version_of, run)
+        return cls(df, key, description, version, is_new_version_of, run, storage=storage)
 
     @classmethod
     def from_anndata(
@@ -138,6 +165,8 @@ class Artifact(Data):
         version: str | None = None,
         is_new_version_of: Artifact | None = None,
         run: Run | bool | None = None,
+        *,
+        storage: Storage | AnyPath | None = None,
     ) -> Artifact:
         """Make an artifact of an AnnData.
 
@@ -145,13 +174,13 @@ class Artifact(Data):
         ----------
         adata : AnnData
             The AnnData in memory, as it is now.
-        key, description, version, is_new_version_of, run
+        key, description, version, is_new_version_of, run, storage
             As for `Artifact`; the key ends with ``.h5ad`` or ``.zarr``, which says how it is
             stored. One of key and description is needed.
         """
         if not is_anndata(adata):
             raise InvalidTypeError(f"adata must be an AnnData, but is a {type(adata).__name__}")
-        return cls(adata, key, description, version, is_new_version_of, run)
+        return cls(adata, key, description, version, is_new_version_of, run, storage=storage)
 
     def _insert(self) -> native.Record:
         record = self._instance.add_artifact(self._new_artifact())
@@ -167,6 +196,7 @@ class Artifact(Data):
             "version": self._given_version,
             "is_new_version_of": self._old_native(),
             "run": self._run,
+            "storage": self._storage,
         }
 
     def _forget_data(self) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from anndex._registry.run import Run
 
-__all__ = ["Collection"]
+__all__ = ["Collection", "collection_of"]
 
 
 class Collection(Preparable):
@@ -342,3 +342,36 @@ def _saved_with(artifact: Artifact) -> native.Record:
     if artifact._native is None:  # pyright: ignore[reportPrivateUsage]
         artifact.save()
     return artifact._saved()  # pyright: ignore[reportPrivateUsage]
+
+
+def collection_of(
+    data: AnyPath | pd.DataFrame | ad.AnnData,
+    key: str | None = None,
+    description: str | None = None,
+    version: str | None = None,
+    is_new_version_of: Collection | None = None,
+    run: Run | bool | None = None,
+    *,
+    name: str | None = None,
+    meta: Artifact | pd.DataFrame | None = None,
+    storage: Any = None,
+) -> Collection:
+    """The collection of one artifact, from what the artifact is made of."""
+    if key is not None or storage is not None:
+        raise InvalidInputError(
+            "with a name or meta this makes a collection, which has no key and no storage; make "
+            "the artifact first, and then anndex.Collection([artifact], name=..., meta=...)"
+        )
+    if is_new_version_of is not None and not isinstance(is_new_version_of, Collection):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidTypeError(
+            "with a name or meta this makes a collection, so is_new_version_of must be one"
+        )
+    return Collection(
+        data,
+        name=name,
+        version=version,
+        description=description,
+        meta=meta,
+        run=run,
+        is_new_version_of=is_new_version_of,
+    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from anndex import _anndex as native
 from anndex._arguments import AnyPath
 from anndex._registry import paths
-from anndex._registry.paths import is_url, local_path
+from anndex._registry.paths import is_url
 from anndex.errors import NoInstanceError
 
 if TYPE_CHECKING:
@@ -91,10 +91,11 @@ def init(
     storage : path-like
         The directory of the default storage, which is made if it does not exist. Files in it are
         registered where they are, others are copied into it. All who use an instance at a URL have
-        it at the same path.
+        it at the same path. Or the URL of a bucket, such as ``"s3://bucket/cells"``.
     db : path-like, optional
-        The directory that the instance lives in, if it is not that of the storage, or the URL of a
-        PostgreSQL database, which must exist: ``postgres://user:password@host/database``.
+        The directory that the instance lives in, or the URL of a PostgreSQL database, which must
+        exist: ``postgres://user:password@host/database``. Default: the directory of the storage,
+        or the working directory if the storage is at a URL.
     user : str, optional
         Your handle. Default: ``ANNDEX_USER``, else your login name.
     user_name : str, optional
@@ -109,20 +110,22 @@ def init(
     ------
     anndex.errors.AnndexError
         `NotImplementedError` for storages and databases that this build lacks, `PermissionError`
-        or `OSError` if the directory can't be written, `ValueError` if the instance is there with
-        another storage.
+        or `OSError` if the directory can't be written, `FileNotFoundError` if the bucket is not
+        there, `ValueError` if the instance is there with another storage.
 
     Examples
     --------
     >>> import anndex as ln
     >>> db = ln.init(storage="./cells")
+    >>> db = ln.init(storage="s3://bucket/cells", db="./cells")
     >>> db = ln.init(storage="/shared/cells", db="postgres://ada@host/cells")
     """
-    root = local_path(storage)
-    if db is None:
+    root = paths.location(storage)
+    if db is None and not is_url(root):
         opened = native.Instance.init(root, None, user, user_name)
     else:
-        opened = native.Instance.init(paths.location(db), root, user, user_name)
+        where = paths.location(os.curdir if db is None else db)
+        opened = native.Instance.init(where, root, user, user_name)
     return _set_current(Instance(opened))
 
 

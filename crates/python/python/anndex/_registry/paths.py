@@ -16,8 +16,7 @@ def local_path(path: AnyPath) -> str:
     if is_url(text):
         scheme, _, _ = text.partition("://")
         raise UnsupportedError(
-            f"{scheme}:// can't be used here: default storages and new files are in local "
-            "directories, so give a path"
+            f"{scheme}:// can't be used here: new files are in local directories, so give a path"
         )
     return os.path.abspath(text)
 

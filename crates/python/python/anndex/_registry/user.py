@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anndex._registry.run import Run, Transform
     from anndex._registry.ulabel import ULabel
 
-__all__ = ["Storage", "User"]
+__all__ = ["Storage", "User", "storage_argument"]
 
 
 class User(Registry):
@@ -70,18 +70,18 @@ class User(Registry):
 
 
 class Storage(TracksCreator):
-    """A directory that holds artifacts, which are registered where they are.
+    """A directory or bucket that holds artifacts, which are registered where they are.
 
     Parameters
     ----------
     root : path-like
-        A directory that exists.
+        A directory that exists, or a URL such as ``"s3://bucket/cells"``.
     """
 
     __slots__ = ()
     _kind = "storage"
 
-    root: Field[str] = Field("Absolute path.")
+    root: Field[str] = Field("Absolute path, or URL.")
     type: Field[str] = Field('``"local"``, or the scheme of a URL.')
     region: Field[str | None] = Field("Region of a cloud storage.")
     description: Field[str | None] = Field("A description.")
@@ -98,3 +98,11 @@ class Storage(TracksCreator):
         from anndex._registry.artifact import Artifact
 
         return self._related(Artifact, "storage")
+
+
+def storage_argument(storage: Storage | AnyPath) -> native.Record | str:
+    """A storage as the native module takes it: its record, or where it is."""
+    if not isinstance(storage, Storage):
+        return location(storage)
+    record = storage._native  # pyright: ignore[reportPrivateUsage]
+    return storage.root if record is None else record
