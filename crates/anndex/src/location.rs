@@ -1,6 +1,6 @@
 //! What a location means: a directory, or the URL of a database, which may hold a password.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anndex_core::{Error, Result};
 
@@ -53,7 +53,8 @@ impl Location {
 ///
 /// # Errors
 /// `Unsupported` if it is a URL.
-pub(crate) fn directory(location: &Path) -> Result<PathBuf> {
+#[cfg(feature = "postgres")]
+pub(crate) fn directory(location: &Path) -> Result<std::path::PathBuf> {
     match scheme(&location.to_string_lossy()) {
         Some(scheme) => Err(unsupported(scheme)),
         None => Ok(InstanceDirectory::new(location)?.path().to_owned()),
