@@ -1,9 +1,9 @@
 //! An epoch that is streamed from a server, beside the same epoch from local files.
 //!
 //! The server is rclone's for S3, behind a proxy that holds each request up for 50 ms. `cargo xtask
-//! bench stream` runs this on the files of the other measurements, which `ANNDEX_BENCH_DATA` names,
-//! and prints what one line of JSON per file says. Tests run it on small files, once, so that it
-//! keeps working.
+//! bench stream` runs this on the files of the other measurements, which `ANNDEX_BENCH_DATA` names
+//! (`ANNDEX_BENCH_CASE` a part of the names), and reads a line of JSON for each round. Tests run it
+//! on small files, once, so that it keeps working.
 
 #![allow(clippy::unwrap_used, reason = "what is measured must work")]
 
@@ -44,9 +44,13 @@ fn main() {
     let url = format!("s3://{bucket}/?endpoint_url={}", proxy.url());
     let storage = open(environment(), &url);
     for name in FORMATS {
+        let is_asked_for = |case: String| name.contains(&case);
         let Ok(paths) = files(&directory.join(name)) else {
             continue;
         };
+        if !std::env::var("ANNDEX_BENCH_CASE").map_or(true, is_asked_for) {
+            continue;
+        }
         let needed: u64 = paths.iter().map(|path| chunk_bytes(path)).sum();
         for round in 0..rounds {
             let here = MappedCollection::open_paths(&formats(), &paths, &MappedOptions::default());

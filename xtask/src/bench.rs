@@ -14,6 +14,7 @@ mod markdown;
 mod measurement;
 mod registry;
 mod results;
+mod stream;
 mod table;
 
 use std::fs;
@@ -52,6 +53,8 @@ enum Part {
     Load(load::Options),
     /// Measure the registry with 100,000 artifacts, beside lamindb with fewer.
     Registry(registry::Options),
+    /// Measure an epoch from a server with a latency of 50 ms, beside the same from local files.
+    Stream(stream::Options),
 }
 
 /// What all measurements take.
@@ -126,6 +129,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Some(Part::Growth(growth)) => return growth::run(workspace, growth),
         Some(Part::Load(load)) => return load::run(workspace, load),
         Some(Part::Registry(registry)) => return registry::run(workspace, registry),
+        Some(Part::Stream(stream)) => return stream::run(workspace, stream),
         None => {}
     }
     let shared = &options.shared;

@@ -38,11 +38,11 @@ fn steps(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     tests(workspace, &server, tally)?;
     // Without `--bench` each is run once, which is what keeps them working.
     step::run(
-        "benchmarks of inner loops, once each",
+        "benchmarks of inner loops and streaming, once each",
         workspace
             .cargo()
             .args(["test", "--workspace", "--all-features"])
-            .args(["--bench", "inner_loops"]),
+            .args(["--bench", "inner_loops", "--bench", "streaming"]),
     )?;
     step::run_tests(
         "documentation tests",
