@@ -34,7 +34,7 @@ async fn init_then_connect() {
     assert!(nowhere.message().contains("storage"), "{nowhere}");
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(database.run(tables).trim(), "0", "nothing was made");
-    let remote = options("ada").storage_root("s3://bucket");
+    let remote = options("ada").storage_root("ftp://host/cells");
     let error = anndex::init_with(&url, remote).await.unwrap_err();
     check(&error, ErrorKind::Unsupported, &url);
 

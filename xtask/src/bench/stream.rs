@@ -115,7 +115,7 @@ fn page(machine: &Machine, table: &str) -> String {
         "# Streaming\n\n\
          Written by `cargo xtask bench stream` on {date}, at commit {commit}.\n\n\
          - Machine: {processor}, {cores} cores, {memory:.0} GiB of memory.\n\
-         - The files of `cargo xtask bench`, in a bucket that rclone serves on the same machine, behind \
+         - The files of `cargo xtask bench`, which rclone serves by HTTP on the same machine, behind \
          a proxy that holds each request up for 50 ms and closes the connection after it. Server, \
          proxy and loader share the cores.\n\
          - The first epoch of a loader, blocks of 256 cells in windows of 16,384, sparse batches of \

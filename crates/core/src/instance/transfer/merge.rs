@@ -187,7 +187,10 @@ impl<'a> Merge<'a> {
                 continue;
             }
             for (index, filter, message) in some {
-                let query = Query::new(kind).filter(filter.clone());
+                // Somebody else may have brought the record itself meanwhile, which the precondition
+                // notices.
+                let other = Filter::ne(Field::Uid, new[*index].1.uid());
+                let query = Query::new(kind).filter(filter.clone().and(other));
                 if self.backend.count(&query).await? > 0 {
                     refused.insert(*index, message);
                 }
