@@ -57,7 +57,7 @@ def concat_tables(
             frame = _frame(pyarrow.concat_tables(tables), are_text.pop(), pyarrow)
             frame.index = index
             return cast("pd.DataFrame", frame)
-    frames = []
+    frames: list[Any] = []
     for path in paths:
         # The memory of a table is given back before the next becomes a frame.
         frames.append(_frame(tables.pop(0), _is_text(path), pyarrow))
@@ -79,7 +79,7 @@ def _stacked(paths: list[str], pandas: Any, pyarrow: Any) -> Any:
     stacked = native.read_stacked(paths)
     if stacked is None:
         return None
-    blocks = []
+    blocks: list[Any] = []
     for columns, values in stacked.blocks:
         for used, run in groupby(range(len(columns)), key=lambda row: columns[row] is not None):
             rows = list(run)
@@ -145,12 +145,13 @@ def _are_plain(schemas: list[Any], pyarrow: Any) -> bool:
 
 def _index(tables: list[tuple[Any, int]], pandas: Any) -> Any:
     """The index of tables, of which none has it among its columns: the schemas, and their rows."""
-    indexes = []
+    indexes: list[Any] = []
     for schema, rows in tables:
         index = pandas.RangeIndex(rows)
-        noted = schema and schema.pandas_metadata or {}
-        for kept in noted.get("index_columns", []):
-            kept = pandas.RangeIndex(kept["start"], kept["stop"], kept["step"], name=kept["name"])
+        noted: dict[str, Any] = (schema and schema.pandas_metadata) or {}
+        for described in noted.get("index_columns", []):
+            start, stop, step = (described[key] for key in ("start", "stop", "step"))
+            kept = pandas.RangeIndex(start, stop, step, name=described["name"])
             # Without pandas, rows may have been left out.
             index = kept if len(kept) == rows else index
         indexes.append(index)
