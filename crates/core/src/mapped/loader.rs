@@ -140,6 +140,8 @@ impl LoaderBuilder {
     }
 
     /// The number of threads that read and decode. 0, the default, stands for the number of cores.
+    /// What is streamed is read by more of them, which mostly wait (see
+    /// [`StreamOptions::requests`](crate::storage::StreamOptions::requests)).
     /// It has no influence on what is loaded.
     pub fn threads(mut self, threads: usize) -> Self {
         self.options.threads = threads;
