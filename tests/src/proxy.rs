@@ -27,6 +27,9 @@ pub enum Fault {
     Silence,
 }
 
+/// What is handed on at once.
+const BUFFER_BYTES: usize = 256 << 10;
+
 type Plan = dyn Fn(u64, &str) -> Fault + Send + Sync;
 
 /// A running proxy, which ends with this value.
@@ -177,7 +180,7 @@ impl Shared {
         self.sent.fetch_add(begun as u64, Ordering::Relaxed);
         let counting = self.clone();
         let body = tokio::spawn(async move {
-            let mut bytes = Vec::with_capacity(1 << 16);
+            let mut bytes = Vec::with_capacity(BUFFER_BYTES);
             // Whichever side goes away ends it.
             while from_client
                 .read_buf(&mut bytes)
@@ -218,8 +221,9 @@ impl Shared {
             }
         };
         let mut left = most;
-        let mut bytes = head.split_off(end);
-        to.write_all(&head).await?;
+        let mut bytes = Vec::with_capacity(BUFFER_BYTES);
+        bytes.extend_from_slice(&head[end..]);
+        to.write_all(&head[..end]).await?;
         loop {
             bytes.truncate(left);
             left -= bytes.len();

@@ -68,12 +68,13 @@ impl Rclone {
         Self::serve("s3", directory, &["--auth-key", &key])
     }
 
-    /// Serves a directory on the web.
+    /// Serves a directory on the web. Nothing is read ahead of what was asked for, as no object
+    /// storage does that for a range.
     ///
     /// # Errors
     /// As [`Rclone::s3`].
     pub fn http(directory: &Path) -> Result<Self> {
-        Self::serve("http", directory, &[REMEMBER, "0s"])
+        Self::serve("http", directory, &[REMEMBER, "0s", "--buffer-size", "0"])
     }
 
     /// The URL of the server.

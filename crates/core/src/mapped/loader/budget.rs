@@ -202,21 +202,32 @@ impl Budget {
         self.memory / 2
     }
 
-    /// The observations of such a window.
+    /// The observations of such a window, if there is nothing to be gained by more.
     pub(super) fn rows(&self, scattered: bool) -> u64 {
         let most = match (self.together, scattered) {
             (false, _) => UNENCODED_WINDOW_BYTES,
             (true, false) => ORDERED_WINDOW_BYTES,
             (true, true) => u64::MAX,
         };
-        let share = self.share().min(most) as f64;
+        self.rows_in(self.share().min(most))
+    }
+
+    /// The most observations of such a window.
+    pub(super) fn most_rows(&self) -> u64 {
+        match self.together {
+            true => self.rows_in(self.share()),
+            false => self.rows(false),
+        }
+    }
+
+    fn rows_in(&self, bytes: u64) -> u64 {
         let row_bytes = if self.unheld {
             PLACE_BYTES
         } else {
             self.row_bytes
         };
         // The cast saturates.
-        let rows = ((share / (row_bytes * MARGIN)) as u64).max(1);
+        let rows = ((bytes as f64 / (row_bytes * MARGIN)) as u64).max(1);
         if self.unheld {
             rows.min(UNHELD_WINDOW_ROWS)
         } else {

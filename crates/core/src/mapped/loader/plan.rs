@@ -72,17 +72,22 @@ impl Plan {
     }
 
     /// One past the last of the batches from `first` on that are to be read together: as many as
-    /// have at most `rows` observations, at least one, and no part of a shuffled window that could
-    /// be left for the next ones.
-    pub(super) fn window(&self, first: u64, rows: u64) -> u64 {
-        let most = first.saturating_add((rows / self.batch_size).max(1));
-        let most = most.min(self.n_batches);
+    /// have about `rows` observations, at least one, and no part of a shuffled window that could
+    /// be left for the next ones. A shuffled window that has more is still read at once if it has
+    /// at most `most_rows`, since each part of it has rows of nearly all of its chunks.
+    pub(super) fn window(&self, first: u64, rows: u64, most_rows: u64) -> u64 {
+        let after = |rows: u64| {
+            let batches = (rows / self.batch_size).max(1);
+            first.saturating_add(batches).min(self.n_batches)
+        };
+        let (wanted, most) = (after(rows), after(most_rows.max(rows)));
         let start = self.positions(first..first).start;
         let mut end = None;
         let mut position = start;
         while let Some(next) = self.order.window_end(position.min(self.order.len() - 1)) {
             let batch = (next - self.part.start.min(next)).div_ceil(self.batch_size);
-            if batch > most || next <= position {
+            let fits = batch <= wanted || (end.is_none() && batch <= most);
+            if !fits || next <= position {
                 break;
             }
             end = Some(batch.max(first + 1));
@@ -91,7 +96,7 @@ impl Plan {
                 break;
             }
         }
-        end.unwrap_or(most).min(most)
+        end.unwrap_or(wanted).min(most)
     }
 }
 
@@ -128,6 +133,20 @@ mod tests {
         ]
     }
 
+    #[test]
+    fn a_shuffled_window_is_read_at_once_where_it_may_be() {
+        let shuffle = Shuffle::Block {
+            seed: 1,
+            rows: 10,
+            window: 100,
+        };
+        let order = Order::new(1000, shuffle, &Sampler::All, 0).unwrap();
+        let plan = Plan::new(order, &options(5, false, 0, 1));
+        assert_eq!(plan.window(0, 250, 250), 40, "two whole ones");
+        assert_eq!(plan.window(0, 60, 100), 20, "more than wanted, but whole");
+        assert_eq!(plan.window(0, 60, 99), 12, "a part, since no more may be");
+    }
+
     proptest! {
         #[test]
         fn ranks_make_the_whole_epoch(
@@ -145,8 +164,10 @@ mod tests {
                 let mut first = 0;
                 let mut own = Vec::new();
                 while first < plan.n_batches() {
-                    let end = plan.window(first, window_rows);
+                    let end = plan.window(first, window_rows, 2 * window_rows);
                     prop_assert!(end > first && end <= plan.n_batches());
+                    let rows = plan.n_obs(first..end);
+                    prop_assert!(end == first + 1 || rows <= 2 * window_rows);
                     own.extend(plan.indices(first..end));
                     first = end;
                 }

@@ -87,8 +87,8 @@ impl Reader {
                 if !all_fit && self.plan.is_scattered() && self.budget.is_read_together() {
                     self.tell_cost(held);
                 }
-                self.plan
-                    .window(next, self.budget.rows(self.plan.is_scattered()))
+                let rows = self.budget.rows(self.plan.is_scattered());
+                self.plan.window(next, rows, self.budget.most_rows())
             };
             let batches = next..end;
             let indices = self.plan.indices(batches.clone());
