@@ -68,8 +68,8 @@ impl Rclone {
         Self::serve("s3", directory, &["--auth-key", &key])
     }
 
-    /// Serves a directory on the web. Nothing is read ahead of what was asked for, as no object
-    /// storage does that for a range.
+    /// Serves a directory on the web. Nothing is read ahead of what was asked for, which is mostly
+    /// less than what rclone would read by default.
     ///
     /// # Errors
     /// As [`Rclone::s3`].
