@@ -181,26 +181,33 @@ impl Shared {
         let counting = self.clone();
         let body = tokio::spawn(async move {
             let mut bytes = Vec::with_capacity(BUFFER_BYTES);
-            // Whichever side goes away ends it.
+            let mut is_wanted = true;
             while from_client
                 .read_buf(&mut bytes)
                 .await
                 .is_ok_and(|count| count > 0)
             {
-                if to_server.write_all(&bytes).await.is_err() {
-                    break;
+                // A server may answer before it has read everything. What the client still sends
+                // must be read nevertheless: with unread bytes, closing the connection resets it,
+                // and the answer is lost.
+                is_wanted = is_wanted && to_server.write_all(&bytes).await.is_ok();
+                if is_wanted {
+                    let sent = bytes.len() as u64;
+                    counting.sent.fetch_add(sent, Ordering::Relaxed);
                 }
-                counting
-                    .sent
-                    .fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 bytes.clear();
             }
         });
         let handed_on = self.hand_on(&mut from_server, &mut to_client, most).await;
-        if matches!(fault, Fault::Stall(_)) {
-            tokio::time::sleep(Duration::from_secs(3600)).await;
+        match fault {
+            Fault::Stall(_) => tokio::time::sleep(Duration::from_secs(3600)).await,
+            Fault::Cut(_) => body.abort(),
+            _ => {
+                to_client.shutdown().await?;
+                // A client that was answered goes away.
+                let _ = tokio::time::timeout(Duration::from_secs(5), body).await;
+            }
         }
-        body.abort();
         handed_on
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anndex_core::backend::memory::MemoryBackend;
 use anndex_core::mapped::{BatchFormat, MappedCollection, MappedOptions, Shuffle};
@@ -133,6 +133,10 @@ async fn what_changes_in_the_middle_is_an_error() {
         let mut content = fs::read(&changed).unwrap();
         content[0] ^= 1;
         fs::write(&changed, content).unwrap();
+        // The server lists objects without entity tags, with times in seconds.
+        let later = SystemTime::now() + Duration::from_secs(10);
+        let changed = fs::File::options().write(true).open(&changed).unwrap();
+        changed.set_modified(later).unwrap();
         let loader = world.mapped.loader().batch_size(64).build().unwrap();
         let error = loader
             .into_iter()
