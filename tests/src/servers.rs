@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anndex_core::storage::{StorageDriver, StorageDrivers, StorageUrl};
+use anndex_core::storage::{StorageDrivers, StorageUrl};
 use anndex_storage_object_store::{Environment, ObjectStoreDriver, RequestLimits};
+use anndex_storage_opendal::OpendalDriver;
 use anndex_test_server::{ACCESS_KEY, Rclone, SECRET_KEY};
 use async_trait::async_trait;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -214,8 +215,10 @@ pub fn short_limits() -> RequestLimits {
 /// If it can't be opened.
 pub fn open(environment: Environment, url: &str) -> Arc<dyn anndex_core::storage::ObjectStorage> {
     let url = StorageUrl::parse(url).unwrap_or_else(|e| panic!("{url}: {e:#}"));
-    let driver = ObjectStoreDriver::with(environment, limits());
-    driver.open(&url).unwrap_or_else(|e| panic!("{url}: {e:#}"))
+    let drivers = drivers_of(environment, limits());
+    drivers
+        .open(&url)
+        .unwrap_or_else(|e| panic!("{url}: {e:#}"))
 }
 
 /// All drivers, for the servers here.
@@ -231,7 +234,9 @@ pub fn drivers_with(limits: RequestLimits) -> StorageDrivers {
 /// All drivers, with an environment and limits of one's own.
 pub fn drivers_of(environment: Environment, limits: RequestLimits) -> StorageDrivers {
     let mut drivers = StorageDrivers::new();
-    let driver = ObjectStoreDriver::with(environment, limits);
-    drivers.register(Arc::new(driver));
+    let opendal = OpendalDriver::with(environment.clone(), limits);
+    drivers.register(Arc::new(opendal));
+    let object_store = ObjectStoreDriver::with(environment, limits);
+    drivers.register(Arc::new(object_store));
     drivers
 }

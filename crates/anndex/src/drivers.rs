@@ -11,5 +11,9 @@ pub fn drivers() -> StorageDrivers {
     drivers.register(std::sync::Arc::new(
         anndex_storage_object_store::ObjectStoreDriver::new(),
     ));
+    #[cfg(feature = "opendal")]
+    drivers.register(std::sync::Arc::new(
+        anndex_storage_opendal::OpendalDriver::new(),
+    ));
     drivers
 }

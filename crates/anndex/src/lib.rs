@@ -57,6 +57,8 @@
 //! - `lamindb`: taking over the registry of a lamindb instance, with [`Instance::import`].
 //! - `s3`, `gcs`, `azure`, `http`: artifacts at `s3://`, `gs://`, `az://` and `http(s)://` URLs.
 //!   Credentials come from the environment and the usual files of these services.
+//! - `opendal`: artifacts at `sftp://`, `webdav+http://` and `webdav+https://` URLs. SFTP goes through
+//!   the program `ssh` and its configuration; users and passwords of WebDAV are in `~/.netrc`.
 //! - `progress`: bars that show how far a transfer is.
 //!
 //! `sqlite`, `hdf5` and `zarr` are on by default. What is not compiled in answers with an error that names the

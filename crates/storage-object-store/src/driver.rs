@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use anndex_core::Result;
 use anndex_core::storage::{ObjectStorage, StorageDriver, StorageUrl};
+use anndex_storage_requests::{Environment, RequestLimits};
 
-use crate::environment::Environment;
-use crate::limits::RequestLimits;
 use crate::storage::Storage;
 use crate::{error, service};
 

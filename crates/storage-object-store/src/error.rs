@@ -2,7 +2,6 @@
 //! them is handed on but the status, the code of the service, and what kind of failure it was.
 
 use std::error::Error as StdError;
-use std::time::Duration;
 
 use anndex_core::{Error, ErrorKind};
 use object_store::Error as Theirs;
@@ -203,17 +202,6 @@ fn other(facts: &Facts) -> (ErrorKind, &'static str) {
             "the answer of the storage can't be understood",
         ),
     }
-}
-
-/// Ours for what did not end within its limit.
-pub(crate) fn too_slow(total: Duration) -> Error {
-    Error::new(
-        ErrorKind::Storage,
-        format!(
-            "the storage did not answer within {} s; try again later",
-            total.as_secs()
-        ),
-    )
 }
 
 /// Ours for an environment that no client can be made from.

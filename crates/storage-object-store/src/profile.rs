@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anndex_core::{Error, ErrorKind, Result};
+use anndex_storage_requests::Environment;
 use object_store::aws::AmazonS3ConfigKey as Key;
-
-use crate::environment::Environment;
 
 /// What says that credentials come from elsewhere, so that no profile is asked.
 const OTHER_SOURCES: [&str; 5] = [

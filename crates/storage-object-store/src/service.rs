@@ -1,15 +1,15 @@
 //! Which client of `object_store` a URL means, and how it is told who the user is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anndex_core::Error;
 use anndex_core::storage::StorageUrl;
-use object_store::ObjectStore;
+use anndex_storage_requests::{Environment, RequestLimits};
 use object_store::multipart::MultipartStore;
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
 use crate::connector::Connector;
-use crate::environment::Environment;
-use crate::limits::RequestLimits;
 
 /// Why a client can't be made.
 #[derive(Debug)]
@@ -70,13 +70,32 @@ pub(crate) fn open(url: &StorageUrl, environment: &Environment, limits: &Request
     }
 }
 
+fn client(limits: &RequestLimits) -> ClientOptions {
+    ClientOptions::new()
+        .with_connect_timeout(limits.connect)
+        .with_read_timeout(limits.stall)
+        .with_timeout(limits.request)
+}
+
+fn retry(limits: &RequestLimits) -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(5),
+            base: 2.0,
+        },
+        max_retries: limits.retries,
+        retry_timeout: limits.total / 2,
+    }
+}
+
 #[cfg(feature = "s3")]
 fn s3(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) -> Opened {
     use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
 
     let mut builder = AmazonS3Builder::new()
-        .with_client_options(limits.client())
-        .with_retry(limits.retry())
+        .with_client_options(client(limits))
+        .with_retry(retry(limits))
         .with_http_connector(Connector);
     for (name, value) in crate::profile::settings(environment)? {
         builder = builder.with_config(name, value);
@@ -110,8 +129,8 @@ fn gcs(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) -> O
     use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey as Key};
 
     let mut builder = GoogleCloudStorageBuilder::new()
-        .with_client_options(limits.client())
-        .with_retry(limits.retry())
+        .with_client_options(client(limits))
+        .with_retry(retry(limits))
         .with_http_connector(Connector);
     let variables = environment.with_prefix("GOOGLE_");
     for (name, value) in variables.filter(|(_, value)| !value.is_empty()) {
@@ -131,8 +150,8 @@ fn azure(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) ->
     use object_store::azure::MicrosoftAzureBuilder;
 
     let mut builder = MicrosoftAzureBuilder::new()
-        .with_client_options(limits.client())
-        .with_retry(limits.retry())
+        .with_client_options(client(limits))
+        .with_retry(retry(limits))
         .with_http_connector(Connector);
     let variables = environment.with_prefix("AZURE_");
     for (name, value) in variables.filter(|(_, value)| !value.is_empty()) {
@@ -150,8 +169,8 @@ fn http(url: &StorageUrl, limits: &RequestLimits) -> Opened {
 
     let builder = HttpBuilder::new()
         .with_url(url.root().to_string())
-        .with_client_options(limits.client().with_allow_http(url.scheme() == "http"))
-        .with_retry(limits.retry())
+        .with_client_options(client(limits).with_allow_http(url.scheme() == "http"))
+        .with_retry(retry(limits))
         .with_http_connector(Connector);
     Ok(Service {
         store: Arc::new(builder.build()?),

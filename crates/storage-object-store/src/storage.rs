@@ -11,16 +11,16 @@ use anndex_core::storage::{
     changed, check_range,
 };
 use anndex_core::{Error, ErrorKind, Result, registry::key};
+use anndex_storage_requests::{RequestLimits, runtime, too_slow, unquoted};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 
-use crate::limits::RequestLimits;
+use crate::error;
 use crate::service::Service;
 use crate::upload::{Writer, limited};
-use crate::{error, runtime};
 
 type Client = Arc<dyn ObjectStore>;
 type Make = Box<dyn Fn() -> Result<Service> + Send + Sync>;
@@ -111,11 +111,7 @@ impl Storage {
             (self.make)()
         });
         let asked = ask(client.map_err(locate)?);
-        let done = AbortOnDrop(handle.spawn(asked)).await;
-        let done = done.map_err(|error| {
-            Error::new(ErrorKind::Cancelled, "the request was stopped").source_error(error)
-        });
-        done.and_then(|done| done).map_err(locate)
+        runtime::run(&handle, asked).await.map_err(locate)
     }
 
     async fn write_with(
@@ -145,26 +141,6 @@ impl Storage {
             false => Ok(()),
             true => Err(Error::unsupported(what).with("storage", &self.location)),
         }
-    }
-}
-
-/// A request that nobody waits for any more is stopped.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Future for AbortOnDrop<T> {
-    type Output = Result<T, tokio::task::JoinError>;
-
-    fn poll(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
-        std::pin::Pin::new(&mut self.0).poll(context)
-    }
-}
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 
@@ -205,7 +181,7 @@ impl ObjectStorage for Storage {
         self.call(&key, move |client| async move {
             let read = read_again(&client, &path, &object, &range);
             let read = tokio::time::timeout(total, read).await;
-            let Read { bytes, mut seen } = read.map_err(|_| error::too_slow(total))??;
+            let Read { bytes, mut seen } = read.map_err(|_| too_slow(total))??;
             seen.key = object.key.clone();
             let is_whole = bytes.len() as u64 == range.end - range.start;
             match seen.is_same_content(&object) && is_whole {
@@ -283,7 +259,7 @@ impl ObjectStorage for Storage {
                         attempt += 1;
                     }
                     Ok(deleted) => return deleted.map_err(|failed| error::request(&failed)),
-                    Err(_) => return Err(error::too_slow(total)),
+                    Err(_) => return Err(too_slow(total)),
                 }
             }
         });
@@ -298,7 +274,7 @@ impl ObjectStorage for Storage {
 /// why (that credentials expired, say). Then the first byte is asked for, too.
 async fn look(client: &Client, path: &Path, total: Duration) -> Result<ObjectMeta> {
     let looked = tokio::time::timeout(total, client.head(path)).await;
-    let refused = match looked.map_err(|_| error::too_slow(total))? {
+    let refused = match looked.map_err(|_| too_slow(total))? {
         Err(refused) if error::is_unexplained(&refused) => refused,
         looked => return looked.map_err(|failed| error::request(&failed)),
     };
@@ -371,14 +347,6 @@ async fn get(
         bytes: result.bytes().await?,
         seen,
     })
-}
-
-/// A tag without its quotes, which some servers leave out in lists.
-fn unquoted(etag: String) -> String {
-    let inner = etag
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
-    inner.map_or(etag.clone(), str::to_owned)
 }
 
 /// Without the empty objects that some programs make to show a directory.

@@ -3,35 +3,26 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anndex_core::storage::{PerProcess, ReadAt, UploadNotes};
+use anndex_core::storage::{ReadAt, UploadNotes};
 use anndex_core::{Error, ErrorKind, Result};
-use bytes::Bytes;
+use anndex_storage_requests::parts::{PART_BYTES, permit, read};
+use anndex_storage_requests::too_slow;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
-use tokio::sync::Semaphore;
 
 use crate::error;
 use crate::service::Service;
-
-/// The size of a part, unless there would be too many.
-const PART_BYTES: u64 = 8 << 20;
 
 /// Services take 10,000 parts at most.
 const MOST_PARTS: u64 = 9_000;
 
 /// How many parts of one object are on their way at the same time.
 const AT_ONCE: usize = 4;
-
-/// How many parts and small objects are in memory at the same time, whatever they belong to.
-const IN_MEMORY: usize = 16;
-
-static MEMORY: PerProcess<Arc<Semaphore>> = PerProcess::new();
 
 /// What writes.
 #[derive(Clone)]
@@ -189,29 +180,6 @@ impl<'a> Upload<'a> {
     }
 }
 
-/// Waits until there is memory for one more part.
-async fn permit() -> Result<tokio::sync::OwnedSemaphorePermit> {
-    let memory = MEMORY.get_or_make(|| Ok(Arc::new(Semaphore::new(IN_MEMORY))))?;
-    let permit = memory.acquire_owned().await;
-    permit.map_err(|error| {
-        Error::new(ErrorKind::Cancelled, "the upload was stopped").source_error(error)
-    })
-}
-
-async fn read(source: &Arc<dyn ReadAt>, range: Range<u64>) -> Result<Bytes> {
-    let source = source.clone();
-    let read = tokio::task::spawn_blocking(move || {
-        let length = usize::try_from(range.end - range.start).map_err(std::io::Error::other)?;
-        let mut bytes = vec![0; length];
-        source.read_exact_at(range.start, &mut bytes)?;
-        Ok(Bytes::from(bytes))
-    });
-    let read = read.await.map_err(|error| {
-        Error::new(ErrorKind::Cancelled, "the upload was stopped").source_error(error)
-    })?;
-    read.map_err(|e| Error::io("the file that is uploaded", e))
-}
-
 /// Does one thing within the limit.
 pub(crate) async fn limited<T>(
     total: Duration,
@@ -219,6 +187,6 @@ pub(crate) async fn limited<T>(
 ) -> Result<T> {
     match tokio::time::timeout(total, work).await {
         Ok(done) => done.map_err(|failed| error::request(&failed)),
-        Err(_) => Err(error::too_slow(total)),
+        Err(_) => Err(too_slow(total)),
     }
 }

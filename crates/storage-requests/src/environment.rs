@@ -18,16 +18,14 @@ impl Environment {
     }
 
     /// The value of a variable that is set to something.
-    #[cfg(any(feature = "s3", feature = "gcs"))]
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         let value = self.0.get(name).map(String::as_str);
         value.filter(|value| !value.is_empty())
     }
 
     /// The variables whose names begin with `prefix`, with their whole names in lower case, as
-    /// `object_store` knows them.
-    #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
-    pub(crate) fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = (String, &str)> {
+    /// libraries know them.
+    pub fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = (String, &str)> {
         let variables = self
             .0
             .iter()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use anndex_core::{Error, ErrorKind};
 
 /// Limits of requests to a storage. Each request has one, and so has what it is part of, with all
 /// that is tried again.
@@ -35,23 +35,13 @@ impl Default for RequestLimits {
     }
 }
 
-impl RequestLimits {
-    pub(crate) fn client(&self) -> ClientOptions {
-        ClientOptions::new()
-            .with_connect_timeout(self.connect)
-            .with_read_timeout(self.stall)
-            .with_timeout(self.request)
-    }
-
-    pub(crate) fn retry(&self) -> RetryConfig {
-        RetryConfig {
-            backoff: BackoffConfig {
-                init_backoff: Duration::from_millis(100),
-                max_backoff: Duration::from_secs(5),
-                base: 2.0,
-            },
-            max_retries: self.retries,
-            retry_timeout: self.total / 2,
-        }
-    }
+/// The error for what did not end within its limit.
+pub fn too_slow(limit: Duration) -> Error {
+    Error::new(
+        ErrorKind::Storage,
+        format!(
+            "the storage did not answer within {} s; try again later",
+            limit.as_secs()
+        ),
+    )
 }

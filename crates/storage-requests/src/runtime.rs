@@ -1,10 +1,14 @@
 //! The threads that make requests.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use anndex_core::storage::PerProcess;
 use anndex_core::{Error, ErrorKind, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::{JoinError, JoinHandle};
 
 /// Requests wait more than they compute.
 const THREADS: usize = 2;
@@ -30,7 +34,7 @@ impl Drop for Shared {
 ///
 /// # Errors
 /// `Storage` if the system gives no threads.
-pub(crate) fn handle() -> Result<Handle> {
+pub fn handle() -> Result<Handle> {
     let owned = RUNTIME.get_or_make(|| {
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
@@ -49,5 +53,44 @@ pub(crate) fn handle() -> Result<Handle> {
             ErrorKind::Storage,
             "the threads for requests have ended",
         )),
+    }
+}
+
+/// Does something on the threads of `handle`. It is stopped when nobody waits for it any more.
+///
+/// # Errors
+/// Those of `work`; `Storage` if a library that makes requests fails in a way that it should not;
+/// `Cancelled` if the threads end first.
+pub async fn run<T: Send + 'static>(
+    handle: &Handle,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    match AbortOnDrop(handle.spawn(work)).await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => Err(Error::new(
+            ErrorKind::Storage,
+            "the request failed by a mistake in the program",
+        )
+        .source_error(error)),
+        Err(error) => {
+            Err(Error::new(ErrorKind::Cancelled, "the request was stopped").source_error(error))
+        }
+    }
+}
+
+/// A request that nobody waits for any more is stopped.
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Future for AbortOnDrop<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

@@ -1,0 +1,34 @@
+//! The users and passwords of WebDAV servers: the file that `NETRC` names, or `~/.netrc`, as `curl`
+//! and `requests` read it (the format is that of GNU inetutils).
+
+use std::fs;
+use std::path::PathBuf;
+
+use anndex_core::{Error, Result};
+use anndex_storage_requests::Environment;
+use netrc::{Authenticator, Netrc};
+
+/// What the file says about a host (without a port), or about all hosts (`default`).
+///
+/// # Errors
+/// As [`Error::io`] if there is a file that can't be read; `InvalidInput` if it can't be
+/// understood.
+pub(crate) fn of_host(environment: &Environment, host: &str) -> Result<Option<Authenticator>> {
+    let named = environment.get("NETRC").map(PathBuf::from);
+    let usual = || Some(PathBuf::from(environment.get("HOME")?).join(".netrc"));
+    let is_named = named.is_some();
+    let Some(path) = named.or_else(usual) else {
+        return Ok(None);
+    };
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && !is_named => return Ok(None),
+        Err(e) => return Err(Error::io(path.display(), e)),
+    };
+    // What the parser says may repeat a password.
+    let parsed: Result<Netrc, _> = text.parse();
+    let mut parsed = parsed
+        .map_err(|_| Error::invalid_input("this is no netrc file").with("path", path.display()))?;
+    let of_host = parsed.hosts.remove(host);
+    Ok(of_host.or_else(|| parsed.hosts.remove("default")))
+}

@@ -1,0 +1,14 @@
+//! What the storages at URLs share, whichever library makes their requests.
+//!
+//! Requests are made on threads of this crate's own, so that whoever waits for one needs no
+//! runtime, and a fork finds nothing half-way in it.
+
+mod environment;
+mod limits;
+pub mod parts;
+pub mod runtime;
+mod tag;
+
+pub use environment::Environment;
+pub use limits::{RequestLimits, too_slow};
+pub use tag::unquoted;
