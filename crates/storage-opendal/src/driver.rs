@@ -52,15 +52,14 @@ impl StorageDriver for OpendalDriver {
         let (environment, limits) = (self.environment.clone(), self.limits);
         let url = root.clone();
         let make = move || service::open(&url, &environment, &limits);
-        // What is wrong with the environment is said at once.
-        make()?;
-        Ok(Arc::new(Storage::new(root, Box::new(make), limits)))
+        Ok(Arc::new(Storage::new(root, Box::new(make), limits)?))
     }
 }
 
 type Make = dyn Fn(&StorageUrl) -> Result<Operator> + Send + Sync;
 
-/// Opens storages of any service that OpenDAL has, by schemes of one's own.
+/// Opens storages of any service that OpenDAL has, by schemes of one's own. They are written if
+/// the service can rename.
 ///
 /// ```
 /// use anndex_core::storage::{StorageDriver, StorageUrl};
@@ -85,7 +84,7 @@ pub struct OperatorDriver {
 
 impl OperatorDriver {
     /// For URLs of these schemes, in lower case. `make` gives the operator for the host of a URL,
-    /// once in each process; the paths of the operator are those of the URLs. Time limits and
+    /// when one is opened and once in each process; the paths of the operator are those of the URLs. Time limits and
     /// trying again are added to it.
     pub fn new(
         schemes: &'static [&'static str],
@@ -115,6 +114,6 @@ impl StorageDriver for OperatorDriver {
     fn open(&self, root: &StorageUrl) -> Result<Arc<dyn ObjectStorage>> {
         let (make, url, limits) = (self.make.clone(), root.clone(), self.limits);
         let make = move || Ok(service::limited(make(&url)?, &limits));
-        Ok(Arc::new(Storage::new(root, Box::new(make), limits)))
+        Ok(Arc::new(Storage::new(root, Box::new(make), limits)?))
     }
 }

@@ -9,7 +9,9 @@ use opendal_core::{Error as Theirs, ErrorKind as TheirKind};
 
 /// Whether the same request may succeed a moment later.
 pub(crate) fn is_transient(error: &Theirs) -> bool {
-    error.is_temporary() && !is_no_directory(error)
+    // OpenDAL takes a refusal for a lock of somebody else's.
+    let is_refused = error.kind() == TheirKind::PermissionDenied;
+    error.is_temporary() && !is_refused && !is_no_directory(error)
 }
 
 /// Whether a part of the path is a file, for which OpenDAL has no kind everywhere.

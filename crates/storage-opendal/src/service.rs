@@ -19,8 +19,8 @@ const SFTP_CONNECTIONS: usize = 8;
 /// Makes a client for the host of a URL. Its paths begin at the root of the host.
 ///
 /// # Errors
-/// Those of [`credentials::of_host`]; `InvalidInput` if the host can't be used; `Storage` if no
-/// client for the web can be made.
+/// Those of [`credentials::of_host`]; `InvalidInput` if the host can't be used;
+/// `Unsupported` if no client for the web can be made.
 pub(crate) fn open(
     url: &StorageUrl,
     environment: &Environment,

@@ -22,11 +22,14 @@ use crate::write;
 
 type Make = Box<dyn Fn() -> Result<Operator> + Send + Sync>;
 
+const READ_ONLY: &str = "this storage is for reading only";
+
 /// A storage whose root may be a directory of its host.
 pub(crate) struct Storage {
     location: String,
     /// The path of the root on its host, with a slash at its end, or nothing.
     prefix: String,
+    capabilities: StorageCapabilities,
     limits: RequestLimits,
     make: Make,
     operator: PerProcess<Operator>,
@@ -39,16 +42,33 @@ impl fmt::Debug for Storage {
 }
 
 impl Storage {
-    pub(crate) fn new(root: &StorageUrl, make: Make, limits: RequestLimits) -> Self {
-        Self {
+    /// A storage whose operator `make` makes in each process.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub(crate) fn new(root: &StorageUrl, make: Make, limits: RequestLimits) -> Result<Self> {
+        let capability = make()?.info().capability();
+        Ok(Self {
             location: root.to_string(),
             prefix: match root.key() {
                 "" => String::new(),
                 key => format!("{key}/"),
             },
+            capabilities: StorageCapabilities {
+                list: capability.list,
+                // What is written is moved to its place.
+                write: capability.write && capability.rename,
+            },
             limits,
             make,
             operator: PerProcess::new(),
+        })
+    }
+
+    fn check_can(&self, is_possible: bool, what: &str) -> Result<()> {
+        match is_possible {
+            true => Ok(()),
+            false => Err(Error::unsupported(what).with("storage", &self.location)),
         }
     }
 
@@ -108,10 +128,7 @@ impl ObjectStorage for Storage {
     }
 
     fn capabilities(&self) -> StorageCapabilities {
-        StorageCapabilities {
-            list: true,
-            write: true,
-        }
+        self.capabilities
     }
 
     async fn head(&self, key: &str) -> Result<ObjectInfo> {
@@ -149,6 +166,7 @@ impl ObjectStorage for Storage {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>> {
+        self.check_can(self.capabilities.list, "this storage can't list files")?;
         let (directory, below) = match prefix {
             "" if self.prefix.is_empty() => ("/".to_owned(), String::new()),
             "" => (self.prefix.clone(), String::new()),
@@ -178,6 +196,7 @@ impl ObjectStorage for Storage {
     }
 
     async fn write(&self, key: &str, source: Arc<dyn ReadAt>) -> Result<ObjectInfo> {
+        self.check_can(self.capabilities.write, READ_ONLY)?;
         let (path, size, limits) = (self.path(key)?, source.len(), self.limits);
         let written = self.run(key, move |operator| async move {
             write::write(&operator, &path, source, &limits).await
@@ -191,6 +210,7 @@ impl ObjectStorage for Storage {
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
+        self.check_can(self.capabilities.write, READ_ONLY)?;
         let path = self.path(key)?;
         self.call(key, move |operator| {
             let path = path.clone();

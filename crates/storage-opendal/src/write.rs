@@ -82,8 +82,8 @@ async fn in_one_piece(
         .filter(|units| *units <= IN_MEMORY);
     let Some(units) = units else {
         return Err(Error::unsupported(
-            "files of more than 1 GiB can't be written to WebDAV servers, since they are sent in one \
-             piece from memory; use another storage, or a directory of smaller files (.zarr)",
+            "files of more than 1 GiB can't be written to this storage, since they are sent in one \
+             piece from memory; use another one, or a directory of smaller files (.zarr)",
         ));
     };
     let memory = MEMORY.get_or_make(|| Ok(Arc::new(Semaphore::new(IN_MEMORY as usize))))?;

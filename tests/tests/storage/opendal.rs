@@ -212,6 +212,18 @@ async fn who_is_not_known_by_webdav_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_not_asked_for_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Rclone::webdav(directory.path()).unwrap();
+    let plan = |_, _: &str| Fault::Status(403);
+    let proxy = Proxy::start(&server.url(), Duration::ZERO, plan);
+    let storage = open(variables([]), &webdav(&proxy.url()));
+    let error = storage.head("a.bin").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:#}");
+    assert_eq!(proxy.requests(), 1);
+}
+
+#[tokio::test]
 async fn collections_on_webdav_servers_are_cached_and_streamed() {
     let directory = tempfile::tempdir().unwrap();
     let environment = netrc(directory.path(), SECRET_KEY);
