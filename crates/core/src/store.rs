@@ -160,6 +160,17 @@ pub trait Array: Send + Sync + Debug {
     /// unspecified values after an error.
     fn read_spans(&self, spans: &[Span], out: &mut [u8]) -> Result<()>;
 
+    /// The same array, with what `spans` (as in [`Array::read_spans`]) need of a server fetched by
+    /// few requests, so that any part of them is read without another one. `None` if the elements
+    /// are on this machine.
+    ///
+    /// # Errors
+    /// As [`Array::read_spans`].
+    fn read_ahead(&self, spans: &[Span]) -> Result<Option<Arc<dyn Array>>> {
+        let _ = spans;
+        Ok(None)
+    }
+
     /// Reads the strings of an array of [`DataType::String`], one span after the other, in C
     /// order.
     ///

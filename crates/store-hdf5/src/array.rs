@@ -13,6 +13,7 @@ use crate::source::Source;
 use crate::strings::{HeapSource, Heaps, fixed_text};
 
 /// A dataset, or one field of a compound dataset.
+#[derive(Clone)]
 pub(crate) struct Hdf5Array {
     raw: Arc<RawArray>,
     heaps: HeapSource,
@@ -23,6 +24,8 @@ pub(crate) struct Hdf5Array {
     element: ElementType,
     /// Where the element stands in a stored one: 0 unless it is a field.
     offset: usize,
+    /// The file with what was read ahead of it.
+    ahead: Option<Source>,
 }
 
 impl Hdf5Array {
@@ -74,6 +77,7 @@ impl Hdf5Array {
             info,
             element,
             offset,
+            ahead: None,
         }
     }
 
@@ -89,7 +93,8 @@ impl Hdf5Array {
     ) -> Result<()> {
         let stored_size = self.raw.element.size()?.max(1);
         let end = self.offset + self.element.size()?;
-        self.raw.read_batches(spans, |bytes| {
+        let ahead = self.ahead.as_ref();
+        self.raw.read_batches(ahead, spans, |bytes| {
             bytes.chunks_exact(stored_size).try_for_each(|stored| {
                 let element = stored.get(self.offset..end);
                 each(element.ok_or_else(|| Error::corrupt("a field lies outside its element"))?)
@@ -103,7 +108,7 @@ impl Hdf5Array {
             return Err(Error::corrupt("the elements have an impossible size"));
         }
         if self.element.size()? == self.raw.element.size()? {
-            self.raw.read(spans, out)?;
+            self.raw.read(self.ahead.as_ref(), spans, out)?;
         } else {
             let mut places = out.chunks_exact_mut(self.element.size()?.max(1));
             self.read_elements(spans, |element| {
@@ -142,6 +147,17 @@ impl Array for Hdf5Array {
         check_spans(&self.info, spans, Some(out.len()))
             .and_then(|_| self.read_numbers(spans, out))
             .map_err(|e| self.context(e))
+    }
+
+    fn read_ahead(&self, spans: &[Span]) -> Result<Option<Arc<dyn Array>>> {
+        let read = check_spans(&self.info, spans, None).and_then(|_| self.raw.read_ahead(spans));
+        let ahead = read.map_err(|e| self.context(e))?;
+        Ok(ahead.map(|source| -> Arc<dyn Array> {
+            Arc::new(Self {
+                ahead: Some(source),
+                ..self.clone()
+            })
+        }))
     }
 
     fn read_strings(&self, spans: &[Span]) -> Result<Strings> {

@@ -195,12 +195,24 @@ impl RawArray {
     }
 
     /// Reads the rows of `spans` (sorted, inside the array) into `out`, as stored; `out` is
-    /// exactly as long as they are.
-    pub(crate) fn read(&self, spans: &[Span], out: &mut [u8]) -> Result<()> {
+    /// exactly as long as they are. What was read `ahead` is not fetched again.
+    pub(crate) fn read(
+        &self,
+        ahead: Option<&Source>,
+        spans: &[Span],
+        out: &mut [u8],
+    ) -> Result<()> {
         if out.is_empty() {
             return Ok(());
         }
-        let source = &self.source_of(spans)?;
+        let own;
+        let source = match ahead {
+            Some(ahead) => ahead,
+            None => {
+                own = self.source_of(spans)?;
+                &*own
+            }
+        };
         match &self.layout {
             Layout::Compact(data) => {
                 let mut rest = out;
@@ -247,6 +259,14 @@ impl RawArray {
         }
     }
 
+    /// The file with what `spans` need of it; `None` if it is on this machine.
+    pub(crate) fn read_ahead(&self, spans: &[Span]) -> Result<Option<Source>> {
+        match self.source.remote() {
+            None => Ok(None),
+            Some(_) => Ok(Some(self.source_of(spans)?.into_owned())),
+        }
+    }
+
     /// Where the bytes of `spans` come from: for a file on a server, what they need of it is read
     /// ahead.
     fn source_of(&self, spans: &[Span]) -> Result<Cow<'_, Source>> {
@@ -277,6 +297,7 @@ impl RawArray {
     /// decoded need little memory. No chunk lies in two batches.
     pub(crate) fn read_batches(
         &self,
+        ahead: Option<&Source>,
         spans: &[Span],
         mut each: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
@@ -299,7 +320,7 @@ impl RawArray {
                     .last()
                     .is_some_and(|last| last.start / rows != start / rows);
                 if begins_new {
-                    each(self.read_batch(&batch, &mut buffer)?)?;
+                    each(self.read_batch(ahead, &batch, &mut buffer)?)?;
                     batch.clear();
                 }
                 let end = span.end.min(bound);
@@ -307,10 +328,15 @@ impl RawArray {
                 start = end;
             }
         }
-        each(self.read_batch(&batch, &mut buffer)?)
+        each(self.read_batch(ahead, &batch, &mut buffer)?)
     }
 
-    fn read_batch<'a>(&self, spans: &[Span], buffer: &'a mut Vec<u8>) -> Result<&'a [u8]> {
+    fn read_batch<'a>(
+        &self,
+        ahead: Option<&Source>,
+        spans: &[Span],
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8]> {
         let rows: u64 = spans.iter().map(Span::len).sum();
         let bytes = usize::try_from(rows)
             .ok()
@@ -324,7 +350,7 @@ impl RawArray {
         buffer.clear();
         buffer.try_reserve_exact(bytes).map_err(|_| too_short())?;
         buffer.resize(bytes, 0);
-        self.read(spans, buffer)?;
+        self.read(ahead, spans, buffer)?;
         Ok(buffer)
     }
 }

@@ -20,12 +20,14 @@ use crate::element::Element;
 use crate::hierarchy::{Hierarchy, Node};
 
 /// An opened array. Handles share nothing but the indexes of shards, which are read once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ZarrArray {
     chunks: Arc<Chunks>,
     /// What of each element is read.
     view: View,
     info: ArrayInfo,
+    /// What was read ahead.
+    ahead: Option<Fetched>,
 }
 
 impl ZarrArray {
@@ -48,7 +50,12 @@ impl ZarrArray {
             stored_bytes: chunks.stored_bytes(),
         };
         let view = View::whole(&layout.element);
-        Ok(Self { chunks, view, info })
+        Ok(Self {
+            chunks,
+            view,
+            info,
+            ahead: None,
+        })
     }
 
     fn read_numbers(&self, spans: &[Span], out: &mut [u8]) -> Result<()> {
@@ -58,8 +65,13 @@ impl ZarrArray {
         if out.is_empty() {
             return Ok(());
         }
-        let parts = self.view.is_plain() && chunks.reads_parts();
-        let fetched = chunks.read_ahead(spans, parts, row_bytes)?;
+        let parts = self.reads_parts();
+        let fetched = match &self.ahead {
+            Some(ahead) => ahead.clone(),
+            None => chunks
+                .read_ahead(spans, parts, row_bytes)?
+                .unwrap_or_default(),
+        };
         chunks.layout.for_each_row(spans, |row, pieces| {
             let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else {
                 return Ok(());
@@ -83,6 +95,11 @@ impl ZarrArray {
 }
 
 impl ZarrArray {
+    /// Whether rows are read without the chunk around them.
+    fn reads_parts(&self) -> bool {
+        self.view.is_plain() && self.chunks.reads_parts()
+    }
+
     /// Reads pieces of a row of chunks as far as they lie in one chunk. `out` begins with the
     /// first of them.
     fn read_chunk(
@@ -158,6 +175,21 @@ impl Array for ZarrArray {
         read.map_err(|e| self.chunks.named(e))
     }
 
+    fn read_ahead(&self, spans: &[Span]) -> Result<Option<Arc<dyn Array>>> {
+        let read = || {
+            check_spans(&self.info, spans, None)?;
+            let row_bytes = self.info.row_bytes()?;
+            self.chunks.read_ahead(spans, self.reads_parts(), row_bytes)
+        };
+        let ahead = read().map_err(|e| self.chunks.named(e))?;
+        Ok(ahead.map(|fetched| -> Arc<dyn Array> {
+            Arc::new(Self {
+                ahead: Some(fetched),
+                ..self.clone()
+            })
+        }))
+    }
+
     fn read_strings(&self, spans: &[Span]) -> Result<Strings> {
         let read = check_spans(&self.info, spans, None).and_then(|_| {
             self.chunks.codecs()?;
@@ -201,6 +233,7 @@ impl Array for ZarrArray {
             chunks: self.chunks.clone(),
             view,
             info,
+            ahead: self.ahead.clone(),
         }))
     }
 }

@@ -104,7 +104,7 @@ impl MatrixRows {
             }
     }
 
-    /// The most bytes that one task decodes.
+    /// About the most bytes that a thread holds for a task, if it is on a server.
     pub(super) fn task_bytes(&self) -> u64 {
         match &self.parts {
             Parts::Dense(array) => array.task_bytes(),

@@ -18,7 +18,7 @@ pub struct StreamOptions {
     /// Ranges of an object are read by one request if no more bytes than this lie between them.
     /// More of it means fewer requests and more bytes. Default: 64 KiB.
     pub gap: u64,
-    /// How many requests are made at the same time, at least one. Default: 32.
+    /// How many requests are made at the same time, at least one. Default: 64.
     pub requests: usize,
 }
 
@@ -26,7 +26,7 @@ impl Default for StreamOptions {
     fn default() -> Self {
         Self {
             gap: 64 << 10,
-            requests: 32,
+            requests: 64,
         }
     }
 }

@@ -71,7 +71,7 @@ class MappedCollection(OpenedFiles, MapStyle):
     stream_gap : int or str, default "64KiB"
         Ranges of an object at a URL are read by one request if no more bytes than this lie between
         them: more of it means fewer requests and more bytes.
-    stream_requests : int, default 32
+    stream_requests : int, default 64
         How many requests are made to servers at the same time.
 
     Attributes
@@ -140,7 +140,7 @@ class MappedCollection(OpenedFiles, MapStyle):
         *,
         chunk_cache: int | str = "128MiB",
         stream_gap: int | str = "64KiB",
-        stream_requests: int = 32,
+        stream_requests: int = 64,
     ) -> None:
         paths = arguments.absolute_paths(path_list)
         self.path_list = list(path_list)

@@ -209,16 +209,16 @@ impl Chunks {
         index
     }
 
-    /// Reads what spans need of chunks on a server by few requests; nothing of others. With
-    /// `parts`, just the rows themselves.
+    /// Reads what spans need of chunks on a server by few requests; `None` if they are on this
+    /// machine. With `parts`, just the rows themselves.
     pub(crate) fn read_ahead(
         &self,
         spans: &[Span],
         parts: bool,
         row_bytes: usize,
-    ) -> Result<Fetched> {
+    ) -> Result<Option<Fetched>> {
         if !self.hierarchy.storage.is_remote() {
-            return Ok(Fetched::default());
+            return Ok(None);
         }
         let mut wanted = Ranges::new();
         self.layout.for_each_row(spans, |row, pieces| {
@@ -238,11 +238,12 @@ impl Chunks {
                 Ok(())
             })
         })?;
-        wanted.fetch()
+        wanted.fetch().map(Some)
     }
 
     /// An estimate of what a large array occupies, from evenly spread samples of its stored
-    /// objects; `None` for small ones, and where it is not known.
+    /// objects; `None` where it is not known, and for small ones, unless they are on a server, whose
+    /// objects were listed.
     pub(crate) fn stored_bytes(&self) -> Option<u64> {
         let layout = &self.layout;
         let codecs = layout.codecs.as_ref().ok()?;
@@ -251,7 +252,8 @@ impl Chunks {
             .shape
             .iter()
             .try_fold(size, |size, &n| size.checked_mul(n.into()));
-        if decoded.is_some_and(|size| size <= SMALL_ARRAY) {
+        let is_small = decoded.is_some_and(|size| size <= SMALL_ARRAY);
+        if is_small && !self.hierarchy.storage.is_remote() {
             return None;
         }
         let stored = layout.shard.as_ref().unwrap_or(&layout.chunk);

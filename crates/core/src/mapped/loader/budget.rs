@@ -60,6 +60,8 @@ pub(super) struct Budget {
     row_bytes: f64,
     /// Whether rows are decoded or come from a server, so that they are better read together.
     together: bool,
+    /// Whether any come from a server.
+    is_remote: bool,
     /// Threads that read.
     threads: usize,
     /// The mean number of observations that have elements in one chunk of an encoded matrix.
@@ -105,8 +107,8 @@ impl Budget {
         let batches_ahead = ((room / batch_bytes.max(1.0)) as u64).clamp(1, most);
         let waiting = (batches_ahead as f64 * batch_bytes) as u64;
         let memory = memory.saturating_sub(waiting);
-        // What threads that wait for a server hold, stored and decoded, counts, since they are many.
-        let held = task_bytes.saturating_mul(2).max(1);
+        // What threads that wait for a server hold counts, since they are many.
+        let held = task_bytes.max(1);
         let cores = super::epoch::thread_count(options.threads) as u64;
         let (threads, held) = match mapped.requests.filter(|_| is_remote) {
             None => (cores, 0),
@@ -121,6 +123,7 @@ impl Budget {
             batches_ahead: batches_ahead as usize,
             row_bytes: bytes / n_obs + PLACE_BYTES,
             together,
+            is_remote,
             threads: threads as usize,
             chunk_rows: chunk_rows / encoded_obs.max(1.0),
             unheld,
@@ -175,6 +178,11 @@ impl Budget {
     /// Whether rows are decoded or come from a server.
     pub(super) fn is_read_together(&self) -> bool {
         self.together
+    }
+
+    /// Whether rows come from a server.
+    pub(super) fn is_remote(&self) -> bool {
+        self.is_remote
     }
 
     /// The mean number of observations that have elements in one chunk; 0 if nothing is encoded.

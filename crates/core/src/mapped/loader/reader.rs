@@ -128,11 +128,13 @@ impl Reader {
         }
         if is_first {
             // A first batch comes soon, and tells what rows take, unless it is scattered over so
-            // many chunks that these would be decoded twice for it.
-            if !self.decodes_much(next) {
+            // many chunks that these would be decoded twice for it, or each of them is a request.
+            if !(self.budget.is_remote() || self.decodes_much(next)) {
                 return Ok(None);
             }
-            self.sample(n_obs)?;
+            if !self.budget.fits(n_obs, held) {
+                self.sample(n_obs)?;
+            }
         }
         if !self.budget.fits(n_obs, held) {
             return Ok(None);

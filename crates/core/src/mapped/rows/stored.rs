@@ -1,4 +1,7 @@
 //! One stored array: its rows in packed pieces, by tasks of whole chunks or by cached chunks.
+//!
+//! A task of an array on a server is what is asked for at once, which is much for a core's cache:
+//! it is decoded in parts.
 
 use std::sync::Arc;
 
@@ -10,6 +13,12 @@ use crate::error::{Error, Result};
 use crate::mapped::chunk_cache::{Block, ChunkCache, Key};
 use crate::mapped::held::Pieces;
 use crate::store::{Array, DataType, Span};
+
+/// Of what is compressed even more, tasks are no larger.
+const LEAST_STORED_PART: f64 = 1.0 / 16.0;
+
+/// A packed block of so many rows.
+type Rows<B> = (Arc<B>, u64);
 
 /// An array whose rows are read again and again.
 #[derive(Debug)]
@@ -61,19 +70,39 @@ impl StoredArray {
         let row_elements = self.row_elements()?;
         let row_bytes = self.array.info().row_bytes()?;
         let tasks = Tasks::new(spans, self.chunk_rows(), row_bytes, self.task_size());
-        let read = |task: &Task| {
-            let block = self.read_packed(tasks.spans(task), task.rows, &pack)?;
-            Ok((Arc::new(block), task.rows as usize * row_elements))
-        };
-        let blocks: Vec<_> = match tasks.all() {
+        let read = |task: &Task| self.read_task(tasks.spans(task), task.rows, &pack);
+        let blocks: Vec<Vec<Rows<B>>> = match tasks.all() {
             [one] => vec![read(one)?],
             all => all.par_iter().map(read).collect::<Result<_>>()?,
         };
         let mut pieces = Pieces::new();
-        for (block, length) in blocks {
-            pieces.push(block, 0, length);
+        for (block, rows) in blocks.into_iter().flatten() {
+            pieces.push(block, 0, rows as usize * row_elements);
         }
         Ok(pieces)
+    }
+
+    fn read_task<B>(
+        &self,
+        spans: &[Span],
+        rows: u64,
+        pack: &impl Fn(&DataType, &[u8]) -> Result<B>,
+    ) -> Result<Vec<Rows<B>>> {
+        let ahead = match self.is_remote {
+            false => None,
+            true => self.array.read_ahead(spans)?,
+        };
+        let Some(ahead) = ahead else {
+            let block = read_packed(self.array(), spans, rows, pack)?;
+            return Ok(vec![(Arc::new(block), rows)]);
+        };
+        let row_bytes = self.array.info().row_bytes()?;
+        let parts = Tasks::new(spans, self.chunk_rows(), row_bytes, TaskSize::PART);
+        let read = |part: &Task| {
+            let block = read_packed(&*ahead, parts.spans(part), part.rows, pack)?;
+            Ok((Arc::new(block), part.rows))
+        };
+        parts.all().iter().map(read).collect()
     }
 
     /// The same by way of the cache of chunks, where that is of use. `is_converted` tells blocks
@@ -102,7 +131,7 @@ impl StoredArray {
                 chunk,
                 is_converted,
             };
-            let read = || self.read_packed(&[whole], whole.len(), &pack);
+            let read = || read_packed(self.array(), &[whole], whole.len(), &pack);
             self.cache.get(key, read)
         };
         let blocks: Vec<Arc<B>> = match chunks.as_slice() {
@@ -126,16 +155,29 @@ impl StoredArray {
     fn task_size(&self) -> TaskSize {
         match self.is_remote {
             false => TaskSize::LOCAL,
-            true => TaskSize::REMOTE,
+            true => TaskSize::REMOTE.stored(self.stored_part()),
         }
     }
 
-    /// The most bytes that one task decodes.
+    /// What part of its decoded bytes are stored; all if that is not known.
+    fn stored_part(&self) -> f64 {
+        let info = self.array.info();
+        let decoded = info.row_bytes().unwrap_or(0) as f64 * info.rows() as f64;
+        let stored = info.stored_bytes.map_or(decoded, |bytes| bytes as f64);
+        (stored / decoded.max(1.0)).clamp(LEAST_STORED_PART, 1.0)
+    }
+
+    /// About the most bytes that a thread holds for a task on a server: what was sent, and the part
+    /// that is decoded, with its chunk.
     pub(super) fn task_bytes(&self) -> u64 {
         let row_bytes = self.array.info().row_bytes().unwrap_or(0) as u64;
         let chunk_bytes = self.chunk_rows().unwrap_or(1).saturating_mul(row_bytes);
-        // A task is closed by the chunk that makes it large enough.
-        chunk_bytes.saturating_add(self.task_size().most)
+        let stored_chunk = (chunk_bytes as f64 * self.stored_part()) as u64;
+        let sent = TaskSize::REMOTE.most_of(stored_chunk);
+        let decoded = TaskSize::PART.most_of(chunk_bytes);
+        // A chunk is decoded apart if it is not wanted as a whole.
+        let apart = chunk_bytes.saturating_add(stored_chunk);
+        sent.saturating_add(decoded).saturating_add(apart)
     }
 
     fn row_elements(&self) -> Result<usize> {
@@ -143,20 +185,21 @@ impl StoredArray {
         usize::try_from(info.row_elements()?)
             .map_err(|_| Error::corrupt(format!("the shape {:?} is not possible", info.shape)))
     }
+}
 
-    fn read_packed<B>(
-        &self,
-        spans: &[Span],
-        rows: u64,
-        pack: impl Fn(&DataType, &[u8]) -> Result<B>,
-    ) -> Result<B> {
-        let bytes = usize::try_from(rows)
-            .ok()
-            .and_then(|rows| rows.checked_mul(self.array.info().row_bytes().ok()?))
-            .ok_or_else(|| Error::corrupt("rows are larger than memory"))?;
-        scratch::with(bytes, |buffer| {
-            self.array.read_spans(spans, buffer)?;
-            pack(self.data_type(), buffer)
-        })
-    }
+fn read_packed<B>(
+    array: &dyn Array,
+    spans: &[Span],
+    rows: u64,
+    pack: impl Fn(&DataType, &[u8]) -> Result<B>,
+) -> Result<B> {
+    let info = array.info();
+    let bytes = usize::try_from(rows)
+        .ok()
+        .and_then(|rows| rows.checked_mul(info.row_bytes().ok()?))
+        .ok_or_else(|| Error::corrupt("rows are larger than memory"))?;
+    scratch::with(bytes, |buffer| {
+        array.read_spans(spans, buffer)?;
+        pack(&info.data_type, buffer)
+    })
 }

@@ -4,15 +4,14 @@ use std::ops::Range;
 
 use crate::store::Span;
 
-/// Tasks per thread that small reads are cut into.
-const TASKS_PER_THREAD: u64 = 4;
-
 /// What one task decodes in bytes, unless one chunk is more.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TaskSize {
     /// Of small reads, so that all threads have something to do.
     least: u64,
-    pub(super) most: u64,
+    most: u64,
+    /// How many tasks per thread are enough.
+    per_thread: u64,
 }
 
 impl TaskSize {
@@ -21,12 +20,40 @@ impl TaskSize {
     pub(super) const LOCAL: Self = Self {
         least: 32 << 10,
         most: 256 << 10,
+        per_thread: 4,
     };
-    /// What a server sends in about the time that it takes to ask for it.
+    /// What a server sends in about the time that it takes to ask for it, as it is stored. Each
+    /// thread waits most of the time, so that one task is enough.
     pub(super) const REMOTE: Self = Self {
         least: 128 << 10,
         most: 2 << 20,
+        per_thread: 1,
     };
+    /// A part of what a server has sent, which is decoded as if it were here.
+    pub(super) const PART: Self = Self {
+        least: Self::LOCAL.most,
+        most: Self::LOCAL.most,
+        per_thread: 1,
+    };
+
+    /// So much of what takes `part` of its decoded size where it is stored.
+    pub(super) fn stored(self, part: f64) -> Self {
+        let decoded = |bytes: u64| (bytes as f64 / part) as u64;
+        Self {
+            least: decoded(self.least),
+            most: decoded(self.most),
+            ..self
+        }
+    }
+
+    /// The most bytes of a task of chunks of so many bytes: it is closed by the chunk that makes it
+    /// large enough.
+    pub(super) fn most_of(self, chunk_bytes: u64) -> u64 {
+        match chunk_bytes >= self.most {
+            true => chunk_bytes,
+            false => self.most + chunk_bytes,
+        }
+    }
 }
 
 /// Spans cut where chunks end, in tasks that share no chunk.
@@ -55,7 +82,7 @@ impl Tasks {
         let row_bytes = (row_bytes as u64).max(1);
         let rows: u64 = spans.iter().map(Span::len).sum();
         let size = rows.saturating_mul(row_bytes)
-            / (rayon::current_num_threads() as u64 * TASKS_PER_THREAD).max(1);
+            / (rayon::current_num_threads() as u64 * task_size.per_thread).max(1);
         let size = size.clamp(task_size.least, task_size.most);
         // What is not encoded may be cut anywhere, so it counts as chunks of one task each. Little of
         // it is one task, since waking another thread takes longer than copying it.
@@ -144,13 +171,35 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn what_is_compressed_is_asked_for_in_larger_tasks() {
+        let spans = [Span::new(0, 64 << 20)];
+        let most = |size: TaskSize| {
+            let tasks = Tasks::new(&spans, Some(10_000), 4, size);
+            let most = tasks.all().iter().map(|task| task.rows * 4).max();
+            assert!(most.unwrap() <= size.most_of(40_000));
+            tasks.all().len()
+        };
+        // So many that the number of threads is none that matters.
+        let few = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        few.unwrap().install(|| {
+            assert_eq!(most(TaskSize::REMOTE), 127);
+            assert_eq!(most(TaskSize::REMOTE.stored(0.25)), 32);
+        });
+    }
+
     proptest! {
         #[test]
         fn tasks_hold_all_rows_once_and_share_no_chunk(
             lengths in prop::collection::vec((1u64..50, 0u64..50), 0..20),
             chunk_rows in prop::option::of(1u64..100),
             row_bytes in 1usize..100_000,
-            task_size in prop::sample::select(vec![TaskSize::LOCAL, TaskSize::REMOTE]),
+            task_size in prop::sample::select(vec![
+                TaskSize::LOCAL,
+                TaskSize::PART,
+                TaskSize::REMOTE,
+                TaskSize::REMOTE.stored(0.2),
+            ]),
         ) {
             let mut spans = Vec::new();
             let mut at = 0;

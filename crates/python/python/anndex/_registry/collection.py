@@ -193,7 +193,7 @@ class Collection(Preparable):
         *,
         label_keys: Keys = None,
         stream_gap: int | str = "64KiB",
-        stream_requests: int = 32,
+        stream_requests: int = 64,
     ) -> MappedCollection:
         """Map the artifacts, which must be AnnData, as one dataset that is indexed by observation.
 
