@@ -1,4 +1,5 @@
-//! An epoch that is streamed from a server, beside the same epoch from local files.
+//! An epoch that is streamed from a server, beside the same epoch from local files, which are in the
+//! system's cache of files or not.
 //!
 //! The server is rclone's for the web, since its S3 computes a tag of the whole file for each request.
 //! It is behind a proxy that holds each request up for 50 ms. `cargo xtask
@@ -52,7 +53,10 @@ fn main() {
         let needed: u64 = paths.iter().map(|path| chunk_bytes(path)).sum();
         for round in 0..rounds {
             let here = MappedCollection::open_paths(&formats(), &paths, &MappedOptions::default());
-            let local = epoch(&here.unwrap());
+            let here = here.unwrap();
+            // Before the other one, which finds what this has read in the cache.
+            let from_disk = forget(&paths).then(|| epoch(&here));
+            let local = epoch(&here);
             let begin = Instant::now();
             let requests = proxy.requests();
             let there = open_remote(&storage, directory, &paths);
@@ -68,6 +72,7 @@ fn main() {
                 "cells": there.n_obs(),
                 "latency_ms": LATENCY.as_millis() as u64,
                 "local_seconds": local.seconds,
+                "disk_seconds": from_disk.map(|epoch| epoch.seconds),
                 "streamed_seconds": streamed.seconds,
                 "download_seconds": download,
                 "opening_seconds": opening.0.as_secs_f64(),
@@ -116,6 +121,23 @@ fn epoch(mapped: &MappedCollection) -> Epoch {
         seconds: begin.elapsed().as_secs_f64(),
         sum,
     }
+}
+
+/// Has the system drop what it keeps of files; `false` where that is not known to be done.
+#[cfg(target_os = "linux")]
+fn forget(paths: &[PathBuf]) -> bool {
+    paths.iter().all(|path| match path.is_dir() {
+        true => forget(&files(path).unwrap()),
+        false => {
+            let file = std::fs::File::open(path).unwrap();
+            rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).is_ok()
+        }
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn forget(_: &[PathBuf]) -> bool {
+    false
 }
 
 fn open_remote(
