@@ -39,7 +39,7 @@ fn main() {
             (own.as_path(), 1)
         }
     };
-    let server = Rclone::http(directory).unwrap();
+    let server = Rclone::http_of_what_stays(directory).unwrap();
     let proxy = Proxy::start(&server.url(), LATENCY, |_, _| Fault::None);
     let storage = open(variables([]), &proxy.url());
     for name in FORMATS {

@@ -78,6 +78,15 @@ impl Rclone {
         Self::serve("http", directory, &[REMEMBER, "0s", "--buffer-size", "0"])
     }
 
+    /// As [`Rclone::http`], for what does not change: otherwise rclone looks at every file beside
+    /// the one that is asked for, which for a directory of chunks takes longer than to send it.
+    ///
+    /// # Errors
+    /// As [`Rclone::s3`].
+    pub fn http_of_what_stays(directory: &Path) -> Result<Self> {
+        Self::serve("http", directory, &["--buffer-size", "0"])
+    }
+
     /// Serves a directory by WebDAV to the user [`ACCESS_KEY`] with the password [`SECRET_KEY`]. What
     /// is changed in it shows at once.
     ///
