@@ -106,7 +106,8 @@ impl BackedAnnData {
                     .with("path", store.location())
             })
         };
-        let (obs, var) = (frame("obs")?, frame("var")?);
+        let (obs, var) = both(&store, || frame("obs"), || frame("var"));
+        let (obs, var) = (obs?, var?);
         Ok(Self { store, obs, var })
     }
 
@@ -221,6 +222,18 @@ fn names_in(store: &Arc<dyn Store>, path: &str) -> Result<Vec<String>> {
             }
             _ => Ok(Vec::new()),
         },
+    }
+}
+
+/// Reads two things of a store: at the same time if it is on a server, since both mostly wait.
+fn both<A: Send, B: Send>(
+    store: &Arc<dyn Store>,
+    one: impl FnOnce() -> A + Send,
+    other: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    match store.is_remote() {
+        true => rayon::join(one, other),
+        false => (one(), other()),
     }
 }
 

@@ -56,6 +56,10 @@ use join::VarJoin;
 use options::Keys;
 use source::Source;
 
+/// So many stores on servers may keep what was read of their structure until all are open: of each
+/// that is some MiB at most.
+const KEPT_STRUCTURES: usize = 64;
+
 /// A virtual concatenation of AnnData stores, indexable by observation.
 ///
 /// All methods but [`MappedCollection::close`] take `&self` and may be called from many threads at
@@ -143,18 +147,22 @@ impl MappedCollection {
         options: &MappedOptions,
     ) -> Result<Self> {
         // After each step, lest thousands of files keep at once what a few need: memory that is
-        // given back in the end lies between what stays, and is not had back by the system.
+        // given back in the end lies between what stays, and is not had back by the system. A few on
+        // servers keep it, since it would take requests again.
+        let releases = requests.is_none() || stores.len() > KEPT_STRUCTURES;
         let data: Result<Vec<_>> = stores
             .into_par_iter()
             .map(|store| {
                 let data = BackedAnnData::open(store)?;
-                data.store().release();
+                if releases {
+                    data.store().release();
+                }
                 Ok(data)
             })
             .collect();
         let data = data?;
-        keys.check_present(&data)?;
-        let vars = VarJoin::new(&data, options.join)?;
+        keys.check_columns(&data.iter().collect::<Vec<_>>())?;
+        let vars = VarJoin::new(&data, options.join, releases)?;
         let cache = Arc::new(ChunkCache::new(options.chunk_cache));
         let opened: Result<Vec<_>> = data
             .into_par_iter()
@@ -162,6 +170,7 @@ impl MappedCollection {
             .map(|(index, data)| Source::open(data, &keys, vars.map(index), options, &cache))
             .collect();
         let mut sources = opened?;
+        keys.check_matrices(&sources)?;
         let encoders = encoder::build(&mut sources, &keys, options)?;
         let mut offsets = vec![0];
         let mut n_obs = 0u64;

@@ -10,7 +10,7 @@ use hdf5_reader::{Dataset, Hdf5File};
 use crate::data_type::{ElementType, Encoding};
 use crate::raw_array::RawArray;
 use crate::source::Source;
-use crate::strings::{HeapSource, Heaps, fixed_text};
+use crate::strings::{HeapSource, Heaps, VALUES_AHEAD, fixed_text};
 
 /// A dataset, or one field of a compound dataset.
 #[derive(Clone)]
@@ -85,20 +85,33 @@ impl Hdf5Array {
         error.with("path", &self.location).with("node", &self.node)
     }
 
-    /// Calls `each` with the stored bytes of each element of this type.
+    /// Calls `each` with the stored bytes of each element of this type, whose text is in `heaps`.
     fn read_elements(
         &self,
         spans: &[Span],
+        heaps: Option<&Heaps>,
         mut each: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let stored_size = self.raw.element.size()?.max(1);
-        let end = self.offset + self.element.size()?;
+        let (offset, end) = (self.offset, self.offset + self.element.size()?);
+        let value_size = self.element.value_size;
         let ahead = self.ahead.as_ref();
-        self.raw.read_batches(ahead, spans, |bytes| {
-            bytes.chunks_exact(stored_size).try_for_each(|stored| {
-                let element = stored.get(self.offset..end);
+        let mut read = |bytes: &[u8]| {
+            let elements = || {
+                let stored = bytes.chunks_exact(stored_size);
+                stored.map(move |stored| stored.get(offset..end))
+            };
+            if let Some(heaps) = heaps {
+                let values = elements().flatten();
+                heaps.read_ahead(values.flat_map(|element| element.chunks_exact(value_size)))?;
+            }
+            elements().try_for_each(|element| {
                 each(element.ok_or_else(|| Error::corrupt("a field lies outside its element"))?)
             })
+        };
+        self.raw.read_batches(ahead, spans, |bytes| {
+            let mut pieces = bytes.chunks(stored_size.saturating_mul(VALUES_AHEAD));
+            pieces.try_for_each(&mut read)
         })
     }
 
@@ -111,7 +124,7 @@ impl Hdf5Array {
             self.raw.read(self.ahead.as_ref(), spans, out)?;
         } else {
             let mut places = out.chunks_exact_mut(self.element.size()?.max(1));
-            self.read_elements(spans, |element| {
+            self.read_elements(spans, None, |element| {
                 if let Some(place) = places.next() {
                     place.copy_from_slice(element);
                 }
@@ -172,7 +185,9 @@ impl Array for Hdf5Array {
             let heaps = self.heaps.open()?;
             let mut strings = Strings::new();
             let value_size = self.element.value_size;
-            self.read_elements(spans, |element| {
+            let is_in_heaps = matches!(self.element.encoding, Encoding::VariableString(_));
+            let behind = Some(&heaps).filter(|_| is_in_heaps && value_size > 0);
+            self.read_elements(spans, behind, |element| {
                 if value_size == 0 {
                     strings.push("");
                     return Ok(());

@@ -10,8 +10,8 @@ use hdf5_reader::extensible_array::collect_extensible_array_chunk_entries_storag
 use hdf5_reader::fixed_array::collect_fixed_array_chunk_entries_storage;
 use hdf5_reader::messages::layout::ChunkIndexing;
 use hdf5_reader::{Hdf5File, Storage};
-use rayon::prelude::*;
 
+use crate::chunk_tree::ChunkTree;
 use crate::error::from_hdf5;
 use crate::grid::Grid;
 use crate::source::Source;
@@ -145,30 +145,27 @@ impl ChunkIndex {
         }
         let entries = match &self.kind {
             None => {
-                let collect = |address| {
-                    collect_btree_v1_leaves_storage(
-                        storage,
-                        address,
-                        offset_size,
-                        length_size,
-                        Some(rank as u32),
-                        chunk_shape,
-                        None,
-                    )
-                    .map_err(from_hdf5)
-                };
-                let trees = match source.remote() {
-                    None => Vec::new(),
-                    Some(_) => children(storage, self.address, offset_size, rank)?,
-                };
-                let leaves = match trees.as_slice() {
-                    [] => collect(self.address)?,
-                    // Each node takes a request, so they are better read at the same time.
-                    trees => {
-                        let leaves = trees.par_iter().map(|&address| collect(address));
-                        leaves.collect::<Result<Vec<_>>>()?.concat()
+                let ahead = match source.remote() {
+                    None => None,
+                    Some(file) => {
+                        let tree = ChunkTree::new(offset_size, rank);
+                        tree.read_ahead(storage, source, file, self.address)?
                     }
                 };
+                let nodes: &dyn Storage = match &ahead {
+                    None => storage,
+                    Some(ahead) => ahead,
+                };
+                let leaves = collect_btree_v1_leaves_storage(
+                    nodes,
+                    self.address,
+                    offset_size,
+                    length_size,
+                    Some(rank as u32),
+                    chunk_shape,
+                    None,
+                )
+                .map_err(from_hdf5)?;
                 return leaves
                     .into_iter()
                     .map(|leaf| leaf_entry(leaf, rank))
@@ -224,34 +221,6 @@ impl ChunkIndex {
         };
         entries.map_err(from_hdf5)
     }
-}
-
-/// The addresses of the nodes below the root of a B-tree of chunks; none if the root is a leaf, or
-/// no root at all. The format: "Version 1 B-trees" in the HDF5 File Format Specification.
-fn children(storage: &dyn Storage, root: u64, offset_size: u8, rank: usize) -> Result<Vec<u64>> {
-    let offset_size = usize::from(offset_size);
-    let header_bytes = 8 + 2 * offset_size;
-    // Size, filters, and one offset for each axis and for the element.
-    let key_bytes = 8 + 8 * (rank + 1);
-    let read = |offset: u64, len: usize| storage.read_range(offset, len).map_err(from_hdf5);
-    let header = read(root, header_bytes)?;
-    let (signature, level) = (header.get(..4), header.get(5).copied().unwrap_or(0));
-    if signature != Some(b"TREE") || level == 0 {
-        return Ok(Vec::new());
-    }
-    let count = header.get(6..8).map_or(0, |count| {
-        usize::from(count[0]) | usize::from(count[1]) << 8
-    });
-    let entry_bytes = key_bytes + offset_size;
-    let entries = read(
-        root.saturating_add(header_bytes as u64),
-        count * entry_bytes,
-    )?;
-    let addresses = entries.chunks_exact(entry_bytes).map(|entry| {
-        let address = entry[key_bytes..].iter().rev();
-        address.fold(0, |address, &byte| address << 8 | u64::from(byte))
-    });
-    Ok(addresses.collect())
 }
 
 fn leaf_entry((key, address): (BTreeV1Key, u64), rank: usize) -> Result<ChunkEntry> {

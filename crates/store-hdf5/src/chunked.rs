@@ -82,8 +82,11 @@ impl Chunked {
         } else {
             ChunkTable::load(file, source, &self.index, grid, grid.element_size)?
         };
-        // Mostly this is the last that is read of structure, on the first read of rows.
-        source.release();
+        // Mostly this is the last that is read of structure, on the first read of rows. On a server
+        // it would take requests if it was not.
+        if source.remote().is_none() {
+            source.release();
+        }
         // Two threads may both have loaded it; either table will do.
         Ok(self.table.get_or_init(|| table))
     }

@@ -12,6 +12,7 @@
 mod array;
 mod attribute;
 mod chunk_table;
+mod chunk_tree;
 mod chunked;
 mod data_type;
 mod error;
@@ -19,6 +20,7 @@ mod filter;
 mod format;
 mod grid;
 mod raw_array;
+mod remote_blocks;
 mod source;
 mod store;
 mod strings;

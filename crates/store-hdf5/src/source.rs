@@ -1,6 +1,7 @@
 //! The bytes of one file: for the elements as they are, and for `hdf5-reader` through its trait.
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,11 +10,11 @@ use anndex_core::{Error, Result};
 use hdf5_reader::error::Error as Hdf5Error;
 use hdf5_reader::{BlockCacheStorage, Storage, StorageBuffer};
 
+use crate::remote_blocks::RemoteBlocks;
+
 /// Metadata come in many tiny reads that lie close together: blocks of 16 KiB, 4 MiB a file.
 const METADATA_BLOCK_BYTES: usize = 16 << 10;
 const METADATA_BLOCKS: usize = 256;
-/// From a server, a larger block takes no longer.
-const REMOTE_BLOCK_BYTES: usize = 64 << 10;
 
 /// Bytes addressed as HDF5 does: relative to the superblock, which follows a user block.
 #[derive(Clone)]
@@ -49,7 +50,33 @@ impl Source {
         file: &RemoteFile,
         ranges: impl IntoIterator<Item = Range<u64>>,
     ) -> Result<Self> {
-        let mut wanted = Ranges::new();
+        self.fetch(file, Ranges::new(), ranges)
+    }
+
+    /// The same, with no more than `gap` bytes between ranges read along. What was read ahead before
+    /// stays.
+    ///
+    /// # Errors
+    /// As [`Source::read_ahead`].
+    pub(crate) fn read_ahead_within(
+        &self,
+        file: &RemoteFile,
+        gap: u64,
+        ranges: impl IntoIterator<Item = Range<u64>>,
+    ) -> Result<Self> {
+        let more = self.fetch(file, Ranges::within(gap), ranges)?;
+        Ok(Self {
+            fetched: self.fetched.and(&more.fetched),
+            ..more
+        })
+    }
+
+    fn fetch(
+        &self,
+        file: &RemoteFile,
+        mut wanted: Ranges,
+        ranges: impl IntoIterator<Item = Range<u64>>,
+    ) -> Result<Self> {
         for range in ranges {
             // What is not in the file is an error where it is read.
             if self.contains(range.start, range.end.saturating_sub(range.start)) {
@@ -65,7 +92,7 @@ impl Source {
 
     /// Lets go of what was kept to read structure faster.
     pub(crate) fn release(&self) {
-        *self.metadata.kept() = None;
+        self.metadata.release();
     }
 
     /// The path or URL, for messages.
@@ -99,12 +126,31 @@ impl Source {
                 out.len()
             )));
         }
+        let read = self.read_exact(address, out);
+        read.map_err(|e| Error::io(&self.location, e))
+    }
+
+    /// Fills `out` from `address`, which lies in the file.
+    fn read_exact(&self, address: u64, out: &mut [u8]) -> io::Result<()> {
         let position = self.base + address;
-        let read = match self.remote() {
+        match self.remote() {
             None => self.metadata.bytes.read_exact_at(position, out),
             Some(file) => self.fetched.read_exact_at(file, position, out),
-        };
-        read.map_err(|e| Error::io(&self.location, e))
+        }
+    }
+}
+
+/// What was read ahead, for structure that is there.
+impl Storage for Source {
+    fn len(&self) -> u64 {
+        self.len()
+    }
+
+    fn read_range(&self, offset: u64, len: usize) -> hdf5_reader::error::Result<StorageBuffer> {
+        check_range(self.len(), offset, len)?;
+        let mut bytes = vec![0; len];
+        self.read_exact(offset, &mut bytes)?;
+        Ok(StorageBuffer::from_vec(bytes))
     }
 }
 
@@ -125,41 +171,60 @@ impl Storage for MetadataStorage {
     }
 
     fn read_range(&self, offset: u64, len: usize) -> hdf5_reader::error::Result<StorageBuffer> {
-        let available = self.0.len().saturating_sub(offset);
-        if len as u64 > available {
-            return Err(Hdf5Error::UnexpectedEof {
-                offset,
-                needed: len as u64,
-                available,
-            });
-        }
+        check_range(self.0.len(), offset, len)?;
         let mut bytes = vec![0; len];
         self.0.read_exact_at(offset, &mut bytes)?;
         Ok(StorageBuffer::from_vec(bytes))
     }
 }
 
-/// The bytes of a file as blocks, of which some are kept.
-pub(crate) fn blocks(bytes: Arc<dyn ReadAt>) -> BlockCacheStorage {
-    let size = match bytes.as_remote() {
-        None => METADATA_BLOCK_BYTES,
-        Some(_) => REMOTE_BLOCK_BYTES,
-    };
-    BlockCacheStorage::new(Arc::new(MetadataStorage(bytes)), size, METADATA_BLOCKS)
+/// Refuses what is not in a file of `size` bytes.
+pub(crate) fn check_range(size: u64, offset: u64, len: usize) -> hdf5_reader::error::Result<()> {
+    let available = size.saturating_sub(offset);
+    match len as u64 <= available {
+        true => Ok(()),
+        false => Err(Hdf5Error::UnexpectedEof {
+            offset,
+            needed: len as u64,
+            available,
+        }),
+    }
 }
 
 /// The bytes of a file, with what was read of its structure in blocks that are kept until
 /// [`Source::release`].
 pub(crate) struct MetadataCache {
     bytes: Arc<dyn ReadAt>,
-    /// Made when something is read: even without blocks it takes kilobytes.
+    /// Of a file on a server.
+    remote: Option<RemoteBlocks>,
+    /// Of one on this machine. Made when something is read: even without blocks it takes kilobytes.
     kept: Mutex<Option<Arc<BlockCacheStorage>>>,
 }
 
 impl MetadataCache {
     pub(crate) fn new(bytes: Arc<dyn ReadAt>) -> Self {
-        let kept = Mutex::default();
-        Self { bytes, kept }
+        Self {
+            remote: bytes.as_remote().cloned().map(RemoteBlocks::new),
+            kept: Mutex::default(),
+            bytes,
+        }
+    }
+
+    /// The bytes as they are.
+    pub(crate) fn bytes(&self) -> &Arc<dyn ReadAt> {
+        &self.bytes
+    }
+
+    /// The blocks of a file on a server.
+    pub(crate) fn remote(&self) -> Option<&RemoteBlocks> {
+        self.remote.as_ref()
+    }
+
+    fn release(&self) {
+        *self.kept() = None;
+        if let Some(remote) = &self.remote {
+            remote.release();
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Option<Arc<BlockCacheStorage>>> {
@@ -167,7 +232,10 @@ impl MetadataCache {
     }
 
     fn blocks(&self) -> Arc<BlockCacheStorage> {
-        let made = || blocks(self.bytes.clone()).into();
+        let made = || {
+            let storage = Arc::new(MetadataStorage(self.bytes.clone()));
+            BlockCacheStorage::new(storage, METADATA_BLOCK_BYTES, METADATA_BLOCKS).into()
+        };
         self.kept().get_or_insert_with(made).clone()
     }
 }
@@ -178,6 +246,9 @@ impl Storage for MetadataCache {
     }
 
     fn read_range(&self, offset: u64, len: usize) -> hdf5_reader::error::Result<StorageBuffer> {
-        self.blocks().read_range(offset, len)
+        match &self.remote {
+            None => self.blocks().read_range(offset, len),
+            Some(remote) => remote.read(offset, len),
+        }
     }
 }

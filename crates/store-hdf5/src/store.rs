@@ -84,9 +84,13 @@ impl Hdf5Store {
                 bytes.len()
             )));
         }
-        let heaps = HeapSource::new(bytes);
-        let source = Source::new(metadata, superblock.base_address, location.into());
-        source.release();
+        let base = superblock.base_address;
+        let heaps = HeapSource::new(metadata.clone(), base, superblock.offset_size);
+        let source = Source::new(metadata, base, location.into());
+        // What a request has brought is of use for what is read next.
+        if source.remote().is_none() {
+            source.release();
+        }
         Ok(Self {
             file,
             source,

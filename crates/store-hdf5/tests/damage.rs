@@ -3,14 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anndex_core::storage::ReadAt;
+use anndex_core::storage::{
+    ObjectInfo, ObjectReader, ObjectStorage, ReadAt, RemoteFile, StorageCapabilities, StreamOptions,
+};
 use anndex_core::store::{Array, DataType, NodeKind, Store, read_all, read_all_strings};
-use anndex_core::{Error, ErrorKind};
+use anndex_core::{Error, ErrorKind, Result};
 use anndex_store_hdf5::Hdf5Store;
+use async_trait::async_trait;
 
 const FLIPS_PER_FILE: u64 = 100;
 const LONGEST: Duration = Duration::from_secs(1);
@@ -47,8 +51,67 @@ impl ReadAt for Bytes {
     }
 }
 
+/// A server with that file.
+#[derive(Debug)]
+struct Server(Arc<Bytes>);
+
+impl Server {
+    /// The file, to be read in place.
+    fn file(bytes: Arc<Bytes>) -> Arc<RemoteFile> {
+        let object = ObjectInfo {
+            key: "damaged.h5ad".to_owned(),
+            size: bytes.claimed_len,
+            etag: None,
+            modified: None,
+        };
+        let reader = ObjectReader::new(Arc::new(Self(bytes)), StreamOptions::default());
+        Arc::new(RemoteFile::new(Arc::new(reader), Arc::new(object)))
+    }
+}
+
+fn is_for_reading<T>() -> Result<T> {
+    Err(Error::unsupported("this is for reading"))
+}
+
+#[async_trait]
+impl ObjectStorage for Server {
+    fn location(&self) -> &str {
+        "memory"
+    }
+
+    fn capabilities(&self) -> StorageCapabilities {
+        StorageCapabilities {
+            list: false,
+            write: false,
+        }
+    }
+
+    async fn read(&self, _: &ObjectInfo, range: Range<u64>) -> Result<bytes::Bytes> {
+        let mut bytes = vec![0; (range.end - range.start) as usize];
+        let read = self.0.read_exact_at(range.start, &mut bytes);
+        read.map_err(|e| Error::io("damaged.h5ad", e))?;
+        Ok(bytes.into())
+    }
+
+    async fn head(&self, _: &str) -> Result<ObjectInfo> {
+        is_for_reading()
+    }
+
+    async fn list(&self, _: &str) -> Result<Vec<ObjectInfo>> {
+        is_for_reading()
+    }
+
+    async fn write(&self, _: &str, _: Arc<dyn ReadAt>) -> Result<ObjectInfo> {
+        is_for_reading()
+    }
+
+    async fn delete(&self, _: &str) -> Result<()> {
+        is_for_reading()
+    }
+}
+
 /// Reads all that there is; returns the errors.
-fn read_everything(bytes: Arc<Bytes>) -> Vec<Error> {
+fn read_everything(bytes: Arc<dyn ReadAt>) -> Vec<Error> {
     let mut errors = Vec::new();
     match Hdf5Store::from_bytes(bytes, "damaged.h5ad") {
         Ok(store) => read_group(&store, "", &mut errors),
@@ -103,9 +166,15 @@ fn named(error: Error) -> Error {
     error.with("path", "damaged.h5ad")
 }
 
-/// Reads a damaged file within the bounds; returns whether it gave any error.
+/// Reads a damaged file within the bounds, here and from a server; returns whether it gave any
+/// error.
 fn check(name: &str, bytes: Vec<u8>) -> bool {
     let bytes = Bytes::new(bytes);
+    let failed = check_read(&format!("{name}, on a server"), Server::file(bytes.clone()));
+    check_read(name, bytes) && failed
+}
+
+fn check_read(name: &str, bytes: Arc<dyn ReadAt>) -> bool {
     let timed = || {
         let start = Instant::now();
         (read_everything(bytes.clone()), start.elapsed())
@@ -213,8 +282,11 @@ fn files_that_shrink_while_open_give_errors() {
         let claimed_len = bytes.len() as u64;
         for percent in (0..100).step_by(5) {
             let bytes = bytes[..bytes.len() * percent / 100].to_vec();
-            let errors = read_everything(Arc::new(Bytes { bytes, claimed_len }));
+            let bytes = Arc::new(Bytes { bytes, claimed_len });
+            let errors = read_everything(bytes.clone());
             assert!(!errors.is_empty(), "{} at {percent}%", path.display());
+            let errors = read_everything(Server::file(bytes));
+            assert!(!errors.is_empty(), "{} from a server", path.display());
         }
     }
     assert_memory_is_bounded();

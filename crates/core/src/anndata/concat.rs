@@ -147,7 +147,7 @@ fn keys(parts: &[BackedAnnData], options: &ConcatOptions) -> Result<Vec<String>>
 
 /// The joined variables, and where in them those of each AnnData are.
 fn join_variables(vars: &[&BackedDataFrame], join: Join) -> Result<(DataFrame, Vec<ColumnMap>)> {
-    let panels = Panels::read(vars)?;
+    let panels = Panels::read(vars, true)?;
     panels.check_unique(vars)?;
     let distinct = panels.distinct();
     let names = match distinct {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{child_path, required_array};
+use super::{both, child_path, required_array};
 use crate::error::{Error, Result};
 use crate::store::{Array, Attribute, DataType, Store, read_all};
 
@@ -97,7 +97,8 @@ impl SparseMatrix {
         let (n_rows, n_columns) =
             shape.ok_or_else(|| Error::corrupt("the sparse matrix has no valid `shape`"))?;
         let array = |name: &str| required_array(store, &child_path(path, name));
-        let parts = [array("data")?, array("indices")?, array("indptr")?];
+        let (data, indices) = both(store, || array("data"), || array("indices"));
+        let parts = [data?, indices?, array("indptr")?];
         Self::new(path, format, [n_rows, n_columns], parts)
     }
 

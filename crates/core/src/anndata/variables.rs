@@ -71,14 +71,17 @@ pub(crate) struct Panels {
 
 impl Panels {
     /// Reads the lists of all stores, of each by its `var`. At no time are there more copies of one
-    /// than threads: those of ten thousand files would take gigabytes.
-    pub(crate) fn read(frames: &[&BackedDataFrame]) -> Result<Self> {
+    /// than threads: those of ten thousand files would take gigabytes. With `releases`, the same is
+    /// so for what is kept of the structure of their stores.
+    pub(crate) fn read(frames: &[&BackedDataFrame], releases: bool) -> Result<Self> {
         let kept: Mutex<HashSet<Arc<Strings>>> = Mutex::default();
         let lists: Result<Vec<Arc<Strings>>> = frames
             .par_iter()
             .map(|var| {
                 let names = Arc::new(var.index()?);
-                var.store().release();
+                if releases {
+                    var.store().release();
+                }
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 Ok(kept.get(&names).cloned().unwrap_or_else(|| {
                     kept.insert(names.clone());

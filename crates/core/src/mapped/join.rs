@@ -18,7 +18,12 @@ pub(super) struct VarJoin {
 }
 
 impl VarJoin {
-    pub(super) fn new(stores: &[BackedAnnData], join: Option<Join>) -> Result<Self> {
+    /// Joins the variables of stores. With `releases`, each is released once its list was read.
+    pub(super) fn new(
+        stores: &[BackedAnnData],
+        join: Option<Join>,
+        releases: bool,
+    ) -> Result<Self> {
         let Some(join) = join else {
             return Ok(Self {
                 join: None,
@@ -28,7 +33,7 @@ impl VarJoin {
             });
         };
         let frames: Vec<_> = stores.iter().map(BackedAnnData::var).collect();
-        let panels = Panels::read(&frames)?;
+        let panels = Panels::read(&frames, releases)?;
         let distinct = panels.distinct();
         let Some(first) = distinct.first() else {
             return Err(Error::invalid_input("there are no variables to join"));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::source::Source;
 use crate::anndata::Join;
 use crate::anndata::{BackedAnnData, Label, MatrixKey};
 use crate::error::{Error, Result};
@@ -272,11 +273,11 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Checks that every key is in at least one store, so that a typing error is not taken for
+    /// Checks that every column is in at least one store, so that a typing error is not taken for
     /// an empty column.
-    pub(super) fn check_present(&self, stores: &[BackedAnnData]) -> Result<()> {
+    pub(super) fn check_columns(&self, stores: &[&BackedAnnData]) -> Result<()> {
         for key in self.obs.iter().chain(&self.filtered) {
-            let has = |data: &BackedAnnData| {
+            let has = |data: &&BackedAnnData| {
                 data.obs().index_name() == key || data.obs().columns().contains(key)
             };
             if !stores.iter().any(has) {
@@ -289,21 +290,23 @@ impl Keys {
                 ));
             }
         }
-        for key in &self.matrices {
-            let mut present = false;
-            for data in stores {
-                // An element that can't be read is there; reading it names the reason.
-                present = present || !matches!(data.element(key), Ok(None));
-            }
-            if !present {
+        Ok(())
+    }
+
+    /// Checks that every matrix is in at least one of the stores, which are open: to look for it
+    /// before would open it twice.
+    pub(super) fn check_matrices(&self, sources: &[Source]) -> Result<()> {
+        let stores: Vec<&BackedAnnData> = sources.iter().map(Source::data).collect();
+        for (number, key) in self.matrices.iter().enumerate() {
+            if !sources.iter().any(|source| source.matrix(number).is_some()) {
                 let (kind, known): (&str, Result<Vec<Vec<String>>>) = match key {
                     MatrixKey::Obsm(_) => (
                         "key of obsm",
-                        stores.iter().map(BackedAnnData::obsm_keys).collect(),
+                        stores.iter().map(|data| data.obsm_keys()).collect(),
                     ),
                     _ => (
                         "layer",
-                        stores.iter().map(BackedAnnData::layers_keys).collect(),
+                        stores.iter().map(|data| data.layers_keys()).collect(),
                     ),
                 };
                 let known = known?.into_iter().flatten().collect();
@@ -311,14 +314,14 @@ impl Keys {
                     MatrixKey::Obsm(name) => name.clone(),
                     other => other.to_string(),
                 };
-                return Err(missing(kind, &name, known, stores));
+                return Err(missing(kind, &name, known, &stores));
             }
         }
         Ok(())
     }
 }
 
-fn missing(kind: &str, key: &str, mut known: Vec<String>, stores: &[BackedAnnData]) -> Error {
+fn missing(kind: &str, key: &str, mut known: Vec<String>, stores: &[&BackedAnnData]) -> Error {
     known.sort();
     known.dedup();
     let known = if known.is_empty() {

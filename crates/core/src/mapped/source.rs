@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::chunk_cache::ChunkCache;
 use super::csc;
 use super::encoder::Encoder;
@@ -65,11 +67,12 @@ impl Source {
                 .iter()
                 .map(|key| open_matrix(&data, key, options, cache, &mut notices))
                 .collect();
-            let columns: Result<Vec<_>> = keys
-                .obs
-                .iter()
-                .map(|key| open_column(&data, key, options))
-                .collect();
+            let column = |key: &String| open_column(&data, key, options);
+            let columns: Result<Vec<_>> = match data.store().is_remote() {
+                false => keys.obs.iter().map(column).collect(),
+                // Each of them mostly waits.
+                true => keys.obs.par_iter().map(column).collect(),
+            };
             Ok(Self {
                 selected: filter::select(&data, &options.obs_filter)?,
                 matrices: matrices?,

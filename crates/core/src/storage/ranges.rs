@@ -16,13 +16,17 @@ const REQUEST_BYTES: u64 = 4 << 20;
 
 /// Ranges that are to be read together.
 #[derive(Debug, Default)]
-pub struct Ranges(Vec<(RemoteFile, Range<u64>)>);
+pub struct Ranges {
+    ranges: Vec<(RemoteFile, Range<u64>)>,
+    /// Bytes between ranges that are read along, if the options say no less.
+    most_gap: Option<u64>,
+}
 
 /// The bytes of ranges.
 #[derive(Debug, Clone, Default)]
 pub struct Fetched(Arc<[Piece]>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Piece {
     file: usize,
     start: u64,
@@ -35,10 +39,19 @@ impl Ranges {
         Self::default()
     }
 
+    /// No ranges, which will be joined over no more bytes than this, whatever
+    /// [`StreamOptions::gap`](super::StreamOptions::gap) says.
+    pub fn within(gap: u64) -> Self {
+        Self {
+            most_gap: Some(gap),
+            ..Self::default()
+        }
+    }
+
     /// Adds a range of a file, in any order.
     pub fn add(&mut self, file: &RemoteFile, range: Range<u64>) {
         if !range.is_empty() {
-            self.0.push((file.clone(), range));
+            self.ranges.push((file.clone(), range));
         }
     }
 
@@ -74,10 +87,12 @@ impl Ranges {
 
     /// What to ask for: sorted, without overlap.
     fn requests(mut self) -> Vec<(RemoteFile, Range<u64>)> {
-        self.0.sort_by_key(|(file, range)| (file.id(), range.start));
+        self.ranges
+            .sort_by_key(|(file, range)| (file.id(), range.start));
         let mut joined: Vec<(RemoteFile, Range<u64>)> = Vec::new();
-        for (file, range) in self.0 {
+        for (file, range) in self.ranges {
             let gap = file.reader().options().gap;
+            let gap = self.most_gap.map_or(gap, |most| gap.min(most));
             match joined.last_mut() {
                 Some((last, open))
                     if last.id() == file.id() && range.start <= open.end.saturating_add(gap) =>
@@ -100,6 +115,14 @@ impl Ranges {
 }
 
 impl Fetched {
+    /// These bytes and others.
+    pub fn and(&self, others: &Self) -> Self {
+        let pieces = self.0.iter().chain(others.0.iter());
+        let mut pieces: Vec<Piece> = pieces.cloned().collect();
+        pieces.sort_by_key(|piece| (piece.file, piece.start));
+        Self(pieces.into())
+    }
+
     /// Fills `out` with the bytes of a file from `offset` on: those that were fetched, and by a
     /// request of their own those that were not.
     ///
