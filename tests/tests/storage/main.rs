@@ -6,6 +6,7 @@
 mod cached;
 mod default;
 mod faults;
+mod few_requests;
 mod full_disk;
 mod hostile;
 mod killed;
