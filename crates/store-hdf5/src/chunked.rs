@@ -11,7 +11,7 @@ use hdf5_reader::Hdf5File;
 use crate::chunk_table::{Chunk, ChunkIndex, ChunkTable};
 use crate::filter::Pipeline;
 use crate::grid::{Columns, Grid, outside};
-use crate::raw_array::{Reads, fill};
+use crate::reads::{Reads, fill};
 use crate::source::Source;
 
 /// The spans' rows that lie in one band.

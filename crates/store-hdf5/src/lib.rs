@@ -20,6 +20,7 @@ mod filter;
 mod format;
 mod grid;
 mod raw_array;
+mod reads;
 mod remote_blocks;
 mod source;
 mod store;
