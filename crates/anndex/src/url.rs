@@ -37,7 +37,9 @@ pub(crate) async fn init_url(
     };
     let backend: Arc<dyn Backend> = Arc::new(backend);
     let opened = async {
-        let root = match (first_storage(backend.as_ref()).await?, given) {
+        let first = first_storage(backend.as_ref()).await?;
+        let is_made = first.is_some();
+        let root = match (first, given) {
             (Some(storage), given) => present_root(&storage, given.as_deref())?,
             (None, Some(given)) => {
                 storage_root::check(&given).await?;
@@ -46,12 +48,9 @@ pub(crate) async fn init_url(
             (None, None) => return Err(without_storage()),
         };
         let settings = settings(url, root, handle, options)?;
-        let db = Instance::new(backend.clone(), settings).await?;
-        // Somebody else may have made it at the same time.
-        match first_storage(backend.as_ref()).await? {
-            Some(first) if first.uid == db.storage().uid => Ok(db),
-            Some(first) => Err(other_storage(&first)),
-            None => Err(without_storage()),
+        match is_made {
+            true => Instance::new(backend.clone(), settings).await,
+            false => Instance::make(backend.clone(), settings).await,
         }
     };
     closed_after_error(opened.await, &backend).await

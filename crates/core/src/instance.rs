@@ -78,7 +78,7 @@ pub use transfer::{ImportBuilder, ImportReport, LeftOut, RecordSource, SourcePag
 pub use view_lineage::LineageBuilder;
 
 use self::retry::{blocking, retry};
-use self::storages::{Storages, ensure_storage, follow_storage};
+use self::storages::{Storages, ensure_storage, follow_storage, new_storage};
 use crate::backend::{Backend, ChangeSet, Filter, LinkQuery, Query};
 use crate::error::{Error, Result};
 use crate::record::{
@@ -136,6 +136,19 @@ impl Instance {
     /// its path is no UTF-8, its URL can't be understood or is for reading only, or the user has
     /// no handle; `Unsupported` if this build can't open the URL; `Backend` if the database fails.
     pub async fn new(backend: Arc<dyn Backend>, settings: Settings) -> Result<Self> {
+        Self::open(backend, settings, false).await
+    }
+
+    /// As [`Instance::new`], for an instance that is made: its default storage is the first of all
+    /// its storages, also if others make it at the same time.
+    ///
+    /// # Errors
+    /// `InvalidInput` if another storage is the first one; else as [`Instance::new`].
+    pub async fn make(backend: Arc<dyn Backend>, settings: Settings) -> Result<Self> {
+        Self::open(backend, settings, true).await
+    }
+
+    async fn open(backend: Arc<dyn Backend>, settings: Settings, is_first: bool) -> Result<Self> {
         let handle = settings.user_handle.trim().to_owned();
         if handle.is_empty() {
             return Err(Error::invalid_input("the user has no handle; give one"));
@@ -153,7 +166,8 @@ impl Instance {
         })?;
         let storage = match settings.drivers.writable(&settings.storage_root)? {
             Some((url, _)) => {
-                ensure_storage(backend.as_ref(), &url.to_string(), url.scheme(), user.id).await?
+                let template = new_storage(&url.to_string(), url.scheme(), user.id);
+                ensure_storage(backend.as_ref(), template, is_first).await?
             }
             None => {
                 let root = settings.storage_root.clone();
@@ -165,7 +179,8 @@ impl Instance {
                 if let Some(uid) = &settings.storage_uid {
                     follow_storage(backend.as_ref(), uid, &root).await?;
                 }
-                ensure_storage(backend.as_ref(), &root, place::LOCAL, user.id).await?
+                let template = new_storage(&root, place::LOCAL, user.id);
+                ensure_storage(backend.as_ref(), template, is_first).await?
             }
         };
         Ok(Self(Arc::new(Inner {
@@ -353,7 +368,15 @@ async fn ensure<R: RecordData>(
     if let Some(record) = found.pop() {
         return Ok(record);
     }
-    let mut changes = ChangeSet::new();
+    insert(backend, ChangeSet::new(), template).await
+}
+
+/// The record of the template, after these changes.
+async fn insert<R: RecordData>(
+    backend: &dyn Backend,
+    mut changes: ChangeSet,
+    template: R,
+) -> Result<R> {
     let new = changes.insert(template.clone());
     let id = backend.apply(&changes).await?.id(new)?;
     let mut record = template;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::handle::Handle;
 use super::retry::{blocking, retry};
-use super::{Instance, ensure, place, select};
+use super::{Instance, ensure, insert, place, select};
 use crate::backend::{Backend, ChangeSet, Filter, Query};
 use crate::error::{Error, Result};
 use crate::record::{Field, Id, Kind, Storage, now};
@@ -85,34 +85,59 @@ impl Instance {
         }
         let root = blocking(move || place::canonical_root(&root)).await?;
         let backend = self.0.backend.as_ref();
-        let storage = ensure_storage(backend, &root, place::LOCAL, self.0.user.id).await?;
+        let template = new_storage(&root, place::LOCAL, self.0.user.id);
+        let storage = ensure_storage(backend, template, false).await?;
         Handle::new(self, storage)
     }
 
     /// The storage with this root, which is made one if it is not.
     pub(super) async fn ensure_url_storage(&self, root: &StorageUrl) -> Result<Storage> {
-        let (backend, name) = (self.0.backend.as_ref(), root.to_string());
-        ensure_storage(backend, &name, root.scheme(), self.0.user.id).await
+        let template = new_storage(&root.to_string(), root.scheme(), self.0.user.id);
+        ensure_storage(self.0.backend.as_ref(), template, false).await
     }
 }
 
+/// A storage that has neither a record nor a uid yet.
+pub(super) fn new_storage(root: &str, type_: &str, user: Option<Id>) -> Storage {
+    Storage {
+        root: root.to_owned(),
+        type_: type_.to_owned(),
+        created_by_id: user,
+        created_at: now(),
+        updated_at: now(),
+        ..Storage::default()
+    }
+}
+
+/// The storage with the root of the template, which is made from it if there is none. `is_first`
+/// demands that no other one was there before, also none that somebody makes at the same time.
 pub(super) async fn ensure_storage(
     backend: &dyn Backend,
-    root: &str,
-    type_: &str,
-    user: Option<Id>,
+    template: Storage,
+    is_first: bool,
 ) -> Result<Storage> {
     retry!(async {
+        let root = &template.root;
         let template = Storage {
             uid: uid::random(Kind::Storage.uid_length()),
-            root: root.to_owned(),
-            type_: type_.to_owned(),
-            created_by_id: user,
-            created_at: now(),
-            updated_at: now(),
-            ..Storage::default()
+            ..template.clone()
         };
-        ensure(backend, Field::Root, root, template).await
+        if !is_first {
+            return ensure(backend, Field::Root, root, template).await;
+        }
+        let first = Query::new(Kind::Storage).limit(1);
+        match select::<Storage>(backend, &first).await?.pop() {
+            Some(first) if first.root == *root => Ok(first),
+            Some(first) => Err(Error::invalid_input(
+                "the instance was made with another storage meanwhile; leave the storage out",
+            )
+            .with("storage", &first.root)),
+            None => {
+                let mut changes = ChangeSet::new();
+                changes.require_none(Kind::Storage, Filter::everything());
+                insert(backend, changes, template).await
+            }
+        }
     })
 }
 
