@@ -234,6 +234,15 @@ def test_progress_is_told_and_stops_it(collection: ln.Collection) -> None:
     assert len(list(whole.artifacts)) == 560
 
 
+@pytest.fixture
+def heard_interrupts() -> Iterator[None]:
+    """What a shell starts in the background ignores Ctrl-C, and so would this test."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_interrupts")
 def test_control_c_stops_it(collection: ln.Collection) -> None:
     def interrupt() -> None:
         while not any(Path("cells/slow.zarr").glob("dataset_*")):
