@@ -11,7 +11,7 @@ use anndex_core::instance::Instance;
 use anndex_core::registry::hash::{files_of, hash_path};
 use anndex_tests::proxy::{Fault, Proxy};
 use anndex_tests::registry::{instance_on, instance_with};
-use anndex_tests::servers::{BUCKET, S3, drivers_with, short_limits};
+use anndex_tests::servers::{BUCKET, S3, drivers};
 
 async fn instance(directory: &Path) -> Instance {
     let backend = Arc::new(MemoryBackend::new());
@@ -99,9 +99,7 @@ async fn an_upload_that_fails_leaves_nothing() {
         let proxy = Proxy::start(&server.endpoint(), Duration::ZERO, plan);
         let backend = Arc::new(MemoryBackend::new());
         let storage = directory.path().join(format!("{name}-db"));
-        let db = instance_with(backend, &storage, drivers_with(short_limits()))
-            .await
-            .unwrap();
+        let db = instance_with(backend, &storage, drivers()).await.unwrap();
         let root = format!("s3://{BUCKET}?endpoint_url={}", proxy.url());
         let storage = db.add_storage(root).await.unwrap();
         for source in &sources {
