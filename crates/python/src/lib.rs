@@ -51,8 +51,7 @@ fn _anndex(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(prepare::prepare, module)?)?;
     module.add_function(wrap_pyfunction!(anndata::read_anndata, module)?)?;
     module.add_function(wrap_pyfunction!(anndata::concat_anndata, module)?)?;
-    module.add_function(wrap_pyfunction!(table::read_stacked, module)?)?;
+    module.add_function(wrap_pyfunction!(table::open_stacked, module)?)?;
     module.add_function(wrap_pyfunction!(table::read_tables, module)?)?;
-    module.add_function(wrap_pyfunction!(table::table_schemas, module)?)?;
     module.add_function(wrap_pyfunction!(connection::close_unused, module)?)
 }

@@ -140,6 +140,10 @@ def test_texts_are_what_pandas_makes_of_them(seed: int, tmp_path: Path) -> None:
     theirs = pd.concat([read_text(path, ",") for path in paths])
     ours = concat_tables([str(path) for path in paths], "outer")
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+    # For which NaN and None are the same.
+    objects = [frame.select_dtypes("object").to_numpy() for frame in (ours, theirs)]
+    are_none = [[value is None for value in values.flat] for values in objects]
+    assert are_none[0] == are_none[1]
 
 
 @pytest.mark.parametrize("late", ["0.5", "", "text", "True", "18446744073709551615", '"a, b"'])

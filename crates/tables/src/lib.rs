@@ -14,5 +14,5 @@ mod table;
 pub use arrow_array;
 pub use arrow_schema;
 pub use concat::concat;
-pub use stacked::{Block, Stacked, read_stacked};
-pub use table::{SUFFIXES, Table, is_table, read, read_all, schema};
+pub use stacked::{Block, Stacked, StackedReader};
+pub use table::{SUFFIXES, Table, is_table, read, read_all};

@@ -1,5 +1,6 @@
 //! Parquet, decoded on all cores: each thread takes some columns of a row group.
 
+mod present;
 mod stacked;
 
 use std::io::Read;
@@ -18,13 +19,13 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::reader::{ChunkReader, Length};
 use rayon::prelude::*;
 
-pub(crate) use self::stacked::read_stacked;
+pub(crate) use self::stacked::{open_alike, read_stacked};
 use crate::Table;
 use crate::error::{arrow, decoding, parquet as failed};
 
 /// A file that threads read at positions of their own, which those of the standard library, cloned,
 /// do not.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Positioned(Arc<LocalFile>);
 
 /// Reads on from a position.
@@ -75,7 +76,8 @@ impl ChunkReader for Positioned {
 }
 
 /// A file whose metadata was read.
-struct Opened {
+#[derive(Debug)]
+pub(crate) struct Opened {
     path: String,
     file: Positioned,
     metadata: ArrowReaderMetadata,
@@ -112,14 +114,9 @@ impl Opened {
         })
     }
 
-    fn schema(&self) -> &SchemaRef {
+    pub(crate) fn schema(&self) -> &SchemaRef {
         self.metadata.schema()
     }
-}
-
-/// The columns of a file, without its rows.
-pub(crate) fn schema(path: &Path) -> Result<SchemaRef> {
-    Ok(Opened::open(path)?.schema().clone())
 }
 
 pub(crate) fn read(path: &Path) -> Result<Table> {

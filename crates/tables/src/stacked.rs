@@ -1,7 +1,7 @@
 //! Tables of the same columns, whose values are decoded straight to where they stand one below the
 //! other: nothing is held beside the result, and nothing is copied.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anndex_core::Result;
@@ -9,7 +9,7 @@ use anndex_core::store::{DataType as Number, NumericArray};
 use arrow_array::types::{Float64Type, Int64Type, UInt64Type};
 use arrow_array::{ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, RecordBatch};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
-use arrow_schema::{Field, Schema};
+use arrow_schema::{Field, Schema, SchemaRef};
 
 use crate::error::arrow;
 use crate::table::{Format, format};
@@ -39,29 +39,63 @@ pub struct Block {
     pub values: NumericArray,
 }
 
-/// Reads tables that have the same columns, on rayon's threads; `None` if they have not, or if they
-/// are not all CSV or all Parquet. Types are those of `pandas.concat`: integers become float64 where
-/// one of the tables lacks a value.
-///
-/// # Errors
-/// As [`read`](crate::read), for one of those that can't be read.
-pub fn read_stacked<P: AsRef<Path> + Sync>(paths: &[P]) -> Result<Option<Stacked>> {
-    let formats = paths.iter().map(|path| format(path.as_ref()));
-    match formats.collect::<Result<Vec<_>>>()?.as_slice() {
-        [Format::Parquet, others @ ..] if others.iter().all(|one| *one == Format::Parquet) => {
-            parquet::read_stacked(paths)
+/// Tables that were looked at, and can be read one below the other unless their values say otherwise.
+#[derive(Debug)]
+pub struct StackedReader(Source);
+
+#[derive(Debug)]
+enum Source {
+    Parquet(Vec<parquet::Opened>),
+    /// Paths and delimiters.
+    Text(Vec<PathBuf>, Vec<u8>),
+}
+
+impl StackedReader {
+    /// Looks at tables, on rayon's threads; `None` if they are not all CSV or all Parquet, or if
+    /// they are Parquet and have not the same columns.
+    ///
+    /// # Errors
+    /// As [`read`](crate::read), for one of those that can't be read.
+    pub fn open<P: AsRef<Path> + Sync>(paths: &[P]) -> Result<Option<Self>> {
+        let formats = paths.iter().map(|path| format(path.as_ref()));
+        let formats: Vec<Format> = formats.collect::<Result<_>>()?;
+        if formats.is_empty() {
+            return Ok(None);
         }
-        formats @ [Format::Text(_), ..] => {
-            let delimiters = formats.iter().map(|format| match format {
-                Format::Text(delimiter) => Some(*delimiter),
-                _ => None,
-            });
-            match delimiters.collect::<Option<Vec<u8>>>() {
-                Some(delimiters) => csv::read_stacked(paths, &delimiters),
-                None => Ok(None),
-            }
+        if formats.iter().all(|one| *one == Format::Parquet) {
+            return Ok(parquet::open_alike(paths)?.map(|files| Self(Source::Parquet(files))));
         }
-        _ => Ok(None),
+        let delimiters = formats.iter().map(|format| match format {
+            Format::Text(delimiter) => Some(*delimiter),
+            _ => None,
+        });
+        let Some(delimiters) = delimiters.collect() else {
+            return Ok(None);
+        };
+        let paths = paths.iter().map(|path| path.as_ref().to_owned()).collect();
+        Ok(Some(Self(Source::Text(paths, delimiters))))
+    }
+
+    /// For each table the columns that it says it has, and what else was stored with them; none for
+    /// text, whose columns are known once they are read.
+    pub fn schemas(&self) -> Vec<&SchemaRef> {
+        match &self.0 {
+            Source::Parquet(files) => files.iter().map(parquet::Opened::schema).collect(),
+            Source::Text(..) => Vec::new(),
+        }
+    }
+
+    /// Reads the tables, on rayon's threads; `None` if they are text and have not the same columns.
+    /// Types are those of `pandas.concat`: integers become float64 where one of the tables lacks a
+    /// value.
+    ///
+    /// # Errors
+    /// As [`read`](crate::read), for one of those that can't be read.
+    pub fn read(&self) -> Result<Option<Stacked>> {
+        match &self.0 {
+            Source::Parquet(files) => parquet::read_stacked(files).map(Some),
+            Source::Text(paths, delimiters) => csv::read_stacked(paths, delimiters),
+        }
     }
 }
 

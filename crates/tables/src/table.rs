@@ -114,19 +114,6 @@ pub(crate) fn format(path: &Path) -> Result<Format> {
     }
 }
 
-/// The columns that a Parquet file says it has, and what else was stored with them; `None` for other
-/// formats, whose columns are known once they are read.
-///
-/// # Errors
-/// As [`read`].
-pub fn schema(path: &Path) -> Result<Option<SchemaRef>> {
-    let schema = error::decoding(|| match format(path)? {
-        Format::Parquet => parquet::schema(path).map(Some),
-        Format::Text(_) | Format::Ipc => Ok(None),
-    });
-    schema.map_err(|error| error.operation("read table").with("path", path.display()))
-}
-
 /// Reads a table by its suffix: `.parquet`; `.csv` and `.tsv`, whose types are those that fit all
 /// values; `.ipc` and `.feather`, which are Arrow's file format.
 ///

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anndex_core::ErrorKind;
 use anndex_core::anndata::Join;
-use anndex_tables::{Table, concat, is_table, read, read_all, read_stacked};
+use anndex_tables::{Stacked, StackedReader, Table, concat, is_table, read, read_all};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int8Type, Int64Type};
 use arrow_array::{
@@ -143,6 +143,11 @@ fn long_texts_are_read_whole_however_their_lines_end() {
     }
 }
 
+fn read_stacked<P: AsRef<Path> + Sync>(paths: &[P]) -> Option<Stacked> {
+    let reader = StackedReader::open(paths).unwrap()?;
+    reader.read().unwrap()
+}
+
 #[test]
 fn stacked_tables_are_those_one_below_the_other() {
     let directory = tempfile::tempdir().unwrap();
@@ -151,7 +156,7 @@ fn stacked_tables_are_those_one_below_the_other() {
         text(at, "a.csv", "n,t,f\n1,x,1\n2,\"y, z\",2\n"),
         text(at, "b.csv", "n,t,f\n-3,NA,0.5\n4,w,1\n"),
     ];
-    let stacked = read_stacked(&paths).unwrap().unwrap();
+    let stacked = read_stacked(&paths).unwrap();
     assert_eq!(
         (stacked.names.join(" "), stacked.rows),
         ("n t f".to_owned(), vec![2, 2])
@@ -176,14 +181,11 @@ fn stacked_tables_are_those_one_below_the_other() {
         ("d.csv", "n,t,f\n1,x,True\n"),
     ] {
         let path = text(at, name, content);
-        assert!(
-            read_stacked(&[&paths[0], &path]).unwrap().is_none(),
-            "{name}"
-        );
+        assert!(read_stacked(&[&paths[0], &path]).is_none(), "{name}");
     }
     let parquet = at.join("a.parquet");
     write_parquet(&parquet, &batch());
-    let stacked = read_stacked(&[&parquet, &parquet]).unwrap().unwrap();
+    let stacked = read_stacked(&[&parquet, &parquet]).unwrap();
     let numbers: Vec<i64> = (0..1000).chain(0..1000).collect();
     assert_eq!(
         stacked.blocks[0].values.as_slice::<i64>().unwrap(),
@@ -193,7 +195,7 @@ fn stacked_tables_are_those_one_below_the_other() {
         (stacked.rest.n_rows(), stacked.rows),
         (2000, vec![1000, 1000])
     );
-    assert!(read_stacked(&[&parquet, &paths[0]]).unwrap().is_none());
+    assert!(read_stacked(&[&parquet, &paths[0]]).is_none());
 }
 
 #[test]

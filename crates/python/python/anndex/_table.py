@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from importlib import import_module
 from itertools import groupby
@@ -50,9 +51,11 @@ def concat_tables(
     tables: list[Any] = [pyarrow.table(table) for table in native.read_tables(paths)]
     are_text = {_is_text(path) for path in paths}
     if not kwargs and len(are_text) == 1:
-        if _are_plain([table.schema for table in tables], pyarrow):
+        first, *others = (table.schema for table in tables)
+        noted: list[dict[str, Any]] = [table.schema.pandas_metadata or {} for table in tables]
+        if all(other.equals(first) for other in others) and _are_plain(first, noted, pyarrow):
             # Nothing of pandas's rules is needed, so each value is copied once instead of twice.
-            index = _index([(table.schema, table.num_rows) for table in tables], pandas)
+            index = _index(noted, [table.num_rows for table in tables], pandas)
             tables = [table.replace_schema_metadata(None) for table in tables]
             frame = _frame(pyarrow.concat_tables(tables), are_text.pop(), pyarrow)
             frame.index = index
@@ -72,11 +75,14 @@ def _stacked(paths: list[str], pandas: Any, pyarrow: Any) -> Any:
     if internals is None:
         # A frame can be made of memory that is there since version 3 of pandas.
         return None
-    given = native.table_schemas(paths)
-    schemas = [pyarrow.table(table).schema for table in given if table is not None]
-    if schemas and not (len(schemas) == len(paths) and _are_plain(schemas, pyarrow)):
+    reader = native.open_stacked(paths)
+    if reader is None:
         return None
-    stacked = native.read_stacked(paths)
+    noted: list[dict[str, Any]] = [json.loads(text or "{}") for text in reader.pandas_metadata]
+    named = reader.columns
+    if named is not None and not _are_plain(pyarrow.schema(named), noted, pyarrow):
+        return None
+    stacked = reader.read()
     if stacked is None:
         return None
     blocks: list[Any] = []
@@ -87,7 +93,7 @@ def _stacked(paths: list[str], pandas: Any, pyarrow: Any) -> Any:
                 own = values if len(rows) == len(columns) else values[rows[0] : rows[-1] + 1]
                 blocks.append((own, np.array([columns[row] for row in rows])))
     table = pyarrow.table(stacked.rest)
-    rest = _frame(table, not schemas, pyarrow)
+    rest = _frame(table, named is None, pyarrow)
     for number, column in enumerate(stacked.others):
         series = rest.iloc[:, number]
         values = series.array
@@ -95,7 +101,7 @@ def _stacked(paths: list[str], pandas: Any, pyarrow: Any) -> Any:
             # Blocks of NumPy have two dimensions. What pandas gives out may not be written to.
             values = series.to_numpy(copy=True)[np.newaxis]
         blocks.append((values, np.array([column])))
-    index = _index(list(zip(schemas or [None] * len(paths), stacked.rows)), pandas)
+    index = _index(noted or [{}] * len(paths), stacked.rows, pandas)
     return internals.create_dataframe_from_blocks(
         blocks, index=index, columns=pandas.Index(stacked.names)
     )
@@ -124,36 +130,47 @@ def _packages() -> tuple[Any, Any]:
         ) from None
 
 
-def _are_plain(schemas: list[Any], pyarrow: Any) -> bool:
-    """Whether columns are the same, and what pandas has noted about its own changes nothing."""
-    first = schemas[0]
-    if not all(schema.equals(first) for schema in schemas):
-        return False
-    if any(pyarrow.types.is_dictionary(field.type) for field in first):
+def _are_plain(schema: Any, noted: list[dict[str, Any]], pyarrow: Any) -> bool:
+    """Whether what pandas has noted about each table, all of these columns, changes nothing."""
+    if any(pyarrow.types.is_dictionary(field.type) for field in schema):
         # Categories are united by pandas.
         return False
-    noted: list[dict[str, Any]] = [schema.pandas_metadata or {} for schema in schemas]
     for one in noted:
         if any(not isinstance(column, dict) for column in one.get("index_columns", [])):
             return False
         if one.get("columns") != noted[0].get("columns"):
             return False
-    empty = first.empty_table()
-    typed, plain = empty.to_pandas(), empty.replace_schema_metadata(None).to_pandas()
+    kinds: dict[str, str] = {
+        column.get("field_name", column.get("name")): column.get("numpy_type")
+        for column in noted[0].get("columns", [])
+    }
+    # The others are asked, and the first one about its name, as to ask all takes long.
+    fields = [field for field in schema if not _is_usual(field, kinds, pyarrow)] or [*schema][:1]
+    few = pyarrow.schema(fields, metadata=schema.metadata).empty_table()
+    typed, plain = few.to_pandas(), few.replace_schema_metadata(None).to_pandas()
     return bool(typed.dtypes.equals(plain.dtypes) and typed.columns.identical(plain.columns))
 
 
-def _index(tables: list[tuple[Any, int]], pandas: Any) -> Any:
-    """The index of tables, of which none has it among its columns: the schemas, and their rows."""
+def _is_usual(field: Any, kinds: dict[str, str], pyarrow: Any) -> bool:
+    """Whether a column has numbers of the type that pandas has noted, if it has noted any."""
+    types, kind = pyarrow.types, field.type
+    if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
+        return False
+    usual: str = np.dtype(kind.to_pandas_dtype()).name
+    name: str = field.name
+    return kinds.get(name, usual) == usual
+
+
+def _index(noted: list[dict[str, Any]], rows: list[int], pandas: Any) -> Any:
+    """The index of tables, of which none has it among its columns: what is noted, and their rows."""
     indexes: list[Any] = []
-    for schema, rows in tables:
-        index = pandas.RangeIndex(rows)
-        noted: dict[str, Any] = (schema and schema.pandas_metadata) or {}
-        for described in noted.get("index_columns", []):
+    for one, count in zip(noted, rows):
+        index = pandas.RangeIndex(count)
+        for described in one.get("index_columns", []):
             start, stop, step = (described[key] for key in ("start", "stop", "step"))
             kept = pandas.RangeIndex(start, stop, step, name=described["name"])
             # Without pandas, rows may have been left out.
-            index = kept if len(kept) == rows else index
+            index = kept if len(kept) == count else index
         indexes.append(index)
     first, *others = indexes
     return first.append(others)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anndex_core::store::DataType as Number;
 use anndex_core::{Error, Result};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Fields, Schema};
 use bytemuck::{Pod, cast_slice_mut};
 use bytes::Bytes;
 use parquet::basic::Type as Physical;
@@ -17,6 +17,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 use rayon::prelude::*;
 
+use super::present::{Present, is_present, required};
 use super::{Opened, Positioned, read_columns, rows_of};
 use crate::Table;
 use crate::error::{arrow, decoding, parquet as failed};
@@ -25,24 +26,28 @@ use crate::stacked::{Stacked, allocate, divide};
 /// How many values are decoded before they go to their places: they stay in a core's cache.
 const VALUES: usize = 1 << 12;
 
-pub(crate) fn read_stacked<P: AsRef<Path> + Sync>(paths: &[P]) -> Result<Option<Stacked>> {
-    let files = paths.iter().map(|path| {
+/// Opens files; `None` if they have not the same columns.
+pub(crate) fn open_alike<P: AsRef<Path> + Sync>(paths: &[P]) -> Result<Option<Vec<Opened>>> {
+    let files = paths.par_iter().map(|path| {
         let path = path.as_ref();
-        Opened::open(path).map_err(|error| error.with("path", path.display()))
+        let opened = decoding(|| Opened::open(path));
+        opened.map_err(|error| error.operation("read table").with("path", path.display()))
     });
     let files: Vec<Opened> = files.collect::<Result<_>>()?;
-    let Some(first) = files.first() else {
-        return Ok(None);
-    };
-    let fields = first.schema().fields();
-    if !files
+    let are_alike = files
         .iter()
-        .all(|file| are_alike(fields, file.schema().fields()))
-    {
-        return Ok(None);
-    }
+        .all(|file| have_same(files[0].schema().fields(), file.schema().fields()));
+    Ok(are_alike.then_some(files))
+}
+
+/// Reads files that have the same columns.
+pub(crate) fn read_stacked(files: &[Opened]) -> Result<Stacked> {
+    let fields = match files.first() {
+        Some(first) => first.schema().fields(),
+        None => &Fields::empty(),
+    };
     let numbers: Vec<(usize, Number)> = (0..fields.len())
-        .filter_map(|column| Some((column, number(&files, column)?)))
+        .filter_map(|column| Some((column, number(files, column)?)))
         .collect();
     let mut types: Vec<Option<&Number>> = vec![None; fields.len()];
     for (column, number) in &numbers {
@@ -98,16 +103,16 @@ pub(crate) fn read_stacked<P: AsRef<Path> + Sync>(paths: &[P]) -> Result<Option<
         own.map(|(_, _, rows)| rows).sum()
     });
     let rows = rows.collect();
-    Ok(Some(Stacked {
+    Ok(Stacked {
         names: fields.iter().map(|field| field.name().clone()).collect(),
         rows,
         blocks,
         others,
         rest: Table::new(schema.clone(), batches)?,
-    }))
+    })
 }
 
-fn are_alike(a: &arrow_schema::Fields, b: &arrow_schema::Fields) -> bool {
+fn have_same(a: &Fields, b: &Fields) -> bool {
     let mut pairs = a.iter().zip(b);
     let same = |(a, b): (&Arc<arrow_schema::Field>, &Arc<arrow_schema::Field>)| {
         a.name() == b.name() && a.data_type() == b.data_type()
@@ -177,8 +182,12 @@ impl Opened {
         let chunk = self.metadata.metadata().row_group(group).column(leaf);
         let section = Section::read(&self.file, chunk)?;
         let pages = SerializedPageReader::new(Arc::new(section), chunk, rows, None);
-        let pages = Box::new(pages.map_err(failed)?);
-        let reader = get_column_reader(self.metadata.parquet_schema().column(leaf), pages);
+        let pages = pages.map_err(failed)?;
+        let descriptor = self.metadata.parquet_schema().column(leaf);
+        let reader = match is_present(chunk) {
+            true => get_column_reader(required(&descriptor), Box::new(Present(pages))),
+            false => get_column_reader(descriptor, Box::new(pages)),
+        };
         macro_rules! fill {
             ($stored:ident, $place:ty, $convert:expr, $missing:expr) => {{
                 let reader = get_typed_column_reader::<physical::$stored>(reader);
