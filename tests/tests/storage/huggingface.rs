@@ -54,7 +54,9 @@ async fn each_kind_and_revision_of_repositories_fulfils_the_contract() {
         let hub = Hub::start(directory.path()).unwrap();
         let served = directory.path().join(StorageUrl::parse(url).unwrap().key());
         fs::create_dir_all(&served).unwrap();
-        fs::write(directory.path().join("outside"), "not inside").unwrap();
+        if served != directory.path() {
+            fs::write(directory.path().join("outside"), "not inside").unwrap();
+        }
         run(&served, open(member(&hub.url(), HUB_TOKEN), url)).await;
     }
 }
@@ -90,8 +92,8 @@ async fn collections_on_the_hub_are_cached_and_streamed() {
     write_counts(&new, 200, 7);
     let saved = db.artifact(&new).storage(&root).save().await;
     let error = saved.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:#}");
-    assert!(error.message().contains("for reading only"), "{error:#}");
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:#}");
+    assert!(error.message().contains("for reading"), "{error:#}");
 }
 
 #[tokio::test]
@@ -192,11 +194,11 @@ async fn the_token_is_where_a_login_writes_it() {
     token(".cache/huggingface/token");
     token("cache/huggingface/token");
     for (name, value) in [
-        ("HF_TOKEN", Path::new(HUB_TOKEN)),
-        ("HF_TOKEN_PATH", &named),
-        ("HF_HOME", &home.join("hf")),
-        ("XDG_CACHE_HOME", &home.join("cache")),
-        ("HOME", &home),
+        ("HF_TOKEN", Path::new(HUB_TOKEN).to_owned()),
+        ("HF_TOKEN_PATH", named),
+        ("HF_HOME", home.join("hf")),
+        ("XDG_CACHE_HOME", home.join("cache")),
+        ("HOME", home.clone()),
     ] {
         let value = value.to_str().unwrap();
         let environment = |more| variables([("HF_ENDPOINT", &*hub.url()), (name, value), more]);
