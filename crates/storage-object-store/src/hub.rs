@@ -1,8 +1,8 @@
 //! A repository of the Hugging Face Hub as [`ObjectStorage`], for reading.
 //!
-//! It speaks the Hub's own protocol and not Xet's, whose client starts threads of its own that a
-//! fork would not have, and compiles a second cryptography. Files are read in ranges from where the
-//! Hub says that their contents are, which for large ones is another server.
+//! It speaks the Hub's own protocol and not Xet's, whose client has threads of its own unless it is
+//! made in a runtime, and compiles a second cryptography. Files are read in ranges from where the Hub
+//! says that their contents are, which for large ones is another server.
 
 mod access;
 mod answer;
