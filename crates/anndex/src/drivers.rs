@@ -7,7 +7,13 @@ use anndex_core::storage::StorageDrivers;
 pub fn drivers() -> StorageDrivers {
     #[allow(unused_mut, reason = "there may be no driver")]
     let mut drivers = StorageDrivers::new();
-    #[cfg(any(feature = "s3", feature = "gcs", feature = "azure", feature = "http"))]
+    #[cfg(any(
+        feature = "s3",
+        feature = "gcs",
+        feature = "azure",
+        feature = "http",
+        feature = "huggingface"
+    ))]
     drivers.register(std::sync::Arc::new(
         anndex_storage_object_store::ObjectStoreDriver::new(),
     ));

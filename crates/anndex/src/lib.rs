@@ -57,6 +57,9 @@
 //! - `lamindb`: taking over the registry of a lamindb instance, with [`Instance::import`].
 //! - `s3`, `gcs`, `azure`, `http`: artifacts at `s3://`, `gs://`, `az://` and `http(s)://` URLs.
 //!   Credentials come from the environment and the usual files of these services.
+//! - `huggingface`: artifacts in repositories of the Hugging Face Hub, for reading:
+//!   `hf://datasets/OWNER/NAME@REVISION/PATH`, as `huggingface_hub` spells them. The token is that of
+//!   its login, or `HF_TOKEN`.
 //! - `opendal`: artifacts at `sftp://`, `webdav+http://` and `webdav+https://` URLs. SFTP goes through
 //!   the program `ssh` and its configuration; users and passwords of WebDAV are in `~/.netrc`.
 //! - `progress`: bars that show how far a transfer is.

@@ -20,6 +20,8 @@ const SCHEMES: &[&str] = &[
     "http",
     #[cfg(feature = "http")]
     "https",
+    #[cfg(feature = "huggingface")]
+    "hf",
 ];
 
 /// Opens storages of the services that this build has.
@@ -59,6 +61,11 @@ impl StorageDriver for ObjectStoreDriver {
         // Whoever uses TLS must have chosen who does its cryptography. An error says that the
         // program has done so already.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        #[cfg(feature = "huggingface")]
+        if root.scheme() == "hf" {
+            let hub = crate::hub::Hub::open(root, &self.environment, self.limits)?;
+            return Ok(Arc::new(hub));
+        }
         let (environment, limits) = (self.environment.clone(), self.limits);
         let url = root.clone();
         let make = move || {

@@ -1,5 +1,6 @@
 //! Storage at URLs, on the crate `object_store`: [`ObjectStoreDriver`] opens what the features of
-//! this crate add.
+//! this crate add. Repositories of the Hugging Face Hub are read by the Hub's own protocol instead,
+//! in ranges over HTTP.
 //!
 //! Credentials come from the environment, the usual files and the services of the machine, are
 //! looked up anew by each process, and are neither stored nor shown.
@@ -16,6 +17,8 @@
 mod connector;
 mod driver;
 mod error;
+#[cfg(feature = "huggingface")]
+mod hub;
 #[cfg(feature = "s3")]
 mod profile;
 mod service;

@@ -1,5 +1,5 @@
-//! Servers for tests: PostgreSQL in a temporary directory with databases on it, and rclone, which
-//! serves a directory as an S3 bucket, on the web, or by WebDAV or SFTP.
+//! Servers for tests: PostgreSQL in a temporary directory with databases on it, rclone, which
+//! serves a directory as an S3 bucket, on the web, or by WebDAV or SFTP, and a Hugging Face Hub.
 //!
 //! A crate of its own, without dependencies, because both need it: `cargo xtask`, which starts the
 //! PostgreSQL server that all tests share, and the tests, each of which makes itself a database
@@ -7,6 +7,7 @@
 
 mod account;
 mod database;
+mod hub;
 mod programs;
 mod rclone;
 mod server;
@@ -14,6 +15,7 @@ mod ssh_keys;
 
 pub use account::unprivileged;
 pub use database::{Database, URL_VARIABLE};
+pub use hub::{HUB_TOKEN, Hub};
 pub use rclone::{ACCESS_KEY, Rclone, SECRET_KEY};
 pub use server::Server;
 pub use ssh_keys::SshKeys;

@@ -9,6 +9,7 @@ mod faults;
 mod few_requests;
 mod full_disk;
 mod hostile;
+mod huggingface;
 mod killed;
 mod opendal;
 mod refused;

@@ -233,20 +233,30 @@ async fn collections_on_webdav_servers_are_cached_and_streamed() {
     is_cached_and_streamed(environment, &webdav(&server.url()), &served).await;
 }
 
-/// A file and a directory at a URL are mapped in place and from the cache as from local disk; what
-/// is saved there comes back.
+/// Collections are mapped as from local disk; what is saved there comes back.
 async fn is_cached_and_streamed(environment: Environment, url: &str, served: &Path) {
     let own = tempfile::tempdir().unwrap();
     let backend = Arc::new(MemoryBackend::new());
     let drivers = drivers_of(environment, limits());
     let storage = own.path().join("storage");
     let db: Instance = instance_with(backend, &storage, drivers).await.unwrap();
+    is_mapped_alike(&db, url, served).await;
+    let root = db.add_storage(format!("{url}/lab")).await.unwrap();
+    let new = own.path().join("three.h5ad");
+    write_counts(&new, 200, 7);
+    let artifact = db.artifact(&new).storage(&root).save().await.unwrap();
+    let there = served.join("lab").join(&artifact.storage_key);
+    assert_eq!(fs::read(there).unwrap(), fs::read(&new).unwrap());
+}
+
+/// A file and a directory at a URL are mapped in place and from the cache as from local disk.
+pub(super) async fn is_mapped_alike(db: &Instance, url: &str, served: &Path) {
     let names = ["one.h5ad", "two.zarr"];
     for (index, name) in names.iter().enumerate() {
         write_counts(&served.join(name), 300, index);
     }
     let urls = names.map(|name| format!("{url}/{name}"));
-    let collection = register(&db, &urls).await;
+    let collection = register(db, &urls).await;
     let paths = names.map(|name| served.join(name));
     let here = MappedCollection::open_paths(&formats(), &paths, &MappedOptions::default());
     let expected = epoch(&here.unwrap(), EXACT, BatchFormat::Csr, 8 << 20);
@@ -256,10 +266,4 @@ async fn is_cached_and_streamed(environment: Environment, url: &str, served: &Pa
         let batches = epoch(&mapped, EXACT, BatchFormat::Csr, 8 << 20);
         assert!(batches == expected, "streamed: {is_streamed}");
     }
-    let root = db.add_storage(format!("{url}/lab")).await.unwrap();
-    let new = own.path().join("three.h5ad");
-    write_counts(&new, 200, 7);
-    let artifact = db.artifact(&new).storage(&root).save().await.unwrap();
-    let there = served.join("lab").join(&artifact.storage_key);
-    assert_eq!(fs::read(there).unwrap(), fs::read(&new).unwrap());
 }

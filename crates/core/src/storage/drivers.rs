@@ -111,6 +111,7 @@ mod tests {
             ("gs://b", "`gcs`"),
             ("https://h/", "`http`"),
             ("sftp://h/", "`opendal`"),
+            ("hf://lab/cells", "`huggingface`"),
         ] {
             let error = open(url);
             assert_eq!(error.kind(), ErrorKind::Unsupported);

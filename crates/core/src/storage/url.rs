@@ -4,13 +4,15 @@
 //! (`s3://bucket/größe 1#2.h5ad`), and because a general parser would resolve `..` before anybody
 //! could refuse it.
 
+mod repository;
+
 use std::fmt;
 
 use crate::error::{Error, Result};
 use crate::registry::key;
 
 /// Schemes that can be opened, with the facade's feature that does it.
-const SCHEMES: [(&str, &str); 8] = [
+const SCHEMES: [(&str, &str); 9] = [
     ("s3", "s3"),
     ("gs", "gcs"),
     ("az", "azure"),
@@ -19,6 +21,7 @@ const SCHEMES: [(&str, &str); 8] = [
     ("sftp", "opendal"),
     ("webdav+http", "opendal"),
     ("webdav+https", "opendal"),
+    ("hf", "huggingface"),
 ];
 
 /// Whether keys are percent-encoded in URLs of this scheme.
@@ -26,7 +29,7 @@ fn is_encoded(scheme: &str) -> bool {
     matches!(scheme, "http" | "https" | "webdav+http" | "webdav+https")
 }
 
-/// The parameter of an `s3` URL that names the server.
+/// The parameter of an `s3` or `hf` URL that names the server.
 const ENDPOINT: &str = "endpoint_url";
 
 /// The place of an object, of a prefix of many, or of a whole storage (if the key is empty), such
@@ -67,7 +70,9 @@ impl StorageUrl {
         };
         let endpoint = match parameters {
             None => None,
-            Some(parameters) if scheme == "s3" => Some(endpoint(parameters).map_err(at)?),
+            Some(parameters) if matches!(&*scheme, "s3" | "hf") => {
+                Some(endpoint(parameters).map_err(at)?)
+            }
             Some(_) => {
                 return Err(at(Error::invalid_input(
                     "a URL with parameters can't be used: they often hold a secret, which would \
@@ -75,25 +80,10 @@ impl StorageUrl {
                 )));
             }
         };
-        let (host, path) = place.split_once('/').unwrap_or((place, ""));
-        if host.is_empty() {
-            return Err(at(Error::invalid_input(
-                "the URL names no bucket or host; it is written like s3://bucket/key",
-            )));
-        }
-        if host.contains('@') {
-            return Err(at(Error::invalid_input(
-                "a URL with a user or password can't be used; give credentials by the environment",
-            )));
-        }
-        if !host
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c))
-        {
-            return Err(at(Error::invalid_input(
-                "the bucket or host of the URL has a character that none can have",
-            )));
-        }
+        let (host, path) = match scheme.as_str() {
+            "hf" => repository::split(place).map_err(at)?,
+            _ => split(place).map_err(at)?,
+        };
         let path = match is_encoded(&scheme) {
             true if path.contains('#') => {
                 return Err(at(Error::invalid_input(
@@ -111,7 +101,7 @@ impl StorageUrl {
             key::check(key).map_err(at)?;
         }
         Ok(Self {
-            host: host.to_ascii_lowercase(),
+            host,
             key: key.to_owned(),
             is_prefix,
             endpoint,
@@ -124,7 +114,8 @@ impl StorageUrl {
         &self.scheme
     }
 
-    /// The bucket, the container, or the host with its port.
+    /// The bucket, the container, or the host with its port; for `hf`, the repository with what it
+    /// is of and its revision, unless that is `main`: `datasets/OWNER/NAME@REVISION`, percent-encoded.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -217,6 +208,28 @@ fn scheme_of(text: &str) -> Option<(&str, &str)> {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
     is_scheme.then_some((scheme, rest))
+}
+
+/// The bucket, container or host, and what follows it.
+fn split(place: &str) -> Result<(String, &str)> {
+    let (host, path) = place.split_once('/').unwrap_or((place, ""));
+    if host.is_empty() {
+        return Err(Error::invalid_input(
+            "the URL names no bucket or host; it is written like s3://bucket/key",
+        ));
+    }
+    if host.contains('@') {
+        return Err(Error::invalid_input(
+            "a URL with a user or password can't be used; give credentials by the environment",
+        ));
+    }
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    match host.chars().all(is_fit) {
+        true => Ok((host.to_ascii_lowercase(), path)),
+        false => Err(Error::invalid_input(
+            "the bucket or host of the URL has a character that none can have",
+        )),
+    }
 }
 
 fn endpoint(parameters: &str) -> Result<String> {
