@@ -4,45 +4,30 @@
 //! written, and then leaves out or repeats what was under way.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
 
 use anndex_core::Result;
-use anndex_storage_requests::{RequestLimits, too_slow};
+use anndex_storage_requests::{FailedRequest, RequestLimits, too_slow};
 
 use crate::error;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// Does one thing within the limits, again with growing pauses while its failure may pass.
+/// Does one thing as [`anndex_storage_requests::again`] does.
 ///
 /// # Errors
-/// That of the last attempt; `Storage` if the time is over.
+/// As there.
 pub(crate) async fn again<T, F>(limits: &RequestLimits, ask: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = opendal_core::Result<T>>,
 {
-    let attempts = async {
-        let (begin, mut pause) = (Instant::now(), FIRST_PAUSE);
-        for attempt in 1.. {
-            let failed = match ask().await {
-                Ok(done) => return Ok(done),
-                Err(failed) => failed,
-            };
-            let is_last = attempt > limits.retries || begin.elapsed() + pause > limits.total / 2;
-            if is_last || !error::is_transient(&failed) {
-                return Err(error::request(&failed));
-            }
-            tracing::debug!(attempt, kind = %failed.kind(), "a request failed and is made again");
-            tokio::time::sleep(pause).await;
-            pause = LONGEST_PAUSE.min(2 * pause);
+    let ask = || {
+        let asked = ask();
+        async move {
+            asked.await.map_err(|failed| FailedRequest {
+                error: error::request(&failed),
+                is_transient: error::is_transient(&failed),
+            })
         }
-        Err(too_slow(limits.total))
     };
-    match tokio::time::timeout(limits.total, attempts).await {
-        Ok(done) => done,
-        Err(_) => Err(too_slow(limits.total)),
-    }
+    anndex_storage_requests::again(limits, ask).await
 }
 
 /// Does one thing within the limits, once.

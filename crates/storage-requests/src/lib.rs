@@ -3,12 +3,14 @@
 //! Requests are made on threads of this crate's own, so that whoever waits for one needs no
 //! runtime, and a fork finds nothing half-way in it.
 
+mod attempts;
 mod environment;
 mod limits;
 pub mod parts;
 pub mod runtime;
 mod tag;
 
+pub use attempts::{FailedRequest, again};
 pub use environment::Environment;
 pub use limits::{RequestLimits, too_slow};
 pub use tag::unquoted;

@@ -3,11 +3,10 @@
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anndex_core::storage::ObjectInfo;
 use anndex_core::{Error, Result};
-use anndex_storage_requests::{RequestLimits, too_slow};
+use anndex_storage_requests::{RequestLimits, again};
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, LOCATION, RANGE};
 use reqwest::redirect::Policy;
@@ -17,9 +16,6 @@ use super::access::Access;
 use super::answer::Answer;
 use super::failure::Failure;
 use super::locations::{Location, Locations};
-
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How often one request is sent elsewhere.
 const MOST_REDIRECTS: usize = 10;
@@ -57,37 +53,15 @@ impl Client {
         })
     }
 
-    /// Does one thing within the limits, again with growing pauses while its failure may pass.
+    /// Does one thing as [`again`] does.
     ///
     /// # Errors
-    /// That of the last attempt; `Storage` if the time is over.
+    /// As there.
     pub(super) async fn again<T, F>(&self, ask: impl Fn() -> F) -> Result<T>
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let limits = self.limits;
-        let attempts = async {
-            let (begin, mut pause) = (Instant::now(), FIRST_PAUSE);
-            for attempt in 1.. {
-                let failed = match ask().await {
-                    Ok(done) => return Ok(done),
-                    Err(failed) => failed,
-                };
-                let is_last =
-                    attempt > limits.retries || begin.elapsed() + pause > limits.total / 2;
-                if is_last || !failed.is_transient {
-                    return Err(failed.error);
-                }
-                tracing::debug!(attempt, error = %failed.error, "a request is made again");
-                tokio::time::sleep(pause).await;
-                pause = LONGEST_PAUSE.min(2 * pause);
-            }
-            Err(too_slow(limits.total))
-        };
-        match tokio::time::timeout(limits.total, attempts).await {
-            Ok(done) => done,
-            Err(_) => Err(too_slow(limits.total)),
-        }
+        again(&self.limits, ask).await
     }
 
     /// Sends a request, and goes where it is sent to: a look only as far as the file is known.

@@ -2,6 +2,7 @@
 //! the Hub's code, since URLs may be signed and headers have the token.
 
 use anndex_core::{Error, ErrorKind};
+use anndex_storage_requests::FailedRequest;
 use reqwest::StatusCode;
 
 /// Why a request failed, and whether the same one may succeed a moment later.
@@ -29,6 +30,15 @@ const CODES: [(&str, ErrorKind, &str); 3] = [
         "the repository is gated: ask for access on its page, and set HF_TOKEN to a token of who has it",
     ),
 ];
+
+impl From<Failure> for FailedRequest {
+    fn from(failure: Failure) -> Self {
+        Self {
+            error: failure.error,
+            is_transient: failure.is_transient,
+        }
+    }
+}
 
 impl Failure {
     fn new(is_transient: bool, kind: ErrorKind, message: &str) -> Self {
