@@ -14,7 +14,7 @@ use anndex_core::{ErrorKind, Result};
 use anndex_tests::formats;
 use anndex_tests::proxy::{Fault, Proxy};
 use anndex_tests::registry::instance_with;
-use anndex_tests::servers::{BUCKET, S3, drivers, limits};
+use anndex_tests::servers::{BUCKET, S3, drivers};
 
 use crate::streamed::{epoch, register, write_counts};
 
@@ -174,5 +174,6 @@ async fn nobody_waits_for_a_server_that_nobody_needs_any_more() {
     let begin = Instant::now();
     drop(epoch);
     let waited = begin.elapsed();
-    assert!(waited < limits().stall / 2, "{waited:?}");
+    // A server that stalls is given up after five seconds.
+    assert!(waited < Duration::from_secs(1), "{waited:?}");
 }
