@@ -1,5 +1,5 @@
-//! Pages of columns in which nothing is missing, without the definition levels that say so: to
-//! decode a level for each value takes about as long as to decode the value.
+//! Pages of columns in which nothing is missing, without the definition levels that say so. To look
+//! at them as the runs that they are stored as is less work than to decode one for each value.
 //!
 //! Levels are stored as the [encoding specification] of Parquet says, under "Run Length Encoding /
 //! Bit-Packing Hybrid".
@@ -137,4 +137,91 @@ fn number(bytes: &mut &[u8]) -> Result<u64> {
         }
     }
     Err(too_short())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use parquet::basic::Encoding;
+    use parquet::column::page::Page;
+
+    use super::{check, without_levels};
+
+    #[test]
+    fn levels_are_all_ones_or_an_error() {
+        for (levels, count) in [
+            (&[][..], 0),
+            // 100 times 1; more than are needed; two runs.
+            (&[0xc8, 0x01, 1], 100),
+            (&[0xc8, 0x01, 1], 3),
+            (&[6, 1, 4, 1], 5),
+            // Packed: one byte; two of them, the last one filled up with zeros; mixed.
+            (&[3, 0xff], 8),
+            (&[5, 0xff, 0x07], 11),
+            (&[5, 0xff, 0x00], 8),
+            (&[3, 0xff, 4, 1], 10),
+        ] {
+            assert!(check(levels, count).is_ok(), "{levels:?} {count}");
+        }
+        for (levels, count) in [
+            // Too short, or without an end.
+            (&[][..], 1),
+            (&[0xc8], 100),
+            (&[0xc8, 0x01], 100),
+            (&[0xc8, 0x01, 1], 101),
+            (&[5, 0xff], 16),
+            (&[0xff; 20], 1),
+            // Something is missing, or is no level.
+            (&[0xc8, 0x01, 0], 100),
+            (&[0xc8, 0x01, 2], 100),
+            (&[6, 1, 4, 0], 5),
+            (&[3, 0xfe], 8),
+            (&[5, 0xff, 0x03], 11),
+            (&[0, 1], 1),
+        ] {
+            assert!(check(levels, count).is_err(), "{levels:?} {count}");
+        }
+    }
+
+    fn v1(content: &'static [u8]) -> Page {
+        Page::DataPage {
+            buf: Bytes::from_static(content),
+            num_values: 2,
+            encoding: Encoding::PLAIN,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        }
+    }
+
+    fn v2(content: &'static [u8], levels: u32) -> Page {
+        Page::DataPageV2 {
+            buf: Bytes::from_static(content),
+            num_values: 2,
+            encoding: Encoding::PLAIN,
+            num_nulls: 0,
+            num_rows: 2,
+            def_levels_byte_len: levels,
+            rep_levels_byte_len: 0,
+            is_compressed: false,
+            statistics: None,
+        }
+    }
+
+    #[test]
+    fn pages_of_both_versions_are_their_values() {
+        for page in [v1(&[2, 0, 0, 0, 4, 1, 7, 8]), v2(&[4, 1, 7, 8], 2)] {
+            let values = without_levels(page).unwrap();
+            assert_eq!(values.buffer()[..], [7, 8]);
+        }
+        for page in [
+            v1(&[2, 0, 0]),
+            v1(&[9, 0, 0, 0, 4, 1]),
+            v1(&[2, 0, 0, 0, 4, 0, 7]),
+            v2(&[4], 2),
+            v2(&[4, 0, 7], 2),
+        ] {
+            assert!(without_levels(page).is_err());
+        }
+    }
 }
