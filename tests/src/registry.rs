@@ -129,6 +129,7 @@ pub async fn instance_with(
     let settings = Settings {
         storage_root: storage.to_owned(),
         storage_uid: None,
+        former_registry_ids: Vec::new(),
         cache_dir: storage.join(".anndex/cache"),
         user_handle: "ada".to_owned(),
         user_name: None,

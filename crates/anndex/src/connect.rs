@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anndex_core::backend::Backend;
 use anndex_core::instance::{Instance, Settings};
-use anndex_core::{Error, Result};
+use anndex_core::{Error, ErrorKind, Result};
 
 use crate::directory::{Config, InstanceDirectory};
 use crate::drivers::drivers;
@@ -109,6 +109,7 @@ async fn init_directory(
     let mut config = Config::new(options.storage_root.clone());
     let db = open(directory, &config, options, true).await?;
     config.storage_uid = Some(db.storage().uid.clone());
+    config.registry_ids = vec![db.registry_id().to_owned()];
     // Last: from here on the instance is complete. Before, init starts over.
     directory.write_config(&config)?;
     Ok(db)
@@ -141,6 +142,10 @@ async fn open(
     let settings = Settings {
         storage_root: directory.storage_root(config),
         storage_uid: config.storage_uid.clone(),
+        former_registry_ids: match directory.has_storage(config) {
+            true => config.registry_ids.clone(),
+            false => Vec::new(),
+        },
         cache_dir: directory.cache(),
         user_handle: options.handle()?,
         user_name: options.user_name,
@@ -148,7 +153,34 @@ async fn open(
         drivers: drivers(),
     };
     let backend = database(directory, create).await?;
-    Instance::new(backend, settings).await
+    let db = Instance::new(backend, settings).await?;
+    if !create {
+        note_registry(directory, config, &db)?;
+    }
+    Ok(db)
+}
+
+/// Notes that the registry has another id now, and says so where that matters.
+fn note_registry(directory: &InstanceDirectory, config: &Config, db: &Instance) -> Result<()> {
+    let known = &config.registry_ids;
+    if known.last().is_some_and(|last| last == db.registry_id()) {
+        return Ok(());
+    }
+    if !known.is_empty() && !directory.has_storage(config) {
+        tracing::warn!(
+            path = %directory.path().display(),
+            storage = %db.storage_root().display(),
+            "this instance was copied, or moved to another disk, and its storage is elsewhere: \
+             copies of artifacts that were made there before stay when their records are deleted"
+        );
+    }
+    let mut config = config.clone();
+    config.registry_ids.push(db.registry_id().to_owned());
+    match directory.write_config(&config) {
+        // Where nothing can be written nothing is removed either.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
+        written => written,
+    }
 }
 
 #[cfg(feature = "sqlite")]

@@ -30,6 +30,10 @@ pub(crate) struct Config {
     pub(crate) storage_root: Option<PathBuf>,
     /// The uid of the default storage, by which it is known after the directory was moved.
     pub(crate) storage_uid: Option<String>,
+    /// The ids that the registry had, the current one last: another one means that the directory
+    /// was copied, or moved to another disk.
+    #[serde(default)]
+    pub(crate) registry_ids: Vec<String>,
 }
 
 impl Config {
@@ -38,6 +42,7 @@ impl Config {
             format: FORMAT,
             storage_root,
             storage_uid: None,
+            registry_ids: Vec::new(),
         }
     }
 }
@@ -79,6 +84,14 @@ impl InstanceDirectory {
             Some(root) => self.0.join(root),
             None => self.0.clone(),
         }
+    }
+
+    /// Whether the default storage is this directory or one in it, so that both are only ever moved
+    /// and copied together.
+    pub(crate) fn has_storage(&self, config: &Config) -> bool {
+        let root = self.storage_root(config).canonicalize();
+        let own = self.0.canonicalize();
+        matches!((root, own), (Ok(root), Ok(own)) if root.starts_with(&own))
     }
 
     /// The configuration; `None` if there is no instance here, or none that is complete.

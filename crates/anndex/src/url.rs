@@ -151,6 +151,7 @@ fn settings(
     Ok(Settings {
         storage_root,
         storage_uid: None,
+        former_registry_ids: Vec::new(),
         cache_dir: user_cache()?.join("postgres").join(name),
         user_handle,
         user_name: options.user_name,

@@ -241,8 +241,8 @@ async fn verify(location: &Path, reported: &Reported, is_deep: bool) -> Vec<Prob
         let held = collection.artifacts().await.unwrap();
         assert_eq!(held.len(), 2, "a collection with part of its artifacts");
     }
-    let copies: BTreeSet<PathBuf> = match fs::read_dir(db.storage_root().join(".anndex/artifacts"))
-    {
+    let copies = db.storage_root().join(".anndex/artifacts");
+    let copies: BTreeSet<PathBuf> = match fs::read_dir(copies.join(db.registry_id())) {
         Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
         Err(_) => BTreeSet::new(),
     };

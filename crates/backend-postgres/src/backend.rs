@@ -5,8 +5,8 @@ use anndex_core::Error;
 use anndex_core::backend::Capabilities;
 use async_trait::async_trait;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel,
-    TransactionOptions,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
+    Statement, TransactionOptions,
 };
 
 use crate::error;
@@ -17,6 +17,10 @@ pub type PostgresBackend = SqlBackend<Postgres>;
 
 /// Held while the schema is changed. The number means nothing, it must only be ours ("anndex").
 const LOCK_SCHEMA: &str = "SELECT pg_advisory_xact_lock(27986854629860728)";
+
+/// A dump that is put back is another database of its server, or is on another server.
+const IDENTITY: &str = "SELECT system_identifier::text || '-' || oid::text \
+     FROM pg_control_system(), pg_database WHERE datname = current_database()";
 
 /// PostgreSQL as a [`Driver`].
 #[derive(Debug)]
@@ -50,6 +54,14 @@ impl Driver for Postgres {
             persistent: true,
             shared: true,
         }
+    }
+
+    async fn identity(&self, read: &DatabaseConnection) -> Result<String, DbErr> {
+        let row = read.query_one_raw(Statement::from_string(DbBackend::Postgres, IDENTITY));
+        let row = row
+            .await?
+            .ok_or_else(|| DbErr::RecordNotFound(IDENTITY.to_owned()))?;
+        row.try_get_by_index(0)
     }
 
     fn write(&self) -> TransactionOptions {

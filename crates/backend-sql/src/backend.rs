@@ -25,6 +25,12 @@ pub trait Driver: Debug + Send + Sync + 'static {
     /// What the backend can do.
     fn capabilities(&self) -> Capabilities;
 
+    /// What tells this database from a copy of it, as [`Backend::identity`] says.
+    ///
+    /// # Errors
+    /// When the database fails.
+    async fn identity(&self, read: &DatabaseConnection) -> Result<String, DbErr>;
+
     /// How a transaction that writes begins. Two that are open at the same time must give the
     /// same result as one after the other, or one of them must fail with an error that
     /// [`Driver::error`] calls a conflict.
@@ -165,6 +171,11 @@ impl<D: Driver> SqlBackend<D> {
 impl<D: Driver> Backend for SqlBackend<D> {
     fn capabilities(&self) -> Capabilities {
         self.driver.capabilities()
+    }
+
+    async fn identity(&self) -> Result<String> {
+        let identity = self.driver.identity(&self.read).await;
+        identity.map_err(|error| self.error("look at the database", error.into()))
     }
 
     async fn select(&self, query: &Query) -> Result<Vec<Record>> {

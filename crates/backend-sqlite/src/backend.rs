@@ -1,10 +1,13 @@
 //! What the shared SQL backend must know of SQLite.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use anndex_backend_sql::{Driver, SqlBackend};
-use anndex_core::Error;
 use anndex_core::backend::Capabilities;
+use anndex_core::registry::uid;
+use anndex_core::{Error, Result};
 use async_trait::async_trait;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions,
@@ -19,18 +22,53 @@ pub type SqliteBackend = SqlBackend<Sqlite>;
 #[derive(Debug)]
 pub struct Sqlite {
     path: Option<PathBuf>,
+    identity: String,
 }
 
 impl Sqlite {
-    /// A database in this file, or in memory.
-    pub(crate) fn new(path: Option<PathBuf>) -> Self {
-        Self { path }
+    /// A database in a file that is there.
+    pub(crate) fn file(path: PathBuf) -> Result<Self> {
+        let metadata = path.metadata().map_err(|e| Error::io(path.display(), e))?;
+        Ok(Self {
+            identity: identity(&path, &metadata),
+            path: Some(path),
+        })
+    }
+
+    /// A database in memory.
+    pub(crate) fn memory() -> Self {
+        Self {
+            path: None,
+            identity: uid::random(22),
+        }
     }
 
     /// The absolute path of the file; `None` in memory.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
+}
+
+/// What a copy of the file has otherwise: its number on the disk, and when it was made there,
+/// where the system notes that. Moving it within a disk changes neither.
+#[cfg(unix)]
+fn identity(_path: &Path, metadata: &Metadata) -> String {
+    use std::os::unix::fs::MetadataExt;
+
+    format!("{}-{}", metadata.ino(), made(metadata))
+}
+
+/// What a copy of the file has otherwise: where it is, and when it was made there.
+#[cfg(not(unix))]
+fn identity(path: &Path, metadata: &Metadata) -> String {
+    format!("{}-{}", path.display(), made(metadata))
+}
+
+/// When a file was made, in nanoseconds since 1970; 0 where that is not noted.
+fn made(metadata: &Metadata) -> u128 {
+    let made = metadata.created().ok();
+    let since = made.and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_nanos())
 }
 
 #[async_trait]
@@ -41,6 +79,10 @@ impl Driver for Sqlite {
             persistent: self.path.is_some(),
             shared: self.path.is_some(),
         }
+    }
+
+    async fn identity(&self, _read: &DatabaseConnection) -> Result<String, DbErr> {
+        Ok(self.identity.clone())
     }
 
     fn write(&self) -> TransactionOptions {

@@ -65,7 +65,7 @@ pub async fn connect_in_memory() -> Result<SqliteBackend> {
     // Each connection would be a database of its own, so there is one, and it stays.
     let pool = pool_options(1, Duration::ZERO).connect_lazy_with(connect);
     let connection = DatabaseConnection::from(pool);
-    SqliteBackend::new(connection.clone(), connection, Sqlite::new(None)).await
+    SqliteBackend::new(connection.clone(), connection, Sqlite::memory()).await
 }
 
 async fn open(path: PathBuf, options: &SqliteOptions) -> Result<SqliteBackend> {
@@ -76,7 +76,7 @@ async fn open(path: PathBuf, options: &SqliteOptions) -> Result<SqliteBackend> {
     let write = pool_options(1, timeout).connect_lazy_with(connect.clone());
     let read = pool_options(options.readers.max(1), timeout)
         .connect_lazy_with(connect.create_if_missing(false).pragma("query_only", "ON"));
-    SqliteBackend::new(read.into(), write.into(), Sqlite::new(Some(path))).await
+    SqliteBackend::new(read.into(), write.into(), Sqlite::file(path)?).await
 }
 
 fn connection(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {

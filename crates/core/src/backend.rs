@@ -47,6 +47,15 @@ pub trait Backend: Send + Sync + Debug {
     /// What this backend can do.
     fn capabilities(&self) -> Capabilities;
 
+    /// What tells this database from a copy of it: the same as long as the database stays where it
+    /// is, and another text once it was copied, put back from a backup as a new one, or moved to
+    /// another disk. What it says is no secret and means nothing else.
+    ///
+    /// # Errors
+    /// `Backend` if the database fails; `PermissionDenied` or `Storage` if its file can't be looked
+    /// at.
+    async fn identity(&self) -> Result<String>;
+
     /// The records that a query asks for, in its order, then by id.
     ///
     /// # Errors

@@ -20,6 +20,7 @@
 //! let settings = Settings {
 //!     storage_root: directory.path().join("cells"),
 //!     storage_uid: None,
+//!     former_registry_ids: Vec::new(),
 //!     cache_dir: directory.path().join("cache"),
 //!     user_handle: "ada".to_owned(),
 //!     user_name: None,
@@ -45,6 +46,7 @@ mod delete;
 mod describe;
 mod features;
 mod handle;
+mod identity;
 mod known;
 mod lineage;
 mod load;
@@ -53,6 +55,7 @@ mod place;
 mod prepare;
 mod query_set;
 mod relations;
+mod release;
 mod remote;
 mod retry;
 mod storages;
@@ -77,6 +80,8 @@ pub use query_set::{IdLike, QuerySet, RecordStream};
 pub use transfer::{ImportBuilder, ImportReport, LeftOut, RecordSource, SourcePage};
 pub use view_lineage::LineageBuilder;
 
+use self::identity::{announce, identify};
+use self::place::registries::Identity;
 use self::retry::{blocking, retry};
 use self::storages::{Storages, ensure_storage, follow_storage, new_storage};
 use crate::backend::{Backend, ChangeSet, Filter, LinkQuery, Query};
@@ -99,6 +104,10 @@ pub struct Settings {
     /// known: then its directory may have been moved meanwhile, and its record follows. `None`
     /// means the storage whose record has this very directory.
     pub storage_uid: Option<String>,
+    /// The ids that the registry had before (see [`Instance::registry_id`]), if its default storage
+    /// is in the directory that it is in itself, and so is only ever moved and copied with it: then
+    /// the copies that it made under these ids are its own, too. Else nothing.
+    pub former_registry_ids: Vec<String>,
     /// The directory of the local cache; it is made when something is cached.
     pub cache_dir: PathBuf,
     /// The handle of the user who works with the instance, such as a login name.
@@ -121,6 +130,7 @@ struct Inner {
     formats: StoreFormats,
     storages: Storages,
     storage: Storage,
+    identity: Identity,
     cache_dir: PathBuf,
     cache: Cache,
     user: User,
@@ -183,8 +193,11 @@ impl Instance {
                 ensure_storage(backend.as_ref(), template, is_first).await?
             }
         };
+        let identity = identify(backend.as_ref(), &settings).await?;
+        announce(backend.as_ref(), &storage, &identity).await?;
         Ok(Self(Arc::new(Inner {
             backend,
+            identity,
             formats: settings.formats,
             storages: Storages::new(settings.drivers),
             storage,
@@ -218,6 +231,18 @@ impl Instance {
     /// The directory of the default storage, or its URL.
     pub fn storage_root(&self) -> &Path {
         Path::new(&self.0.storage.root)
+    }
+
+    /// The id of the registry: 12 letters and digits, the same as long as its database stays where
+    /// it is. A copy of the database, a backup that was put back, and one that was moved to another
+    /// disk have another one. It names the directory of the copies that this registry makes in a
+    /// storage, and nothing that another one made there is ever removed.
+    pub fn registry_id(&self) -> &str {
+        &self.0.identity.id
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.0.identity
     }
 
     /// The directory of the local cache, which may not exist yet.

@@ -10,6 +10,7 @@ mod drivers;
 mod journal;
 mod local_directory;
 mod object;
+pub(crate) mod own_directory;
 mod per_process;
 pub(crate) mod pieces;
 mod ranges;

@@ -61,7 +61,7 @@ def test_check_finds_and_repairs(storage: Path) -> None:
     assert ln.check().is_consistent
     assert [one.uid for one in ln.check(deep=True).findings] == [changed.uid]
     (storage / "lost.csv").unlink()
-    partial = storage / ".anndex/artifacts/.partial-0123456789abcdefghij.csv"
+    partial = kept.path.parent / ".partial-0123456789abcdefghij.csv"
     text(partial, "half")
     report = ln.check()
     assert [one.problem for one in report.findings] == ["missing", "partial"]

@@ -30,8 +30,11 @@ impl Names {
             for record in backend.select(&Query::new(kind)).await.unwrap() {
                 self.name(stem(kind, record.uid()), kind.as_str());
                 if let Some(Value::Text(key)) = record.get(Field::StorageKey)
-                    && let Some(copy) = key.strip_prefix(COPIES)
+                    && let Some((registry, copy)) = key
+                        .strip_prefix(COPIES)
+                        .and_then(|copy| copy.split_once('/'))
                 {
+                    self.name(registry, "registry");
                     let (name, _) = copy.split_once('.').unwrap_or((copy, ""));
                     // That of a first version is its uid, that of a later one is random.
                     if !name.starts_with(stem(kind, record.uid())) {

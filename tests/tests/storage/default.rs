@@ -20,6 +20,7 @@ async fn instance(backend: Arc<dyn Backend>, root: &str, cache: &Path) -> Result
     let settings = Settings {
         storage_root: root.into(),
         storage_uid: None,
+        former_registry_ids: Vec::new(),
         cache_dir: cache.to_owned(),
         user_handle: "ada".to_owned(),
         user_name: None,

@@ -28,8 +28,11 @@ fn a_check_says_by_its_exit_code_whether_all_is_well() {
     assert_eq!(report["is_consistent"], true);
     assert!(workplace.ok(&["check", "--deep"]).contains("all is well"));
 
-    let copies = workplace.path(".anndex/artifacts");
-    fs::create_dir(&copies).unwrap();
+    let config = fs::read(workplace.path(".anndex/config.json")).unwrap();
+    let config: Value = serde_json::from_slice(&config).unwrap();
+    let registry = config["registry_ids"][0].as_str().unwrap();
+    let copies = workplace.path(".anndex/artifacts").join(registry);
+    fs::create_dir_all(&copies).unwrap();
     let partial = copies.join(".partial-0123456789abcdefghij.h5ad");
     fs::write(&partial, "half").unwrap();
     let (code, report) = check(&workplace, &[]);

@@ -12,11 +12,25 @@ use self::state::State;
 use super::{Applied, Backend, Capabilities, ChangeSet, LinkQuery, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Link, Record};
+use crate::registry::uid;
+
+/// So long that no two are the same.
+const IDENTITY_LENGTH: usize = 22;
 
 /// Records and links in memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryBackend {
+    identity: String,
     state: RwLock<Slot>,
+}
+
+impl Default for MemoryBackend {
+    fn default() -> Self {
+        Self {
+            identity: uid::random(IDENTITY_LENGTH),
+            state: RwLock::default(),
+        }
+    }
 }
 
 /// What the lock guards.
@@ -77,6 +91,10 @@ impl Backend for MemoryBackend {
             persistent: false,
             shared: false,
         }
+    }
+
+    async fn identity(&self) -> Result<String> {
+        Ok(self.identity.clone())
     }
 
     async fn select(&self, query: &Query) -> Result<Vec<Record>> {

@@ -57,6 +57,7 @@ pub(super) async fn instance(backend: Arc<dyn Backend>, directory: &Path, user: 
     let settings = Settings {
         storage_root: directory.to_owned(),
         storage_uid: None,
+        former_registry_ids: Vec::new(),
         cache_dir: directory.join("cache"),
         user_handle: user.to_owned(),
         user_name: None,

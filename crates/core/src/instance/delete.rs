@@ -1,11 +1,10 @@
 //! To the trash, out of it, and away for good.
 
-use super::artifact::upload;
 use super::handle::Handle;
-use super::place;
-use super::retry::{blocking, retry};
+use super::place::copies;
+use super::retry::retry;
 use crate::backend::{ChangeSet, Filter, Query, Relation};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::{
     Artifact, Field, Kind, LinkKind, OnDelete, Record, Storage, Value, Visibility, now,
 };
@@ -19,8 +18,8 @@ impl<R: Registry> Handle<R> {
     ///
     /// `permanent` is `None` for the usual thing, which is the trash. With a collection its meta
     /// artifact goes to the trash; other artifacts are never touched. Removing an artifact
-    /// permanently removes its copy from storage if the instance made it; a file that was
-    /// registered in place stays.
+    /// permanently removes its copy from storage if this very instance made it and nobody else needs
+    /// it; why it stays otherwise is a warning. A file that was registered in place stays.
     ///
     /// # Errors
     /// `InvalidInput` if the record is in the trash already and `permanent` is `None`, if records
@@ -28,7 +27,7 @@ impl<R: Registry> Handle<R> {
     /// not there any more; `Backend` if the database fails.
     pub async fn delete(&mut self, permanent: Option<bool>) -> Result<()> {
         if permanent == Some(true) {
-            return self.remove().await;
+            return self.remove(false).await;
         }
         let advice = "delete it permanently (permanent = true)";
         if !R::KIND.has_visibility() {
@@ -80,47 +79,76 @@ impl<R: Registry> Handle<R> {
         Ok(())
     }
 
-    async fn remove(&mut self) -> Result<()> {
-        retry!(async {
+    /// Removes the record for good, and its copy. `is_alone` says that the lock of those who write
+    /// copies is held already, by this repair alone.
+    pub(super) async fn remove(&mut self, is_alone: bool) -> Result<()> {
+        let copy = self.copy().await?;
+        let writing = match &copy {
+            Some((storage, artifact)) if !is_alone => {
+                let begun = self.db.begin_removal(storage, &artifact.storage_key).await;
+                begun.map_err(|e| e.operation("delete"))?
+            }
+            _ => None,
+        };
+        let removed = retry!(async {
             self.fresh().await?;
             self.check_unheld().await?;
             let mut changes = ChangeSet::new();
             changes.delete(R::KIND, self.id);
             self.db.backend().apply(&changes).await
-        })
-        .map_err(|e| e.operation("delete"))?;
-        // Only now: if this process ends here a file is left over, and no record without its file.
-        match self.record().clone().into() {
-            Record::Artifact(artifact) => self.remove_copy(artifact).await,
-            Record::Run(run)
-                if self
-                    .db
-                    .current()
-                    .is_some_and(|current| current.id == run.id) =>
-            {
-                self.db.set_current(None);
-                Ok(())
+        });
+        if let Err(error) = removed {
+            // After an error of the database nobody knows whether the record is there; a repair does.
+            if let (Some((storage, artifact)), true) = (&copy, error.kind() != ErrorKind::Backend) {
+                self.db.keep(storage, &artifact.storage_key).await;
             }
-            _ => Ok(()),
+            return Err(error.operation("delete"));
         }
+        // Only now: if this process ends here a file is left over, and no record without its file.
+        if let Some((storage, artifact)) = copy {
+            self.remove_copy(&storage, &artifact).await?;
+        }
+        drop(writing);
+        if let Record::Run(run) = self.record().clone().into()
+            && self
+                .db
+                .current()
+                .is_some_and(|current| current.id == run.id)
+        {
+            self.db.set_current(None);
+        }
+        Ok(())
     }
 
-    async fn remove_copy(&self, artifact: Artifact) -> Result<()> {
-        if !place::is_managed(&artifact.storage_key) {
-            return Ok(());
+    /// The artifact that this is, and its storage, if its content is a copy that some instance made.
+    async fn copy(&self) -> Result<Option<(Storage, Artifact)>> {
+        let Record::Artifact(artifact) = self.record().clone().into() else {
+            return Ok(None);
+        };
+        if !copies::is_copy(&artifact.storage_key) {
+            return Ok(None);
         }
         let storage = self
             .referenced::<Storage>(Some(artifact.storage_id))
             .await?;
-        let Some(storage) = storage else {
-            return Ok(());
-        };
-        if let Some(objects) = self.db.object_storage(storage.record())? {
-            let is_directory = artifact.n_objects.is_some();
-            return upload::remove(objects.as_ref(), &artifact.storage_key, is_directory).await;
+        Ok(storage.map(|storage| (storage.record().clone(), artifact)))
+    }
+
+    async fn remove_copy(&self, storage: &Storage, artifact: &Artifact) -> Result<()> {
+        let is_directory = artifact.n_objects.is_some();
+        let kept = self
+            .db
+            .release(storage, &artifact.storage_key, is_directory)
+            .await?;
+        if let Some(reason) = kept {
+            tracing::warn!(
+                artifact = artifact.label(),
+                storage = storage.root,
+                copy = artifact.storage_key,
+                "the record is deleted, but its copy stays: {reason}"
+            );
         }
-        let root = storage.record().clone();
-        blocking(move || place::remove(&root, &artifact.storage_key)).await
+        Ok(())
     }
 
     /// Refuses if other records need this one, and names them.

@@ -35,6 +35,7 @@ impl Fixture {
         let settings = Settings {
             storage_root: directory.path().join("cells"),
             storage_uid: None,
+            former_registry_ids: Vec::new(),
             cache_dir: directory.path().join("cache"),
             user_handle: "ada".to_owned(),
             user_name: Some("Ada Lovelace".to_owned()),
@@ -74,6 +75,7 @@ async fn an_instance_makes_its_user_and_storage_once() {
     let settings = Settings {
         storage_root: first.db.storage_root().to_owned(),
         storage_uid: None,
+        former_registry_ids: Vec::new(),
         cache_dir: first.db.cache_dir().to_owned(),
         user_handle: " ada ".to_owned(),
         user_name: None,
@@ -100,6 +102,7 @@ async fn a_storage_that_was_moved_is_followed() {
     let settings = Settings {
         storage_root: moved,
         storage_uid: Some(fixture.db.storage().uid.clone()),
+        former_registry_ids: Vec::new(),
         cache_dir: fixture.db.cache_dir().to_owned(),
         user_handle: "ada".to_owned(),
         user_name: None,

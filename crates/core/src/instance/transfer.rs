@@ -10,6 +10,7 @@
 //! that it lacks there are added.
 
 mod gather;
+mod hold;
 mod import;
 mod links;
 mod merge;
@@ -21,10 +22,11 @@ pub use report::{ImportReport, LeftOut};
 pub use source::{RecordSource, SourcePage};
 
 use self::gather::{Snapshot, gather};
+use self::hold::hold_copies;
 use self::merge::{Merge, Targets};
 use super::retry::retry;
 use super::{Handle, Instance};
-use crate::backend::{Backend, Filter, Query};
+use crate::backend::{Filter, Query};
 use crate::error::{Error, Result};
 use crate::record::{Field, Id, Kind, Visibility};
 use crate::registry::Registry;
@@ -65,7 +67,7 @@ impl<R: Registry> Handle<R> {
                 return Handle::new(using, record);
             }
             let snapshot = gather(self.db.backend().as_ref(), R::KIND, self.id).await?;
-            let ids = copy(&snapshot, using.backend().as_ref()).await?;
+            let ids = copy(&snapshot, using).await?;
             let id = ids.get(&(R::KIND, self.id)).copied();
             let query = Query::new(R::KIND).filter(Filter::eq(Field::Id, id));
             let found = using.select::<R>(&query).await?.pop();
@@ -84,9 +86,9 @@ impl<R: Registry> Handle<R> {
 /// # Errors
 /// `AlreadyExists` if something else is in the place of one; `Conflict` if another writer was
 /// faster.
-async fn copy(snapshot: &Snapshot, backend: &dyn Backend) -> Result<Targets<Id>> {
+async fn copy(snapshot: &Snapshot, using: &Instance) -> Result<Targets<Id>> {
     let nothing = Targets::new();
-    let mut merge = Merge::new(backend, &nothing);
+    let mut merge = Merge::new(using.backend().as_ref(), &nothing);
     for kind in ORDER {
         if let Some(records) = snapshot.records.get(&kind) {
             merge.records(kind, records, &snapshot.links).await?;
@@ -97,6 +99,7 @@ async fn copy(snapshot: &Snapshot, backend: &dyn Backend) -> Result<Targets<Id>>
         }
     }
     merge.links(&snapshot.links).await?;
+    hold_copies(using, &snapshot.records, &merge).await?;
     merge.apply().await
 }
 

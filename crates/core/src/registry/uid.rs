@@ -4,6 +4,7 @@
 use rand::RngExt;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
+use sha1::{Digest, Sha1};
 
 use crate::error::{Error, Result};
 
@@ -24,6 +25,16 @@ pub fn random(length: usize) -> String {
     (0..length)
         .map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())]))
         .collect()
+}
+
+/// `length` characters of base62, at most 20, that always follow from the same text.
+pub(crate) fn of(text: &str, length: usize) -> String {
+    let digest = Sha1::digest(text.as_bytes());
+    let digits = digest
+        .iter()
+        .map(|byte| usize::from(*byte) % ALPHABET.len());
+    let digits = digits.map(|digit| char::from(ALPHABET[digit]));
+    digits.take(length).collect()
 }
 
 /// A random uid of `length` characters for the first version of a new family.

@@ -46,6 +46,8 @@ impl Journal {
             let (a, b) = (known, &plan);
             (&a.storage, &a.hash, a.size, a.is_directory)
                 == (&b.storage, &b.hash, b.size, b.is_directory)
+                // Not that of the registry which this one is a copy of.
+                && directory_of(&a.storage_key) == directory_of(&b.storage_key)
         };
         match read(&mut file, &path)? {
             Some((known, objects)) if is_same(&known) => Ok(Some(Self {
@@ -188,6 +190,10 @@ impl Journal {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(&text).map_err(at)
     }
+}
+
+fn directory_of(key: &str) -> &str {
+    key.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
 #[derive(Debug)]

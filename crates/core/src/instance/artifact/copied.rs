@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::content::{Content, Source};
 use super::upload;
 use crate::error::{Error, Result};
-use crate::instance::place::writing::Writing;
-use crate::instance::{Instance, place};
+use crate::instance::Instance;
+use crate::instance::place::copies::Copies;
+use crate::instance::place::registries::Writing;
 use crate::record::Storage;
 use crate::registry::key;
 use crate::storage::{Journal, ObjectStorage};
@@ -25,7 +26,12 @@ pub(super) struct Copied {
 #[derive(Debug)]
 enum Kept {
     /// In a directory.
-    Lock(#[expect(dead_code, reason = "held, not used")] Arc<Writing>),
+    Mark {
+        copies: Copies,
+        name: String,
+        #[expect(dead_code, reason = "held, not used")]
+        writing: Arc<Writing>,
+    },
     /// At a URL.
     Journal(Option<Arc<Journal>>),
 }
@@ -35,7 +41,7 @@ impl Copied {
     pub(super) fn make(
         name: &str,
         content: &Content,
-        storage: &Storage,
+        copies: &Copies,
         writing: &Arc<Writing>,
     ) -> Result<Self> {
         let Source::Local(path) = &content.source else {
@@ -43,13 +49,17 @@ impl Copied {
                 "what is at a URL is registered where it is",
             ));
         };
-        let storage_key = place::managed_key(name, key::suffix(&content.file_name));
-        place::copy(path, storage, &storage_key, content.hash.size)?;
+        let name = format!("{name}{}", key::suffix(&content.file_name));
+        copies.copy(path, &name, content.hash.size)?;
         Ok(Self {
-            storage_key,
+            storage_key: copies.key(&name),
             etag: None,
             is_directory: content.hash.n_objects.is_some(),
-            kept: Kept::Lock(writing.clone()),
+            kept: Kept::Mark {
+                copies: copies.clone(),
+                name,
+                writing: writing.clone(),
+            },
         })
     }
 
@@ -72,10 +82,20 @@ impl Copied {
 
     /// Forgets how it was made: a record owns it, or it is gone.
     pub(super) fn settle(&self) {
-        if let Kept::Journal(Some(journal)) = &self.kept
-            && let Err(error) = journal.remove()
-        {
-            tracing::warn!(%error, "the journal of an upload could not be removed");
+        let settled = match &self.kept {
+            Kept::Mark { copies, name, .. } => copies.settle(name),
+            Kept::Journal(Some(journal)) => journal.remove(),
+            Kept::Journal(None) => Ok(()),
+        };
+        if let Err(error) = settled {
+            tracing::warn!(%error, "what was noted of a copy could not be removed");
+        }
+    }
+
+    /// Removes a copy in a directory that no record came to own.
+    pub(super) fn discard(&self) {
+        if let Kept::Mark { copies, name, .. } = &self.kept {
+            copies.discard(name);
         }
     }
 }

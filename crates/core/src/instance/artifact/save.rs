@@ -10,6 +10,7 @@ use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::instance::handle::same_instance;
 use crate::instance::known::{self, Given};
+use crate::instance::place::registries;
 use crate::instance::retry::{blocking, retry};
 use crate::instance::{Handle, check_texts, place, versioned};
 use crate::record::{Artifact, Field, Id, LinkKind, RecordData, Run, Storage, Value, now};
@@ -99,10 +100,12 @@ impl ArtifactBuilder {
                 }
             }
             copied.settle();
-        } else if !is_owned {
-            let storage = storage.clone();
+        } else {
             blocking(move || {
-                place::discard_copy(&storage, &copied.storage_key);
+                match is_owned {
+                    true => copied.settle(),
+                    false => copied.discard(),
+                }
                 Ok(())
             })
             .await?;
@@ -312,10 +315,10 @@ impl ArtifactBuilder {
                 Copied::upload(&self.db, name, content, &storage, objects.as_ref()).await?;
             return Ok((storage_id, copied.insert(uploaded).storage_key.clone()));
         }
-        let (name, content) = (name.to_owned(), content.clone());
+        let (db, name, content) = (self.db.clone(), name.to_owned(), content.clone());
         let copy = blocking(move || {
-            let writing = Arc::new(place::writing::begin(&storage)?);
-            Copied::make(&name, &content, &storage, &writing)
+            let writing = Arc::new(registries::begin(&storage, db.identity())?);
+            Copied::make(&name, &content, &db.copies(&storage), &writing)
         });
         let storage_key = copied.insert(copy.await?).storage_key.clone();
         Ok((storage_id, storage_key))

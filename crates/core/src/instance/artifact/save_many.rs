@@ -139,13 +139,14 @@ impl Instance {
         let mut changes = ChangeSet::new();
         let ways = self.ways(ready, &mut changes).await?;
         let (owned, formats) = (std::mem::take(ready), self.formats().clone());
+        let db = self.clone();
         let (ways, prepared) = blocking(move || {
             let prepare = |(item, way): (Result<Ready>, &Option<Way>)| match (item, way) {
                 (Ok(item), Some(Way::New)) => item.prepare(&formats),
                 (item, _) => item,
             };
             let items = owned.into_par_iter().zip(&ways);
-            let prepared = copy_all(items.map(prepare).collect(), &ways);
+            let prepared = copy_all(&db, items.map(prepare).collect(), &ways);
             Ok((ways, prepared))
         })
         .await?;

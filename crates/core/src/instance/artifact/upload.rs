@@ -15,9 +15,9 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use super::content::{Content, Source};
 use crate::backend::{Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
+use crate::instance::Instance;
 use crate::instance::remote::{OBJECTS_AT_ONCE, Seen};
 use crate::instance::retry::blocking;
-use crate::instance::{Instance, place};
 use crate::record::{Artifact, Field, RecordData, Storage};
 use crate::registry::{hash, key};
 use crate::storage::{Journal, LocalFile, ObjectInfo, ObjectStorage, Plan, ReadAt, Version};
@@ -52,7 +52,9 @@ pub(super) async fn upload(
     };
     let plan = Plan {
         storage: storage.root.clone(),
-        storage_key: place::managed_key(name, key::suffix(&content.file_name)),
+        storage_key: db
+            .copies(storage)
+            .key(&format!("{name}{}", key::suffix(&content.file_name))),
         is_directory: content.hash.n_objects.is_some(),
         hash: content.hash.hash.clone(),
         size: content.hash.size,

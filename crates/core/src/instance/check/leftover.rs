@@ -1,16 +1,17 @@
 //! What killed processes left: copies without a record, and records that were never completed.
 //!
-//! Looked at while nobody writes copies (see `place::writing`): then every copy either has its
-//! record or is left over. Only the default storage is looked through. Others may be the default
-//! storage of another instance, whose copies this one knows nothing of.
+//! Looked at while nobody writes copies (see `place::registries`): then a copy that is not whole, or
+//! that is marked as being written or removed, either has its record or is left over. Only what this
+//! registry made in the default storage is looked through.
 
 use std::collections::HashSet;
 
 use super::{CheckReport, Finding, Problem, content};
 use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
-use crate::instance::place::writing::{self, Alone};
-use crate::instance::place::{self, Managed};
+use crate::instance::place;
+use crate::instance::place::copies::{self, Copies, Copy, State};
+use crate::instance::place::registries::{self, Alone};
 use crate::instance::retry::blocking;
 use crate::instance::{Handle, Instance};
 use crate::record::{Artifact, Field, Kind, RecordData, Storage, Value, now_after};
@@ -22,24 +23,14 @@ pub(super) async fn check(
     report: &mut CheckReport,
 ) -> Result<()> {
     let storage = db.storage().clone();
-    let (alone, shared) = if storage.type_ != place::LOCAL {
+    let alone = if storage.type_ != place::LOCAL {
         // A bucket has no locks that would say what is left over.
-        (Alone::NeverUsed, false)
+        Alone::NeverUsed
     } else {
-        let storage = storage.clone();
-        blocking(move || {
-            let shared = writing::is_shared(&storage)?;
-            // Where nothing was ever put there is nothing to remove, and what is shared stays.
-            let create = repair && !shared && !place::list_managed(&storage)?.is_empty();
-            Ok((writing::alone(&storage, create)?, shared))
-        })
-        .await?
+        let (storage, identity) = (storage.clone(), db.identity().clone());
+        blocking(move || registries::alone(&storage, &identity)).await?
     };
     let obstacle = match &alone {
-        Alone::Held(_) | Alone::NeverUsed if shared => Some(
-            "another instance has copies in this directory, too, and it may be one of those; \
-             remove it by hand if it is not",
-        ),
         Alone::Held(_) | Alone::NeverUsed => None,
         Alone::Busy => Some("something is being saved, maybe this; check again afterwards"),
         Alone::NoLocks => Some(
@@ -59,23 +50,43 @@ pub(super) async fn check(
         }
         report.findings.push(finding);
     }
-    for copy in unowned(db, &storage, report).await? {
-        let mut finding = finding_of(&storage, &copy);
-        match obstacle {
-            _ if !copy.is_own => {}
-            Some(obstacle) => finding.message = format!("{}; {obstacle}", finding.message),
-            None if repair => {
-                let (storage, key) = (storage.clone(), copy.storage_key.clone());
-                let removed = blocking(move || place::remove(&storage, &key)).await;
-                finding.settle(removed.map(|()| "removed".to_owned()));
+    if storage.type_ == place::LOCAL {
+        for (own, copy) in unowned(db, &storage, repair && obstacle.is_none(), report).await? {
+            let mut finding = finding_of(&storage, &copy);
+            match (copy.state, obstacle) {
+                (State::Whole | State::Foreign, _) => {}
+                (_, Some(obstacle)) => {
+                    finding.message = format!("{}; {obstacle}", finding.message);
+                }
+                (_, None) if repair => finding.settle(remove(db, &storage, own, copy).await),
+                (_, None) => finding.message.push_str("; repair removes it"),
             }
-            None => finding.message.push_str("; repair removes it"),
+            report.findings.push(finding);
         }
-        report.findings.push(finding);
+        strays(db, &storage, report).await?;
     }
     drop(alone);
     Ok(())
 }
+
+/// Removes what a killed process left of a copy. One that is whole may be needed by others.
+async fn remove(db: &Instance, storage: &Storage, own: Copies, copy: Copy) -> Result<String> {
+    let kept = match copy.state {
+        State::Partial => {
+            blocking(move || own.remove(&copy.name)).await?;
+            None
+        }
+        _ => db.release(storage, &copy.storage_key, false).await?,
+    };
+    match kept {
+        None => Ok("removed".to_owned()),
+        Some(reason) => Err(Error::new(ErrorKind::Conflict, reason)),
+    }
+}
+
+/// What is said of something with a name that an instance does not give.
+const FOREIGN: &str =
+    "no record owns this, and the instance did not put it here; move it elsewhere";
 
 impl Finding {
     /// Notes what the repair did, or why it could not.
@@ -87,39 +98,73 @@ impl Finding {
     }
 }
 
-fn finding_of(storage: &Storage, copy: &Managed) -> Finding {
-    let (problem, message) = match (copy.is_own, copy.is_partial) {
-        (false, _) => (
+fn finding_of(storage: &Storage, copy: &Copy) -> Finding {
+    let (problem, message) = match copy.state {
+        State::Foreign => (Problem::Unowned, FOREIGN),
+        State::Partial => (Problem::Partial, "a copy that was not completed"),
+        State::Pending => (Problem::Unowned, "a copy that no record owns"),
+        State::Whole => (
             Problem::Unowned,
-            "no record owns this, and the instance did not put it here; move it elsewhere",
+            "a copy that no record owns, and that no process left which was stopped: its record \
+             may be in another copy of the database; remove it by hand if it is not",
         ),
-        (true, true) => (Problem::Partial, "a copy that was not completed"),
-        (true, false) => (Problem::Unowned, "a copy that no record owns"),
     };
     Finding::of_file(problem, storage, &copy.storage_key, message)
 }
 
-/// The copies in a storage that no record owns.
+/// The copies of this registry that no record owns. Marks of those that a record owns are removed
+/// if that is asked for.
 async fn unowned(
     db: &Instance,
     storage: &Storage,
+    settle: bool,
     report: &mut CheckReport,
-) -> Result<Vec<Managed>> {
-    if storage.type_ != place::LOCAL {
-        return Ok(Vec::new());
+) -> Result<Vec<(Copies, Copy)>> {
+    let identity = db.identity();
+    let mut found = Vec::new();
+    for registry in identity.former.iter().chain([&identity.id]) {
+        let own = Copies::new(storage, registry);
+        let listed = own.clone();
+        let copies = blocking(move || listed.list()).await?;
+        report.copies += copies.len() as u64;
+        let owned = owned(db, storage, copies.iter().map(|copy| &copy.storage_key)).await?;
+        for copy in copies {
+            if !owned.contains(&copy.storage_key) || copy.state == State::Partial {
+                found.push((own.clone(), copy));
+            } else if settle && copy.state == State::Pending {
+                let own = own.clone();
+                blocking(move || own.settle(&copy.name)).await?;
+            }
+        }
     }
+    Ok(found)
+}
+
+/// What is beside the directories of registries: copies of an earlier version, which have records,
+/// and what the instance did not put there.
+async fn strays(db: &Instance, storage: &Storage, report: &mut CheckReport) -> Result<()> {
     let root = storage.clone();
-    let copies = blocking(move || place::list_managed(&root)).await?;
-    report.copies = copies.len() as u64;
-    let keys = copies.iter().map(|copy| copy.storage_key.as_str());
+    let strays = blocking(move || copies::list_strays(&root)).await?;
+    report.copies += strays.len() as u64;
+    let owned = owned(db, storage, strays.iter()).await?;
+    for stray in strays.iter().filter(|stray| !owned.contains(*stray)) {
+        let finding = Finding::of_file(Problem::Unowned, storage, stray, FOREIGN);
+        report.findings.push(finding);
+    }
+    Ok(())
+}
+
+/// Those places of a storage that records have.
+async fn owned(
+    db: &Instance,
+    storage: &Storage,
+    keys: impl Iterator<Item = &String>,
+) -> Result<HashSet<String>> {
     let owners = Filter::eq(Field::Storage, storage.id.unwrap_or_default())
-        .and(Filter::is_in(Field::StorageKey, keys));
-    let owners = db
-        .select::<Artifact>(&Query::new(Kind::Artifact).filter(owners))
-        .await?;
-    let owned: HashSet<String> = owners.into_iter().map(|a| a.storage_key).collect();
-    let is_left = |copy: &Managed| copy.is_partial || !owned.contains(&copy.storage_key);
-    Ok(copies.into_iter().filter(is_left).collect())
+        .and(Filter::is_in(Field::StorageKey, keys.map(String::as_str)));
+    let owners = Query::new(Kind::Artifact).filter(owners);
+    let owners = db.select::<Artifact>(&owners).await?.into_iter();
+    Ok(owners.map(|artifact| artifact.storage_key).collect())
 }
 
 /// Completes a record whose content is there, and removes any other one, which nobody was ever
@@ -129,7 +174,7 @@ async fn finish(db: &Instance, artifact: Artifact) -> Result<String> {
     let storage = handle.storage().await?.record().clone();
     let artifact = handle.record().clone();
     if !blocking(move || content::is_complete(&storage, &artifact)).await? {
-        handle.delete(Some(true)).await?;
+        handle.remove(true).await?;
         return Ok("removed the record, whose content is not completely in storage".to_owned());
     }
     let mut changes = ChangeSet::new();

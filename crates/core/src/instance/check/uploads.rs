@@ -26,6 +26,10 @@ pub(super) async fn check(db: &Instance, repair: bool, report: &mut CheckReport)
             }
             continue;
         }
+        if db.own_copies(&storage, &plan.storage_key).is_none() {
+            // It came along with a copy of this registry, and may be going on, or done, elsewhere.
+            continue;
+        }
         let message =
             "an upload that was interrupted; saving the same content again goes on with it";
         let mut finding = Finding::of_file(Problem::Partial, &storage, &plan.storage_key, message);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::backend::ChangeSet;
-use crate::instance::place::writing;
+use crate::instance::place::registries;
 use crate::instance::{CheckReport, Problem};
 
 impl Fixture {
@@ -21,7 +21,8 @@ impl Fixture {
     }
 
     fn copies(&self) -> PathBuf {
-        self.db.storage_root().join(".anndex/artifacts")
+        let all = self.db.storage_root().join(".anndex/artifacts");
+        all.join(self.db.registry_id())
     }
 
     /// Writes a file inside the storage.
@@ -126,15 +127,28 @@ async fn what_is_left_over_is_removed_and_nothing_else() {
     let kept = fixture.artifact("kept").await;
     let copies = fixture.copies();
     let uid = "0123456789abcdefghij";
+    let make = |name: &str, content: &str| fs::write(copies.join(name), content).unwrap();
     fs::create_dir(copies.join(format!(".partial-{uid}.zarr"))).unwrap();
-    fs::write(copies.join(format!(".partial-{uid}.zarr/part")), "half").unwrap();
-    fs::write(copies.join(format!("{uid}.txt")), "no record").unwrap();
-    fs::write(copies.join("notes.txt"), "of a user").unwrap();
-    fs::write(copies.join(".partial-download.txt"), "of a user").unwrap();
+    make(&format!(".partial-{uid}.zarr/part"), "half");
+    make(&format!("{uid}.txt"), "no record");
+    make(&format!(".pending-{uid}.txt"), "");
+    make("notes.txt", "of a user");
+    make(".partial-download.txt", "of a user");
+    make(
+        "00000000000000000000.txt",
+        "of another copy of the database",
+    );
+    fs::write(copies.parent().unwrap().join("stray.txt"), "of a user").unwrap();
+    // What a save leaves that is killed after its record is there.
+    let name = kept.path().await.unwrap().file_name().unwrap().to_owned();
+    let mark = format!(".pending-{}", name.to_str().unwrap());
+    make(&mark, "");
     let before = snapshot(fixture.db.storage_root());
     let report = fixture.check().await;
     let expected = [
         Problem::Partial,
+        Problem::Unowned,
+        Problem::Unowned,
         Problem::Unowned,
         Problem::Unowned,
         Problem::Unowned,
@@ -161,13 +175,19 @@ async fn what_is_left_over_is_removed_and_nothing_else() {
         !report.is_consistent(),
         "files of users are still in the way"
     );
-    assert!(copies.join("notes.txt").is_file() && copies.join(".partial-download.txt").is_file());
+    assert!(!copies.join(mark).exists());
     assert_eq!(
         fs::read_to_string(kept.path().await.unwrap()).unwrap(),
         "kept"
     );
-    fs::remove_file(copies.join("notes.txt")).unwrap();
-    fs::remove_file(copies.join(".partial-download.txt")).unwrap();
+    for stays in [
+        "notes.txt",
+        ".partial-download.txt",
+        "00000000000000000000.txt",
+        "../stray.txt",
+    ] {
+        fs::remove_file(copies.join(stays)).unwrap();
+    }
     assert_eq!(fixture.repair().await.findings, []);
 }
 
@@ -175,7 +195,7 @@ async fn what_is_left_over_is_removed_and_nothing_else() {
 async fn copies_that_are_being_written_are_left_alone() {
     let fixture = Fixture::new().await;
     let storage = fixture.db.storage().clone();
-    let writing = writing::begin(&storage).unwrap();
+    let writing = registries::begin(&storage, fixture.db.identity()).unwrap();
     fs::create_dir_all(fixture.copies()).unwrap();
     let partial = fixture.copies().join(".partial-0123456789abcdefghij.h5ad");
     fs::write(&partial, "half").unwrap();
@@ -199,6 +219,7 @@ async fn copies_of_another_instance_are_left_alone() {
     let settings = Settings {
         storage_root: first.db.storage_root().to_owned(),
         storage_uid: None,
+        former_registry_ids: Vec::new(),
         cache_dir: first.db.cache_dir().to_owned(),
         user_handle: "bob".to_owned(),
         user_name: None,
@@ -208,20 +229,14 @@ async fn copies_of_another_instance_are_left_alone() {
     let second = Instance::new(Arc::new(MemoryBackend::new()), settings)
         .await
         .unwrap();
-    let report = second.check().repair(true).run().await.unwrap();
-    assert_eq!(problems(&report), [Problem::Unowned]);
-    assert!(
-        report.findings[0].message.contains("another instance"),
-        "{report:?}"
-    );
-    assert_eq!(first.repair().await.findings, []);
     let path = first.file("x.txt", "of the second");
-    second.artifact(path).save().await.unwrap();
+    let mut other = second.artifact(path).save().await.unwrap();
     for db in [&first.db, &second] {
         let report = db.check().repair(true).run().await.unwrap();
-        assert_eq!(problems(&report), [Problem::Unowned]);
-        assert!(!report.is_consistent());
+        assert_eq!((report.findings.as_slice(), report.copies), (&[][..], 1));
     }
+    other.delete(Some(true)).await.unwrap();
+    assert_eq!(first.repair().await.copies, 1);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::hold::hold_copies;
 use super::merge::{Merge, Targets};
 use super::report::{ImportReport, LeftOut};
 use super::source::{RecordSource, SourcePage};
@@ -138,6 +139,7 @@ impl Page {
         };
         let new = merge.targets.iter().filter_map(is_new).collect();
         let refused = std::mem::take(&mut merge.refused);
+        hold_copies(db, &self.records, &merge).await?;
         let ids = merge.apply().await?;
         Ok(Done {
             ids,

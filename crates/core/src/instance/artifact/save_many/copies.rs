@@ -7,8 +7,9 @@ use rayon::prelude::*;
 
 use super::{Ready, Way, same};
 use crate::error::Result;
+use crate::instance::Instance;
 use crate::instance::artifact::copied::Copied;
-use crate::instance::{Instance, place};
+use crate::instance::place::registries;
 use crate::record::Artifact;
 use crate::registry::{Registry, uid};
 
@@ -16,7 +17,11 @@ use crate::registry::{Registry, uid};
 const UPLOADS_AT_ONCE: usize = 4;
 
 /// Copies what is new and not in place into the default storage, if that is local, in parallel.
-pub(super) fn copy_all(items: Vec<Result<Ready>>, ways: &[Option<Way>]) -> Vec<Result<Ready>> {
+pub(super) fn copy_all(
+    db: &Instance,
+    items: Vec<Result<Ready>>,
+    ways: &[Option<Way>],
+) -> Vec<Result<Ready>> {
     let needs_copy =
         |item: &Ready, way: &Option<Way>| item.needs_copy(way) && item.location.is_local();
     let mut pairs = items.iter().zip(ways);
@@ -27,7 +32,8 @@ pub(super) fn copy_all(items: Vec<Result<Ready>>, ways: &[Option<Way>]) -> Vec<R
     let Some(storage) = storage else {
         return items;
     };
-    let writing = match place::writing::begin(&storage) {
+    let copies = db.copies(&storage);
+    let writing = match registries::begin(&storage, db.identity()) {
         Ok(writing) => Arc::new(writing),
         Err(error) => {
             return items
@@ -40,7 +46,7 @@ pub(super) fn copy_all(items: Vec<Result<Ready>>, ways: &[Option<Way>]) -> Vec<R
         let mut item = item?;
         if needs_copy(&item, way) {
             let name = uid::random(Artifact::UID_LENGTH);
-            item.copied = Some(Copied::make(&name, &item.content, &storage, &writing)?);
+            item.copied = Some(Copied::make(&name, &item.content, &copies, &writing)?);
         }
         Ok(item)
     };
