@@ -185,6 +185,27 @@ impl OwnDirectory {
         file.ok_or_else(|| gone(&self.path.join(name)))
     }
 
+    /// The size of the plain file with this relative path in it; `None` if there is none.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is a link or no plain file, or a link leads to it.
+    pub(crate) fn size(&self, relative: &Path) -> Result<Option<u64>> {
+        let (Some(parent), Some(name)) = (relative.parent(), relative.file_name()) else {
+            return Err(no_file(&self.path.join(relative)));
+        };
+        let Some(parent) = self.below(parent)? else {
+            return Ok(None);
+        };
+        let path = parent.path.join(name);
+        match parent.directory.symlink_metadata(name) {
+            Ok(metadata) if metadata.is_symlink() => Err(link(&path)),
+            Ok(metadata) if !metadata.is_file() => Err(no_file(&path)),
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io(path.display(), error)),
+        }
+    }
+
     /// Removes a file, a link or a directory with what is in it. Gives back whether it was there.
     pub(crate) fn remove(&self, name: &str) -> Result<bool> {
         single(name.as_ref())?;
@@ -235,6 +256,29 @@ impl OwnDirectory {
         }
         Ok(())
     }
+}
+
+/// Opens a plain file in a directory that the user named; `None` if there is none.
+///
+/// # Errors
+/// As [`OwnDirectory::file`].
+pub(crate) fn open_file(path: &Path, access: Access) -> Result<Option<File>> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(no_file(path));
+    };
+    match OwnDirectory::open(directory)? {
+        Some(directory) => directory.file(name, access),
+        None if access == Access::Read => Ok(None),
+        None => Err(gone(directory)),
+    }
+}
+
+/// As [`open_file`], where [`Access`] makes it if it is not there.
+///
+/// # Errors
+/// As [`OwnDirectory::file`].
+pub(crate) fn create_file(path: &Path, access: Access) -> Result<File> {
+    open_file(path, access)?.ok_or_else(|| gone(path))
 }
 
 /// A name in a directory, and nothing that leads elsewhere.

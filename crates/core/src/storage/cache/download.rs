@@ -1,15 +1,16 @@
 //! Moving objects into the partial directory of an entry, from where an earlier call stopped.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
-use super::entry::{Manifest, Names, Object, file_of, remove};
+use super::entry::{Manifest, Names, Object, file_of, own, remove};
 use super::{CacheRequest, signed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::key;
+use crate::storage::own_directory::{Access, OwnDirectory};
 use crate::storage::pieces::read_in_order;
 use crate::storage::{ObjectInfo, ObjectStorage};
 
@@ -19,7 +20,7 @@ const OBJECTS_AT_ONCE: usize = 8;
 /// Makes the partial directory, with what an older copy has of the same content. Gives back
 /// whether nothing is in it.
 pub(super) fn prepare(names: &Names, manifest: &Manifest) -> Result<bool> {
-    if names.partial.is_dir() {
+    if own(&names.partial)?.is_some() {
         return Ok(false);
     }
     create(&names.partial)?;
@@ -44,7 +45,7 @@ fn take_over(names: &Names, old: &Manifest, new: &Manifest, object: &Object) -> 
         create(parent)?;
     }
     // Some file systems have no links. Whatever fails here is moved again.
-    Ok(fs::hard_link(&from, &to).is_ok() || fs::copy(&from, &to).is_ok())
+    Ok(fs::hard_link(&from, &to).is_ok())
 }
 
 /// Forgets what was moved.
@@ -71,15 +72,20 @@ pub(super) async fn objects(
     progress: &(dyn Fn(i64) + Send + Sync),
 ) -> Result<()> {
     let manifest = Manifest::of(request);
+    let partial = own(&names.partial)?.ok_or_else(|| {
+        Error::not_found("somebody removed this at the same time; try again")
+            .with("path", names.partial.display())
+    })?;
     let pairs = request.objects.iter().zip(&manifest.objects);
     let moves = pairs.map(|(seen, object)| {
-        let file = file_of(&names.partial, &manifest.file_name, &object.path);
+        let file = file_of(Path::new(""), &manifest.file_name, &object.path);
+        let partial = &partial;
         async move {
             if !object.path.is_empty() {
                 // A server may name anything.
                 key::check(&object.path)?;
             }
-            move_object(storage, seen, &file, progress).await
+            move_object(storage, seen, partial, &file, progress).await
         }
         .boxed()
     });
@@ -92,24 +98,26 @@ pub(super) async fn objects(
 async fn move_object(
     storage: &dyn ObjectStorage,
     object: &ObjectInfo,
-    path: &Path,
+    partial: &OwnDirectory,
+    file: &Path,
     progress: &(dyn Fn(i64) + Send + Sync),
 ) -> Result<()> {
+    let path = partial.path().join(file);
     let at = |e| Error::io(path.display(), e);
-    if let Some(parent) = path.parent() {
-        create(parent)?;
-    }
-    let mut options = OpenOptions::new();
-    let options = options.write(true).create(true).truncate(false);
-    let mut file = options.open(path).map_err(at)?;
-    let present = file.metadata().map_err(at)?.len();
+    let (Some(parent), Some(name)) = (file.parent(), file.file_name()) else {
+        return Err(Error::invalid_input("an object has no name").with("path", path.display()));
+    };
+    let parent = partial.create_below(parent).map_err(taken)?;
+    // What an older copy has stays as it is, and may have another name there.
+    let present = parent.size(Path::new(name)).map_err(taken)?.unwrap_or(0);
     if present > object.size {
         return Err(Error::corrupt("a partial copy is too long").with("path", path.display()));
     }
     progress(signed(present));
-    if present == object.size {
+    if present == object.size && parent.has(&name.to_string_lossy())? {
         return Ok(());
     }
+    let mut file = parent.create_file(name, Access::Write)?;
     file.seek(SeekFrom::Start(present)).map_err(at)?;
     read_in_order(storage, object, present..object.size, |bytes| {
         file.write_all(&bytes).map_err(at)?;
@@ -121,13 +129,16 @@ async fn move_object(
 }
 
 fn create(directory: &Path) -> Result<()> {
-    let made = fs::create_dir_all(directory);
-    made.map_err(|e| match e.kind() {
-        std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::NotADirectory => Error::new(
-            ErrorKind::InvalidInput,
-            "an object has the name of a directory, so the two can't be on a disk together",
-        )
-        .with("path", directory.display()),
-        _ => Error::io(directory.display(), e),
-    })
+    fs::create_dir_all(directory).map_err(|e| Error::io(directory.display(), e))
+}
+
+/// An error of finding something else in the place of a file or directory, as far as the names of
+/// objects made it, and no link.
+fn taken(error: Error) -> Error {
+    let path = error.context("path").map(Path::new);
+    if error.kind() != ErrorKind::InvalidInput || path.is_none_or(Path::is_symlink) {
+        return error;
+    }
+    let message = "an object has the name of a directory, so the two can't be on a disk together";
+    Error::invalid_input(message).with("path", path.unwrap_or(Path::new("")).display())
 }

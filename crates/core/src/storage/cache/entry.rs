@@ -1,7 +1,7 @@
 //! One entry of the cache: its names, what it is a copy of, and its lock.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CacheRequest, lease};
 use crate::error::{Error, Result};
+use crate::storage::own_directory::{Access, OwnDirectory, create_file, open_file};
 
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -59,11 +60,8 @@ impl Manifest {
 
     /// Reads one; `None` if there is none, or one that is of no use.
     pub(super) fn read(path: &Path) -> Result<Option<Self>> {
-        match fs::read(path) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io(path.display(), error)),
-        }
+        let bytes = read_plain(path)?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<()> {
@@ -71,13 +69,26 @@ impl Manifest {
     }
 }
 
+/// What is in a plain file; `None` if there is none.
+pub(super) fn read_plain(path: &Path) -> Result<Option<Vec<u8>>> {
+    let Some(mut file) = open_file(path, Access::Read)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    let read = file.read_to_end(&mut bytes);
+    read.map_err(|e| Error::io(path.display(), e))?;
+    Ok(Some(bytes))
+}
+
 /// Writes a JSON file, which is there whole or not at all.
 pub(super) fn write_whole(path: &Path, value: &impl Serialize) -> Result<()> {
     let at = |e| Error::io(path.display(), e);
     let new = path.with_extension(format!("{}.new", rand::random::<u64>()));
     let text = serde_json::to_vec(value).map_err(|e| at(e.into()))?;
-    let written = fs::write(&new, text)
-        .and_then(|()| File::open(&new)?.sync_all())
+    let mut file = create_file(&new, Access::New)?;
+    let written = file
+        .write_all(&text)
+        .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&new, path));
     written.map_err(|error| {
         // The error matters more than what it leaves.
@@ -135,9 +146,7 @@ impl Names {
     /// Takes the lock; `None` if somebody works on the entry.
     pub(super) fn try_lock(&self) -> Result<Option<Locked>> {
         let at = |e| Error::io(self.lock.display(), e);
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false);
-        let file = file.open(&self.lock).map_err(at)?;
+        let file = create_file(&self.lock, Access::Lock)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Locked(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -150,13 +159,13 @@ impl Names {
 
     /// Whether all files are there with their sizes.
     pub(super) fn is_whole(&self, manifest: &Manifest) -> Result<bool> {
+        let Some(content) = own(&self.content)? else {
+            return Ok(false);
+        };
         for object in &manifest.objects {
-            let path = file_of(&self.content, &manifest.file_name, &object.path);
-            match path.metadata() {
-                Ok(metadata) if metadata.len() == object.size => {}
-                Ok(_) => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-                Err(error) => return Err(Error::io(path.display(), error)),
+            let file = file_of(Path::new(""), &manifest.file_name, &object.path);
+            if content.size(&file)? != Some(object.size) {
+                return Ok(false);
             }
         }
         Ok(true)
@@ -193,11 +202,24 @@ impl Names {
 
     /// Notes that it was used now.
     pub(super) fn touch(&self) {
-        let file = OpenOptions::new().write(true).open(&self.manifest);
-        if let Err(error) = file.and_then(|file| file.set_modified(SystemTime::now())) {
+        let at = |e| Error::io(self.manifest.display(), e);
+        let touched = open_file(&self.manifest, Access::Read).and_then(|file| {
+            let touch = |file: File| file.set_modified(SystemTime::now()).map_err(at);
+            file.map_or(Ok(()), touch)
+        });
+        if let Err(error) = touched {
             tracing::debug!(name = self.name, %error, "the time of use can't be noted");
         }
     }
+}
+
+/// The directory of an entry, which is not reached through a link; `None` if there is none.
+pub(super) fn own(directory: &Path) -> Result<Option<OwnDirectory>> {
+    let (Some(cache), Some(name)) = (directory.parent(), directory.file_name()) else {
+        return Ok(None);
+    };
+    let cache = OwnDirectory::open(cache)?;
+    cache.map_or(Ok(None), |cache| cache.below(Path::new(name)))
 }
 
 /// The file of an object in a directory with content.

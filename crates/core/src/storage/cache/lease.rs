@@ -2,12 +2,13 @@
 //! keeps locked. The system lets go of the lock with the process, however that ends.
 
 use std::collections::HashSet;
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::room;
 use crate::error::{Error, Result};
+use crate::storage::own_directory::{Access, OwnDirectory};
 
 pub(super) const DIRECTORY: &str = "leases";
 const EXTENSION: &str = "lease";
@@ -22,20 +23,19 @@ pub(super) struct Lease {
 
 impl Lease {
     pub(super) fn begin(cache: &Path) -> Result<Self> {
-        let directory = cache.join(DIRECTORY);
-        fs::create_dir_all(&directory).map_err(|e| Error::io(directory.display(), e))?;
+        let directory = OwnDirectory::create(cache)?.create_below(Path::new(DIRECTORY))?;
         // So that nobody takes it for one that was left before it is locked.
         let _counting = room::count(cache)?;
         let name = format!("{}-{:016x}", std::process::id(), rand::random::<u64>());
-        let new = directory.join(format!("{name}.{NEW}"));
-        let at = |e| Error::io(new.display(), e);
-        let file = File::create_new(&new).map_err(at)?;
+        let new = format!("{name}.{NEW}");
+        let at = |e| Error::io(directory.path().join(&new).display(), e);
+        let file = directory.create_file(&new, Access::New)?;
         // It is locked before others see it: an unlocked one is taken for one that was left.
         match file.lock() {
             Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(at(error)),
             _ => {}
         }
-        fs::rename(&new, directory.join(format!("{name}.{EXTENSION}"))).map_err(at)?;
+        directory.rename(&new, &format!("{name}.{EXTENSION}"))?;
         Ok(Self {
             file,
             names: HashSet::new(),
@@ -54,35 +54,25 @@ impl Lease {
 
 /// The names of all entries that some process uses. Leases of processes that ended are removed.
 pub(super) fn names_in_use(cache: &Path) -> Result<HashSet<String>> {
-    let directory = cache.join(DIRECTORY);
-    let at = |e| Error::io(directory.display(), e);
-    let entries = match directory.read_dir() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
-        entries => entries.map_err(at)?,
+    let Some(directory) = open(cache)? else {
+        return Ok(HashSet::new());
     };
     let mut names = HashSet::new();
-    for entry in entries {
-        let path = entry.map_err(at)?.path();
-        if path
-            .extension()
-            .is_none_or(|extension| extension != EXTENSION)
-        {
+    for name in leases(&directory, EXTENSION)? {
+        // Its process may just have ended, and another one removed it.
+        let Some(mut file) = directory.file(&name, Access::Read)? else {
             continue;
-        }
-        let mut file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            file => file.map_err(|e| Error::io(path.display(), e))?,
         };
         match file.try_lock_shared() {
             Ok(()) => {
                 // Another one may remove it at the same time.
-                let _ = fs::remove_file(&path);
+                let _ = directory.remove(&name);
             }
             // Locked; or there are no locks, and it may be in use.
             Err(TryLockError::WouldBlock | TryLockError::Error(_)) => {
                 let mut text = String::new();
                 let read = file.read_to_string(&mut text);
-                read.map_err(|e| Error::io(path.display(), e))?;
+                read.map_err(|e| Error::io(directory.path().join(&name).display(), e))?;
                 names.extend(text.lines().map(str::to_owned));
             }
         }
@@ -93,17 +83,23 @@ pub(super) fn names_in_use(cache: &Path) -> Result<HashSet<String>> {
 /// Removes leases that were begun by processes which ended right then. Room is being counted, so
 /// that nobody begins one.
 pub(super) fn sweep(cache: &Path) -> Result<()> {
-    let directory = cache.join(DIRECTORY);
-    let at = |e| Error::io(directory.display(), e);
-    let entries = match directory.read_dir() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(at)?,
+    let Some(directory) = open(cache)? else {
+        return Ok(());
     };
-    for entry in entries {
-        let path = entry.map_err(at)?.path();
-        if path.extension().is_some_and(|extension| extension == NEW) {
-            super::entry::remove(&path)?;
-        }
+    for name in leases(&directory, NEW)? {
+        directory.remove(&name)?;
     }
     Ok(())
+}
+
+fn open(cache: &Path) -> Result<Option<OwnDirectory>> {
+    let cache = OwnDirectory::open(cache)?;
+    cache.map_or(Ok(None), |cache| cache.below(Path::new(DIRECTORY)))
+}
+
+/// The names of files with this extension.
+fn leases(directory: &OwnDirectory, extension: &str) -> Result<Vec<String>> {
+    let names = directory.names()?.into_iter();
+    let names = names.filter(|name| Path::new(name).extension().is_some_and(|e| e == extension));
+    Ok(names.filter_map(|name| name.into_string().ok()).collect())
 }

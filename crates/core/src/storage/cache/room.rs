@@ -1,14 +1,15 @@
 //! The limit of the cache, and making room below it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Manifest, Names, list, write_whole};
+use super::entry::{Manifest, Names, list, read_plain, write_whole};
 use super::lease;
 use crate::error::{Error, Result};
+use crate::storage::own_directory::{Access, create_file};
 
 const SETTINGS: &str = "settings.json";
 const LOCK: &str = "room.lock";
@@ -43,9 +44,7 @@ pub(super) fn count(directory: &Path) -> Result<Counting> {
     fs::create_dir_all(directory).map_err(|e| Error::io(directory.display(), e))?;
     let path = directory.join(LOCK);
     let at = |e| Error::io(path.display(), e);
-    let mut options = OpenOptions::new();
-    let options = options.read(true).write(true).create(true).truncate(false);
-    let file = options.open(&path).map_err(at)?;
+    let file = create_file(&path, Access::Lock)?;
     match file.lock() {
         Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(at(error)),
         _ => Ok(Counting(file)),
@@ -58,16 +57,15 @@ fn settings(directory: &Path) -> PathBuf {
 
 pub(super) fn limit(directory: &Path) -> Result<Option<u64>> {
     let path = settings(directory);
-    match fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice::<Settings>(&bytes)
+    match read_plain(&path)? {
+        Some(bytes) => serde_json::from_slice::<Settings>(&bytes)
             .map(|settings| settings.limit)
             .map_err(|error| {
                 Error::corrupt("the settings of the cache can't be understood; set its limit again")
                     .with("path", path.display())
                     .source_error(error)
             }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io(path.display(), error)),
+        None => Ok(None),
     }
 }
 

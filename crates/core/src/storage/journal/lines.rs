@@ -1,7 +1,7 @@
 //! The file of a journal: its lines, and its lock.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::storage::PartialUpload;
+use crate::storage::own_directory::{Access, create_file};
 
 /// What is uploaded, and to where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,17 +107,11 @@ pub(super) fn apply(objects: &mut BTreeMap<String, Known>, line: Line) {
 /// to be made. Where the file system has no locks, two processes may upload the same.
 pub(super) fn lock(path: &Path, create: bool) -> Result<Option<File>> {
     let at = |e| Error::io(path.display(), e);
-    let mut options = OpenOptions::new();
-    let options = options
-        .read(true)
-        .write(true)
-        .create(create)
-        .truncate(false);
     loop {
-        let file = match options.open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !create => return Ok(None),
-            file => file.map_err(at)?,
-        };
+        if !create && !path.exists() {
+            return Ok(None);
+        }
+        let file = create_file(path, Access::Write)?;
         match file.try_lock() {
             // Who had it may have removed it.
             Ok(()) if path.exists() => return Ok(Some(file)),
