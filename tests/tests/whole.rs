@@ -25,7 +25,7 @@ fn read(path: &Path) -> AnnData {
 /// Without what can't be written: records, wherever they are.
 fn writable(values: BTreeMap<String, Unstructured>) -> BTreeMap<String, Unstructured> {
     let kept = values.into_iter().filter_map(|(name, value)| match value {
-        Unstructured::Records(_) => None,
+        Unstructured::Records { .. } => None,
         Unstructured::Dict(inner) => Some((name, Unstructured::Dict(writable(inner)))),
         other => Some((name, other)),
     });

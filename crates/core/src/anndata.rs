@@ -5,6 +5,7 @@
 //! <https://anndata.readthedocs.io/en/stable/fileformat-prose.html>; older files are read by the
 //! rules that their writers used, named where they apply.
 
+mod awkward;
 mod backed_data_frame;
 mod categorical;
 mod column;
@@ -14,6 +15,7 @@ mod data_frame;
 mod in_memory;
 mod inspect;
 mod label;
+mod left_out;
 mod mask;
 mod matrix;
 mod read;
@@ -27,6 +29,7 @@ mod write_rows;
 use std::fmt;
 use std::sync::Arc;
 
+pub use awkward::Awkward;
 pub use backed_data_frame::BackedDataFrame;
 pub use categorical::Categorical;
 pub use column::{BackedColumn, Column, Values};
@@ -36,6 +39,7 @@ pub use data_frame::DataFrame;
 pub use in_memory::{AnnData, InMemoryElement, InMemoryMatrix, Raw};
 pub use inspect::{ArraySummary, ElementSummary, Inspection, inspect};
 pub use label::Label;
+pub use left_out::LeftOut;
 pub use mask::Mask;
 pub use matrix::{DenseMatrix, Element, Matrix};
 pub use sparse::{SparseFormat, SparseMatrix};
@@ -47,7 +51,7 @@ pub use write::{WriteOptions, write};
 pub(crate) use write_rows::{MatrixLayout, RowWriter};
 
 use crate::error::{Error, Result};
-use crate::store::{Array, Attributes, NodeKind, Store};
+use crate::store::{Array, Attribute, Attributes, NodeKind, Store};
 
 /// Names a matrix of an AnnData with one row per observation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -216,7 +220,7 @@ fn names_in(store: &Arc<dyn Store>, path: &str) -> Result<Vec<String>> {
             .map(|(name, _)| name)
             .collect()),
         // Up to 0.6 `obsm` was one compound dataset with a field per matrix.
-        Some(NodeKind::Array) => match &store.array(path)?.info().data_type {
+        Some(_) => match &store.array(path)?.info().data_type {
             crate::store::DataType::Struct(fields) => {
                 Ok(fields.iter().map(|field| field.name.clone()).collect())
             }
@@ -247,11 +251,28 @@ fn child_path(parent: &str, name: &str) -> String {
 }
 
 /// The `encoding-type` of a node; `""` where the writer gave none (anndata before 0.7).
-fn encoding_type(attributes: &Attributes) -> &str {
-    attributes
-        .get("encoding-type")
+///
+/// # Errors
+/// As [`needed`].
+fn encoding_type(attributes: &Attributes) -> Result<&str> {
+    let encoding = needed(attributes, "encoding-type")?;
+    Ok(encoding
         .and_then(|value| value.as_str())
-        .unwrap_or_default()
+        .unwrap_or_default())
+}
+
+/// An attribute that decides how its node is read; `None` if it is not there.
+///
+/// # Errors
+/// `Corrupt` if it is there but can't be decoded: without it, the node would be read as something
+/// else.
+fn needed<'a>(attributes: &'a Attributes, name: &str) -> Result<Option<&'a Attribute>> {
+    match attributes.get(name) {
+        Some(Attribute::Other(reason)) => Err(Error::corrupt(format!(
+            "the attribute `{name}` can't be decoded: {reason}"
+        ))),
+        found => Ok(found),
+    }
 }
 
 /// Adds where in which store an error came up.

@@ -75,6 +75,29 @@ pub struct LocalFile {
 }
 
 impl LocalFile {
+    /// As [`LocalFile::open`], but not what a symbolic link at `path` leads to.
+    ///
+    /// # Errors
+    /// `InvalidInput` if there is a link; else as [`LocalFile::open`].
+    pub fn open_itself(path: &Path) -> Result<Self> {
+        let itself = std::fs::symlink_metadata(path).map_err(|e| Error::io(path.display(), e))?;
+        let refused = || {
+            let error = Error::invalid_input("this is a link or no file, or has just become one");
+            error.with("path", path.display())
+        };
+        if !itself.is_file() {
+            return Err(refused());
+        }
+        let file = Self::open(path)?;
+        let opened = file.file.metadata();
+        let opened = opened.map_err(|e| Error::io(path.display(), e))?;
+        // A link could have taken its place in between.
+        match is_same(&itself, &opened) {
+            true => Ok(file),
+            false => Err(refused()),
+        }
+    }
+
     /// Opens the file at `path` for reading.
     ///
     /// # Errors
@@ -94,6 +117,17 @@ impl LocalFile {
             .len();
         Ok(Self { file, len })
     }
+}
+
+#[cfg(unix)]
+fn is_same(one: &std::fs::Metadata, other: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(one: &std::fs::Metadata, other: &std::fs::Metadata) -> bool {
+    one.len() == other.len() && one.modified().ok() == other.modified().ok()
 }
 
 impl ReadAt for LocalFile {

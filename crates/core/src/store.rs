@@ -43,6 +43,9 @@ pub enum NodeKind {
     Group,
     /// An array, which has elements and attributes.
     Array,
+    /// Something that can't be opened, such as a link that leads nowhere. [`Store::children`] lists
+    /// it; asking for it by its path gives the error that says why.
+    Unreadable,
 }
 
 /// Shape, type and layout of one array.
@@ -117,7 +120,8 @@ pub trait Store: Send + Sync + Debug {
     /// `Corrupt` or `Storage` if the store can't tell.
     fn node(&self, path: &str) -> Result<Option<NodeKind>>;
 
-    /// The names directly below the group at `path`, sorted, with their kinds.
+    /// The names directly below the group at `path`, sorted, with their kinds. One that can't be
+    /// opened hides none of the others.
     ///
     /// # Errors
     /// `NotFound` if there is no group at `path`.
@@ -125,8 +129,11 @@ pub trait Store: Send + Sync + Debug {
 
     /// The attributes of the group or array at `path`.
     ///
+    /// One that can't be decoded is [`Attribute::Other`], so that it fails nobody who does not need
+    /// it.
+    ///
     /// # Errors
-    /// `NotFound` if nothing stands at `path`; `Corrupt` if an attribute can't be decoded.
+    /// `NotFound` if nothing stands at `path`; `Corrupt` if they can't be listed.
     fn attributes(&self, path: &str) -> Result<Attributes>;
 
     /// Opens the array at `path`. Opening reads metadata only, once; the handle is cheap to share.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anndex_core::Result;
 use anndex_core::anndata::{
     AnnData, BackedAnnData, Column, ConcatOptions, CsrMatrix, DataFrame, Element, InMemoryElement,
-    InMemoryMatrix, Join, MatrixKey, Raw, Unstructured, Values, concat_matrices,
+    InMemoryMatrix, Join, LeftOut, MatrixKey, Raw, Unstructured, Values, concat_matrices,
 };
 use anndex_core::store::Strings;
 use numpy::PyArray1;
@@ -17,6 +17,7 @@ use pyo3::types::{PyDict, PyList};
 use rayon::prelude::*;
 
 use crate::error::{exception, guarded, run};
+use crate::notice::Notices;
 use crate::opened::open_store;
 use crate::process::Workers;
 use crate::value::array;
@@ -37,17 +38,20 @@ struct Tables {
 }
 
 impl Tables {
-    fn read(data: &BackedAnnData) -> Result<Self> {
+    /// Reads them, and notes what can't be read.
+    fn read(data: &BackedAnnData) -> Result<(Self, LeftOut)> {
+        let mut left_out = LeftOut::new();
         let mut obsm = Vec::new();
         for name in data.obsm_keys()? {
-            if let Some(Element::DataFrame(frame)) = data.element(&MatrixKey::Obsm(name.clone()))? {
-                obsm.push((name, frame.read()?));
+            let element = data.element(&MatrixKey::Obsm(name.clone()));
+            // What can't be read was noted with the matrices.
+            let element = LeftOut::new().unless_unsupported("", "", element)?;
+            if let Some(Some(Element::DataFrame(frame))) = element {
+                obsm.push((name, frame.read_noting(&mut left_out)?));
             }
         }
-        Ok(Self {
-            obs: data.obs().read()?,
-            obsm,
-        })
+        let obs = data.obs().read_noting(&mut left_out)?;
+        Ok((Self { obs, obsm }, left_out))
     }
 }
 
@@ -68,8 +72,15 @@ pub(crate) fn concat_anndata<'py>(
             .par_iter()
             .map(|path| BackedAnnData::open(open_store(path)?));
         let parts: Vec<BackedAnnData> = opened.collect::<Result<_>>()?;
-        let matrices = concat_matrices(&parts, &ConcatOptions::new(join))?;
-        let tables: Vec<Tables> = parts.par_iter().map(Tables::read).collect::<Result<_>>()?;
+        let mut left_out = LeftOut::new();
+        let matrices = concat_matrices(&parts, &ConcatOptions::new(join), &mut left_out)?;
+        let read: Result<Vec<_>> = parts.par_iter().map(Tables::read).collect();
+        let tables = read?.into_iter().map(|(tables, more)| {
+            left_out.append(more);
+            tables
+        });
+        let tables: Vec<Tables> = tables.collect();
+        left_out.warn();
         Ok((matrices, tables))
     })?;
     guarded(py, || {
@@ -88,13 +99,17 @@ pub(crate) fn concat_anndata<'py>(
     })
 }
 
-/// Does work on rayon's threads, without the interpreter lock.
+/// Does work on rayon's threads, without the interpreter lock. What it warns of itself, and not in
+/// tasks of its own, becomes Python's warnings.
 pub(crate) fn working<T: Send>(
     py: Python<'_>,
     work: impl FnOnce() -> Result<T> + Send,
 ) -> PyResult<T> {
     let workers = Workers::of_this_process().map_err(|error| exception(py, &error))?;
-    run(py, || workers.install(work))
+    let notices = Notices::default();
+    let done = run(py, || workers.install(|| notices.collect(work)))?;
+    notices.warn(py)?;
+    Ok(done)
 }
 
 /// The parameters of `anndata.AnnData`.
@@ -138,6 +153,7 @@ pub(crate) fn element(py: Python<'_>, element: InMemoryElement) -> Object<'_> {
     match element {
         InMemoryElement::Matrix(one) => matrix(py, one),
         InMemoryElement::DataFrame(table) => frame(py, table),
+        InMemoryElement::Other(array) => unstructured(py, array),
     }
 }
 
@@ -218,7 +234,8 @@ fn texts<'py>(py: Python<'py>, strings: &Strings) -> Object<'py> {
     PyList::new(py, strings.iter())?.into_bound_py_any(py)
 }
 
-/// As the others; texts as `("texts", list, shape)`, records as `("records", [(name, values), …])`.
+/// As the others; texts as `("texts", list, shape)`, records as `("records", [(name, values), …],
+/// shape)`, awkward arrays as `("awkward", form, length, [(name, buffer), …])`.
 pub(crate) fn unstructured(py: Python<'_>, value: Unstructured) -> Object<'_> {
     match value {
         Unstructured::Null => Ok(py.None().into_bound(py)),
@@ -229,12 +246,20 @@ pub(crate) fn unstructured(py: Python<'_>, value: Unstructured) -> Object<'_> {
         Unstructured::Matrix(one) => matrix(py, one),
         Unstructured::Column(one) => column(py, one),
         Unstructured::DataFrame(table) => frame(py, table),
-        Unstructured::Records(fields) => {
+        Unstructured::Awkward(one) => {
+            let (form, len) = (one.form().to_owned(), one.len());
+            let buffers = PyList::empty(py);
+            for (name, buffer) in one.into_buffers() {
+                buffers.append((name, array(py, buffer)?))?;
+            }
+            ("awkward", form, len, buffers).into_bound_py_any(py)
+        }
+        Unstructured::Records { shape, fields } => {
             let list = PyList::empty(py);
             for (name, field) in fields {
                 list.append((name, values(py, field)?))?;
             }
-            ("records", list).into_bound_py_any(py)
+            ("records", list, shape).into_bound_py_any(py)
         }
         Unstructured::Dict(items) => mapping(py, items, unstructured),
     }

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import awkward as ak
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,6 +63,9 @@ def same(ours: Any, theirs: Any, where: str = "") -> None:
             theirs = theirs.astype(object)
         assert ours.dtype == theirs.dtype, f"{where}: {ours.dtype} instead of {theirs.dtype}"
         np.testing.assert_array_equal(ours, theirs, err_msg=where)
+    elif isinstance(theirs, ak.Array):
+        assert ours.type == theirs.type, where
+        assert ours.to_list() == theirs.to_list(), where
     elif isinstance(theirs, pd.DataFrame):
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True, obj=where)
     elif isinstance(theirs, pd.api.extensions.ExtensionArray):
@@ -147,6 +152,91 @@ def test_all_parts_of_an_artifact_are_loaded(suffix: str, tmp_path: Path, instan
     everything(path)
     loaded = ln.Artifact(path, description="all").save().load()
     same(loaded, read(path))
+
+
+ODD = Path(__file__).parents[3] / "tests" / "fixtures" / "odd"
+
+
+def odd(rows: int) -> dict[str, Any]:
+    """Values with an encoding that are no matrices of numbers."""
+    numbers = np.arange(2.0 * rows).reshape(rows, 2)
+    fields = np.zeros((rows, 2), dtype=[("a", "f4"), ("b", "i4")])
+    fields["b"] = numbers
+    return {
+        "texts": np.array([[f"{n}a", f"{n}ä"] for n in range(rows)], dtype=object),
+        "fields": fields,
+        "complex64": (numbers * (1 + 2j)).astype("complex64"),
+        "complex128": numbers * (1 - 2j),
+        "lists": ak.Array([[1], [2, 3], [], [4]][:rows]),
+        "records": ak.Array([{"x": n, "y": ["a"] * n} for n in range(rows)]),
+    }
+
+
+@pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+def test_what_is_no_matrix_of_numbers_is_read_as_anndata_reads_it(
+    suffix: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = tmp_path / f"odd{suffix}"
+    adata = ad.AnnData(X=np.ones((4, 3), "float32"), obsm=odd(4), varm=odd(3))
+    adata.uns = {
+        "values": odd(2), "number": np.complex128(1 + 2j), "categories": pd.Categorical(["a", "b"]),
+        "record": np.array((1, 2.0), dtype=[("a", "i4"), ("b", "f8")]),
+    }
+    (adata.write_zarr if suffix == ".zarr" else adata.write_h5ad)(path)
+    same(read_anndata(str(path)), read(path))
+    assert not [warning for warning in recwarn if "left out" in str(warning.message)]
+
+
+@pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+def test_what_can_not_be_read_is_left_out_and_named_once(
+    suffix: str, tmp_path: Path, instance: None
+) -> None:
+    path = tmp_path / f"parts{suffix}"
+    adata = ad.AnnData(
+        X=np.ones((4, 3), "float32"), layers={"a": np.ones((4, 3)), "b": np.ones((4, 3), "c16")}
+    )
+    adata.uns = {"a": 1, "b": {"c": 2, "d": np.array(["2026-01-01"], dtype="S")}}
+    (adata.write_zarr if suffix == ".zarr" else adata.write_h5ad)(path)
+    artifact = ln.Artifact(path, description="parts").save()
+    with pytest.warns(UserWarning, match="left out what can't be read") as warnings:
+        loaded = artifact.load()
+    assert len(warnings) == 1 and "layers/b" in str(warnings[0].message)
+    assert list(loaded.layers) == ["a"] and loaded.uns["b"]["c"] == 2
+    assert loaded.X is not None
+    opened = artifact.open()
+    assert list(opened.layers) == ["a", "b"]
+    with pytest.raises(ln.errors.UnsupportedError, match="layers/b"):
+        opened.layers["b"]
+    collection = ln.Collection([artifact], name="C").save()
+    with pytest.warns(UserWarning, match=r"left out .*layers/b"):
+        assert list(collection.load().layers) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "name", ["latin1_attribute", "external_link_main", "awkward_obsm", "uns_aw", "uns_cat"]
+)
+def test_files_with_an_odd_part_are_read_as_anndata_reads_them(name: str) -> None:
+    path = ODD / f"{name}.h5ad"
+    same(read_anndata(str(path)), read(path))
+
+
+def test_a_file_with_many_odd_parts_is_opened_without_them() -> None:
+    path = ODD / "parts.h5ad"
+    with pytest.warns(UserWarning, match="left out what can't be read") as warnings:
+        loaded = read_anndata(str(path))
+    assert len(warnings) == 1
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(loaded.X, file["X"][:])
+        for name in ("complex", "records"):
+            np.testing.assert_array_equal(loaded.obsm[name], file["obsm"][name][:])
+        texts = file["obsm/texts"].asstr()[:]
+        np.testing.assert_array_equal(loaded.obsm["texts"], texts)
+    assert loaded.uns == {"fine": 3, "deep": {"fine": "text"}, "linked": "text"}
+    accessor = ln.AnnDataAccessor(str(path))
+    with pytest.warns(UserWarning, match="obs/virtual"):
+        assert list(accessor.obs.columns) == ["fine"]
+    with pytest.warns(UserWarning, match="uns/circle"):
+        assert set(accessor.uns) == {"fine", "deep", "linked"}
 
 
 def test_matrices_take_over_the_memory_they_were_read_into(tmp_path: Path) -> None:

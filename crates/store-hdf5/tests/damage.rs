@@ -135,6 +135,7 @@ fn read_group(store: &Hdf5Store, path: &str, errors: &mut Vec<Error>) {
             // Damage may make cycles.
             NodeKind::Group if path.matches('/').count() > 4 => {}
             NodeKind::Group => read_group(store, &path, errors),
+            NodeKind::Unreadable => errors.extend(store.node(&path).err()),
             NodeKind::Array => {
                 errors.extend(store.attributes(&path).err());
                 match store.array(&path) {

@@ -119,8 +119,27 @@ impl Element {
                 }
                 Self::structure(parts).ok_or_else(unclear)?
             }
+            "complex64" | "complex_float32" => {
+                Self::complex(DataType::Float32, big_endian).ok_or_else(unclear)?
+            }
+            "complex128" | "complex_float64" => {
+                Self::complex(DataType::Float64, big_endian).ok_or_else(unclear)?
+            }
             name => Self::Opaque(name.to_owned()),
         })
+    }
+
+    /// Complex numbers: records of a real part `r` and an imaginary one `i`, as HDF5 has them.
+    fn complex(data_type: DataType, big_endian: bool) -> Option<Self> {
+        let part = |name: &str| {
+            let data_type = data_type.clone();
+            let element = Self::Number {
+                data_type,
+                big_endian,
+            };
+            (name.to_owned(), element, Vec::new())
+        };
+        Self::structure(vec![part("r"), part("i")])
     }
 
     /// Fields laid one after the other; `None` if that is no sensible type.
@@ -213,10 +232,11 @@ impl Element {
                 let bytes = BASE64_STANDARD.decode(text).ok()?;
                 (bytes.len() == size).then_some(bytes)
             }
-            (Self::Struct { fields, .. }, Value::Object(values)) => {
+            (Self::Struct { fields, .. }, Value::Object(_) | Value::Array(_)) => {
                 let mut bytes = vec![0; size];
-                for field in fields {
-                    let one = field.element.raw_fill(values.get(&field.name)?)?;
+                for (number, field) in fields.iter().enumerate() {
+                    let one = value.get(&field.name).or_else(|| value.get(number))?;
+                    let one = field.element.raw_fill(one)?;
                     bytes
                         .get_mut(field.offset..)?
                         .get_mut(..one.len())?
@@ -259,6 +279,8 @@ fn v2_simple(dtype: &str) -> Option<Element> {
         ('f', 2) => DataType::Float16,
         ('f', 4) => DataType::Float32,
         ('f', 8) => DataType::Float64,
+        ('c', 8) => return Element::complex(DataType::Float32, big_endian),
+        ('c', 16) => return Element::complex(DataType::Float64, big_endian),
         ('U', 1..) if size < SIZE_LIMIT / 4 => {
             let size = size * 4;
             return Some(Element::Utf32 { size, big_endian });
@@ -296,9 +318,24 @@ mod tests {
     }
 
     #[test]
+    fn complex_numbers_are_records_of_their_parts() {
+        let types = [json!("<c16"), json!("complex128")];
+        let [v2, v3] = [
+            Element::from_v2(&types[0]),
+            Element::from_v3(&types[1], false),
+        ];
+        let element = v2.expect("a data type");
+        assert_eq!(v3.expect("a data type"), element);
+        let shown = element.data_type().to_string();
+        assert_eq!(shown, "struct{r: float64, i: float64}");
+        assert_eq!(element.raw_fill(&json!([0.0, 0.0])), Some(vec![0; 16]));
+        assert_eq!(element.raw_fill(&json!([0.0])), None);
+    }
+
+    #[test]
     fn odd_types_are_opaque_or_corrupt() {
         for opaque in [
-            json!("<c8"),
+            json!("<c32"),
             json!("<M8[ns]"),
             json!("|V4"),
             json!([["a", "|O"]]),

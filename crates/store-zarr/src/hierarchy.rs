@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anndex_core::storage::RemoteContent;
 use anndex_core::store::{Attributes, NodeKind, check_path};
-use anndex_core::{Error, Result};
+use anndex_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 
 use crate::format::ZarrVersion;
@@ -142,9 +142,14 @@ impl Hierarchy {
         names.dedup();
         let mut children = Vec::with_capacity(names.len());
         for name in names {
-            if let Some(node) = self.node(&key(path, &name))? {
-                children.push((name, node.kind));
-            }
+            let kind = match self.node(&key(path, &name)) {
+                Ok(Some(node)) => node.kind,
+                Ok(None) => continue,
+                // Its document is damaged, which hides none of the others.
+                Err(error) if error.kind() == ErrorKind::Corrupt => NodeKind::Unreadable,
+                Err(error) => return Err(error),
+            };
+            children.push((name, kind));
         }
         Ok(children)
     }

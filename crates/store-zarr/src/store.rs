@@ -34,7 +34,7 @@ impl ZarrStore {
             .ok_or_else(|| {
                 let what = match kind {
                     Some(NodeKind::Group) => "there is no group here",
-                    Some(NodeKind::Array) => "there is no array here",
+                    Some(_) => "there is no array here",
                     None => "nothing is stored here",
                 };
                 self.hierarchy.named(Error::not_found(what), path)

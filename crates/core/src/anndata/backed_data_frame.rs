@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::column::{BackedColumn, Column, Values};
 use super::data_frame::DataFrame;
-use super::{child_path, locate};
+use super::left_out::LeftOut;
+use super::{child_path, locate, needed};
 use crate::error::{Error, Result};
-use crate::store::{Array, Attribute, Attributes, DataType, NodeKind, Store, Strings};
+use crate::store::{Array, Attribute, Attributes, DataType, NodeKind, Store, Strings, read_all};
 
 /// Where anndata 0.7 put the categories of all columns of a frame.
 const LEGACY_CATEGORIES: &str = "__categories";
@@ -41,7 +42,7 @@ impl BackedDataFrame {
         match store.node(path).map_err(&located)? {
             None => Ok(None),
             Some(NodeKind::Group) => Self::open_group(store, path).map_err(located).map(Some),
-            Some(NodeKind::Array) => Self::open_struct(store, path).map_err(located).map(Some),
+            Some(_) => Self::open_struct(store, path).map_err(located).map(Some),
         }
     }
 
@@ -49,13 +50,13 @@ impl BackedDataFrame {
         let attributes = store.attributes(path)?;
         let children = store.children(path)?;
         let has = |name: &str| children.iter().any(|(child, _)| child == name);
-        let named = attributes.get("_index").and_then(|value| value.as_str());
+        let named = needed(&attributes, "_index")?.and_then(|value| value.as_str());
         let index_name = named
             .or_else(|| ["_index", "index"].into_iter().find(|name| has(name)))
             .filter(|name| has(name))
             .ok_or_else(|| Error::corrupt("the table has no index"))?
             .to_owned();
-        let columns = match attributes.get("column-order") {
+        let columns = match needed(&attributes, "column-order")? {
             Some(order) => column_order(order)?,
             None => children
                 .into_iter()
@@ -82,12 +83,12 @@ impl BackedDataFrame {
                 array.info().data_type
             )));
         };
-        let mut columns: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
-        let index = ["index", "_index"]
-            .into_iter()
-            .find_map(|name| columns.iter().position(|column| column == name))
+        let mut names = fields.iter().map(|field| field.name.clone());
+        // Whatever it is called, the index came first.
+        let index_name = names
+            .next()
             .ok_or_else(|| Error::corrupt("the table has no index"))?;
-        let index_name = columns.remove(index);
+        let columns = names.collect();
         let len = array.info().rows();
         Ok(Self {
             store: store.clone(),
@@ -176,7 +177,8 @@ impl BackedDataFrame {
         let codes = self.store.array(path)?;
         // anndata 0.7: codes here, and the attribute `categories` refers to the labels, by an
         // object reference in HDF5 and by a path from the frame in Zarr.
-        let categories = match self.store.attributes(path)?.get("categories") {
+        let attributes = self.store.attributes(path)?;
+        let categories = match needed(&attributes, "categories")? {
             Some(Attribute::Reference(target)) => Some(target.clone()),
             Some(Attribute::String(target)) => Some(match target.strip_prefix('/') {
                 Some(absolute) => absolute.to_owned(),
@@ -190,10 +192,8 @@ impl BackedDataFrame {
         let Some(target) = categories else {
             return Ok(BackedColumn::plain(codes));
         };
-        let ordered = self
-            .store
-            .attributes(&target)?
-            .get("ordered")
+        let attributes = self.store.attributes(&target)?;
+        let ordered = needed(&attributes, "ordered")?
             .and_then(|value| value.as_bool())
             .unwrap_or(false);
         let categories = BackedColumn::open(&self.store, &target)?;
@@ -202,13 +202,36 @@ impl BackedDataFrame {
 
     fn struct_column(&self, array: &Arc<dyn Array>, name: &str) -> Result<BackedColumn> {
         let field = array.field(name)?;
-        // Before 0.7: codes in the field, and the labels in `uns/<column>_categories`.
+        Ok(match self.legacy_categories(&field, name)? {
+            Some(categories) => BackedColumn::categorical(field, categories, false),
+            None => BackedColumn::plain(field),
+        })
+    }
+
+    /// The labels of a column of obs or var from before 0.7, which stood in
+    /// `uns/<column>_categories`. A column of the other one may have the same name and be numbers,
+    /// so all codes must be below the number of labels, by which anndata tells them apart.
+    fn legacy_categories(
+        &self,
+        codes: &Arc<dyn Array>,
+        name: &str,
+    ) -> Result<Option<BackedColumn>> {
         let target = format!("uns/{name}_categories");
-        if field.info().data_type.is_integer() && self.store.node(&target)?.is_some() {
-            let categories = BackedColumn::open(&self.store, &target)?;
-            return Ok(BackedColumn::categorical(field, categories, false));
+        let may_have = matches!(self.path.as_str(), "obs" | "var")
+            && name != self.index_name
+            && codes.info().data_type.is_integer()
+            && codes.info().shape.len() == 1;
+        if !may_have || self.store.node(&target)?.is_none() {
+            return Ok(None);
         }
-        Ok(BackedColumn::plain(field))
+        let categories = BackedColumn::open(&self.store, &target)?;
+        let values = read_all(&**codes)?;
+        let count = categories.len();
+        let is_below = |row| {
+            let code = values.get_i64(row).unwrap_or(i64::MAX);
+            u64::try_from(code).map_or(true, |code| code < count)
+        };
+        Ok((0..values.len()).all(is_below).then_some(categories))
     }
 
     /// Reads a whole column, or the index by its stored name.
@@ -223,11 +246,22 @@ impl BackedDataFrame {
             .map_err(locate(&self.store, &path))
     }
 
-    /// Reads the whole table.
+    /// Reads the whole table, but for columns that can't be read: a warning names them.
     ///
     /// # Errors
-    /// As [`BackedDataFrame::read_column`].
+    /// As [`BackedDataFrame::read_column`], if the index can't be read or a column is damaged.
     pub fn read(&self) -> Result<DataFrame> {
+        let mut left_out = LeftOut::new();
+        let read = self.read_noting(&mut left_out)?;
+        left_out.warn();
+        Ok(read)
+    }
+
+    /// As [`BackedDataFrame::read`], with the columns noted in `left_out` instead of a warning.
+    ///
+    /// # Errors
+    /// As [`BackedDataFrame::read`].
+    pub fn read_noting(&self, left_out: &mut LeftOut) -> Result<DataFrame> {
         let index = match self.read_column(&self.index_name)? {
             Column::Values {
                 values: Values::Numeric(numbers),
@@ -240,7 +274,12 @@ impl BackedDataFrame {
             Some(name) => index.with_index_name(name),
         };
         self.columns.iter().try_fold(index, |frame, name| {
-            frame.with_column(name.as_str(), self.read_column(name)?)
+            let path = child_path(&self.path, name);
+            let column = self.read_column(name);
+            match left_out.unless_unsupported(self.store.location(), &path, column)? {
+                Some(column) => frame.with_column(name.as_str(), column),
+                None => Ok(frame),
+            }
         })
     }
 
@@ -248,14 +287,23 @@ impl BackedDataFrame {
     pub(super) fn name_of_index(&self) -> Option<&str> {
         match (&self.layout, self.index_name.as_str()) {
             // What writers call an index that has no name.
-            (Layout::Struct(_), _) | (Layout::Group, "_index") => None,
-            (Layout::Group, name) => Some(name),
+            (Layout::Struct(_), "index") | (_, "_index") => None,
+            (_, name) => Some(name),
         }
     }
 
-    /// Whether a column is stored in the way from before 0.7, so that its categories are in `uns`.
-    pub(super) fn has_legacy_categories(&self, name: &str) -> bool {
-        matches!(self.layout, Layout::Struct(_)) && self.columns.iter().any(|one| one == name)
+    /// Whether the labels of a column are in `uns`, as before 0.7.
+    ///
+    /// # Errors
+    /// As [`BackedDataFrame::column`].
+    pub(super) fn has_legacy_categories(&self, name: &str) -> Result<bool> {
+        let is_column = self.columns.iter().any(|column| column == name);
+        match &self.layout {
+            Layout::Struct(array) if is_column => {
+                Ok(self.legacy_categories(&array.field(name)?, name)?.is_some())
+            }
+            _ => Ok(false),
+        }
     }
 }
 

@@ -35,7 +35,8 @@ impl Categorical {
         }
     }
 
-    /// A categorical column from stored codes of any integer type.
+    /// A categorical column from stored codes of any integer type; besides -1, the lowest int32
+    /// stands for a missing value.
     pub(super) fn from_stored(
         codes: NumericArray,
         categories: Values,
@@ -54,6 +55,11 @@ impl Categorical {
             let codes = codes.cast(&DataType::Int32)?;
             let codes = codes.as_slice::<i32>().unwrap_or_default();
             return Self::new(codes.to_vec(), categories, ordered);
+        }
+        if let Some(stored) = codes.as_slice::<i32>() {
+            // R writes a missing integer like this, and converters of factors leave it so.
+            let missing = |&code: &i32| if code == i32::MIN { -1 } else { code };
+            return Self::new(stored.iter().map(missing).collect(), categories, ordered);
         }
         let wide = codes.cast(&DataType::Int64)?;
         let narrow: Option<Vec<i32>> = wide

@@ -7,7 +7,7 @@ use half::f16;
 use super::categorical::Categorical;
 use super::label::{Label, python_float};
 use super::mask::Mask;
-use super::{child_path, encoding_type, locate, required_array};
+use super::{child_path, encoding_type, locate, needed, required_array};
 use crate::error::{Error, Result};
 use crate::store::{
     Array, DataType, NodeKind, NumericArray, Span, Store, Strings, read_all, read_all_strings,
@@ -232,19 +232,18 @@ impl BackedColumn {
         }
         let attributes = store.attributes(path)?;
         let array = |name: &str| required_array(store, &child_path(path, name));
-        let kind = match encoding_type(&attributes) {
+        let kind = match encoding_type(&attributes)? {
             "categorical" => Kind::Categorical {
                 codes: array("codes")?,
                 categories: Box::new(Self::open(store, &child_path(path, "categories"))?),
-                ordered: attributes
-                    .get("ordered")
+                ordered: needed(&attributes, "ordered")?
                     .and_then(|v| v.as_bool())
                     .unwrap_or(false),
             },
             "nullable-integer" | "nullable-boolean" | "nullable-string-array" => Kind::Nullable {
                 values: array("values")?,
                 mask: array("mask")?,
-                is_nan: attributes.get("na-value").and_then(|v| v.as_str()) == Some("NaN"),
+                is_nan: needed(&attributes, "na-value")?.and_then(|v| v.as_str()) == Some("NaN"),
             },
             other => {
                 return Err(locate(store, path)(Error::unsupported(format!(

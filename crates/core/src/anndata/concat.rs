@@ -14,6 +14,7 @@ use super::categorical::Categorical;
 use super::column::{Column, Values};
 use super::data_frame::DataFrame;
 use super::in_memory::{AnnData, InMemoryElement, InMemoryMatrix, Raw};
+use super::left_out::LeftOut;
 use super::matrix::{Element, Matrix};
 use super::variables::{Join, Panels, joined, maps};
 use super::{BackedAnnData, BackedDataFrame, MatrixKey};
@@ -69,27 +70,35 @@ impl ConcatOptions {
 ///
 /// Values that an AnnData lacks are 0 in sparse matrices and NaN in dense ones, which are float64
 /// then; missing in `obs`. Types are promoted as NumPy does. Categories are united. `raw` is
-/// concatenated if all have one.
+/// concatenated if all have one. Layers, elements of `obsm`, columns and `raw` that can't be read are
+/// left out: one warning names them.
 ///
 /// # Errors
 /// `InvalidInput` if there are no AnnData, the keys are not one for each, a variable occurs twice
 /// in one of them, or if matrices or columns can't be put together: an array with a table, arrays
 /// whose further axes differ, text with numbers. Else as [`BackedAnnData::read`].
 pub fn concat(parts: &[BackedAnnData], options: &ConcatOptions) -> Result<AnnData> {
+    let mut left_out = LeftOut::new();
     let keys = keys(parts, options)?;
-    let mut data = concat_matrices(parts, options)?;
+    let mut data = concat_matrices(parts, options, &mut left_out)?;
     let frames: Vec<_> = parts.iter().map(|part| Some(part.obs())).collect();
     let rows = index(parts, &keys, options)?;
-    data.obs = read_and_concat(parts, &frames, options.join, rows.clone())?;
+    data.obs = read_and_concat(parts, &frames, options.join, rows.clone(), &mut left_out)?;
     for name in joined_names(parts, options.join, BackedAnnData::obsm_keys)? {
-        let elements = elements(parts, &MatrixKey::Obsm(name.clone()))?;
+        // What can't be read was left out with the matrices.
+        let found = elements(parts, &MatrixKey::Obsm(name.clone()));
+        let mut known = LeftOut::new();
+        let Some(elements) = known.unless_unsupported("", "", found)? else {
+            continue;
+        };
         let tables = elements.iter().map(|element| match element {
             Some(Element::DataFrame(frame)) => Some(frame),
             _ => None,
         });
         let tables: Vec<_> = tables.collect();
         if tables.iter().any(Option::is_some) {
-            let table = read_and_concat(parts, &tables, options.join, rows.clone())?;
+            let rows = rows.clone();
+            let table = read_and_concat(parts, &tables, options.join, rows, &mut left_out)?;
             data.obsm.insert(name, InMemoryElement::DataFrame(table));
         }
     }
@@ -98,15 +107,21 @@ pub fn concat(parts: &[BackedAnnData], options: &ConcatOptions) -> Result<AnnDat
         data.obs = data.obs.replacing_column(label, column)?;
     }
     data.check()?;
+    left_out.warn();
     Ok(data)
 }
 
 /// As [`concat()`], but for what is made of tables: `obs` stays empty, and `obsm` has its matrices only.
-/// For callers that have tables concatenated by somebody else.
+/// For callers that have tables concatenated by somebody else. What can't be read is noted in
+/// `left_out`.
 ///
 /// # Errors
 /// As [`concat()`].
-pub fn concat_matrices(parts: &[BackedAnnData], options: &ConcatOptions) -> Result<AnnData> {
+pub fn concat_matrices(
+    parts: &[BackedAnnData],
+    options: &ConcatOptions,
+    left_out: &mut LeftOut,
+) -> Result<AnnData> {
     keys(parts, options)?;
     let vars: Vec<_> = parts.iter().map(BackedAnnData::var).collect();
     let (var, var_maps) = join_variables(&vars, options.join)?;
@@ -117,17 +132,26 @@ pub fn concat_matrices(parts: &[BackedAnnData], options: &ConcatOptions) -> Resu
     data.x = aligned(parts, options.join, &MatrixKey::X, &var_maps)?;
     for name in joined_names(parts, options.join, BackedAnnData::layers_keys)? {
         let key = MatrixKey::Layer(name.clone());
-        if let Some(layer) = aligned(parts, options.join, &key, &var_maps)? {
+        let layer = aligned(parts, options.join, &key, &var_maps);
+        if let Some(layer) = kept(left_out, &format!("layers/{name}"), layer)? {
             data.layers.insert(name, layer);
         }
     }
     for name in joined_names(parts, options.join, BackedAnnData::obsm_keys)? {
-        if let Some(matrix) = obsm(parts, options.join, &name)? {
+        let matrix = obsm(parts, options.join, &name);
+        if let Some(matrix) = kept(left_out, &format!("obsm/{name}"), matrix)? {
             data.obsm.insert(name, matrix.into());
         }
     }
-    data.raw = raw(parts, options.join)?;
+    data.raw = kept(left_out, "raw", raw(parts, options.join))?;
     Ok(data)
+}
+
+/// What was read of all AnnData; `None`, and a note that names the first that it can't be read of.
+fn kept<T>(left_out: &mut LeftOut, path: &str, read: Result<Option<T>>) -> Result<Option<T>> {
+    let first = read.as_ref().err().and_then(|error| error.context("path"));
+    let first = first.unwrap_or("all files").to_owned();
+    Ok(left_out.unless_unsupported(&first, path, read)?.flatten())
 }
 
 fn keys(parts: &[BackedAnnData], options: &ConcatOptions) -> Result<Vec<String>> {
@@ -323,11 +347,13 @@ fn read_and_concat(
     tables: &[Option<&BackedDataFrame>],
     join: Join,
     rows: DataFrame,
+    left_out: &mut LeftOut,
 ) -> Result<DataFrame> {
     let mut read = Vec::with_capacity(parts.len());
     for (part, table) in parts.iter().zip(tables) {
+        let frame = table.map(|table| table.read_noting(left_out));
         read.push(FramePart {
-            frame: table.map(BackedDataFrame::read).transpose()?,
+            frame: frame.transpose()?,
             len: part.n_obs() as usize,
             location: part.store().location(),
         });

@@ -51,6 +51,8 @@ pub enum InMemoryElement {
     Matrix(InMemoryMatrix),
     /// A table.
     DataFrame(DataFrame),
+    /// An array of something else than numbers: of text, of records or of lists.
+    Other(Unstructured),
 }
 
 impl InMemoryElement {
@@ -58,15 +60,16 @@ impl InMemoryElement {
     pub fn matrix(&self) -> Option<&InMemoryMatrix> {
         match self {
             Self::Matrix(matrix) => Some(matrix),
-            Self::DataFrame(_) => None,
+            Self::DataFrame(_) | Self::Other(_) => None,
         }
     }
 
-    /// Extent along each axis.
+    /// Extent along each axis; of what is no matrix and no table, along the first.
     pub fn shape(&self) -> Vec<usize> {
         match self {
             Self::Matrix(matrix) => matrix.shape(),
             Self::DataFrame(frame) => vec![frame.len(), frame.columns().len()],
+            Self::Other(array) => array.rows().into_iter().collect(),
         }
     }
 }

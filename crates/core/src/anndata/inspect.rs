@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::matrix::{Element, Matrix};
 use super::{BackedAnnData, BackedDataFrame, MatrixKey, SparseFormat};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::store::{ArrayInfo, NodeKind};
 
 /// The structure of one AnnData.
@@ -87,14 +87,14 @@ pub fn inspect(data: &BackedAnnData) -> Result<Inspection> {
     let mut elements = Vec::new();
     elements.extend(summarize(data, "X".to_owned(), &MatrixKey::X));
     elements.extend(summarize(data, "raw/X".to_owned(), &MatrixKey::RawX));
-    for key in data.layers_keys()? {
+    for key in listed(data.layers_keys(), "layers", &mut elements)? {
         elements.extend(summarize(
             data,
             format!("layers/{key}"),
             &MatrixKey::Layer(key),
         ));
     }
-    for key in data.obsm_keys()? {
+    for key in listed(data.obsm_keys(), "obsm", &mut elements)? {
         elements.extend(summarize(
             data,
             format!("obsm/{key}"),
@@ -113,6 +113,21 @@ pub fn inspect(data: &BackedAnnData) -> Result<Inspection> {
     })
 }
 
+/// The names of a mapping; none, and an element that says why, if it can't be read itself.
+fn listed(
+    keys: Result<Vec<String>>,
+    path: &str,
+    elements: &mut Vec<ElementSummary>,
+) -> Result<Vec<String>> {
+    match keys {
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            elements.push(unreadable(path.to_owned(), &error));
+            Ok(Vec::new())
+        }
+        keys => keys,
+    }
+}
+
 fn others(data: &BackedAnnData) -> Result<Vec<String>> {
     let store = data.store();
     let mut paths = Vec::new();
@@ -125,7 +140,7 @@ fn others(data: &BackedAnnData) -> Result<Vec<String>> {
             continue;
         }
         match kind {
-            NodeKind::Array => paths.push(name),
+            NodeKind::Array | NodeKind::Unreadable => paths.push(name),
             NodeKind::Group => {
                 let children = store.children(&name)?;
                 paths.extend(

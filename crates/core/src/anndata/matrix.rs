@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::backed_data_frame::BackedDataFrame;
 use super::sparse::{SparseFormat, SparseMatrix};
-use super::{child_path, encoding_type, locate};
+use super::{child_path, encoding_type, locate, needed};
 use crate::error::{Error, Result};
 use crate::store::{Array, DataType, NodeKind, Store};
 
@@ -94,10 +94,10 @@ impl Element {
         };
         let attributes = store.attributes(path).map_err(&located)?;
         // Before 0.7 the h5sparse library's attributes said what is sparse.
-        let legacy = attributes
-            .get("h5sparse_format")
-            .and_then(|value| value.as_str());
-        let format = match (kind, encoding_type(&attributes), legacy) {
+        let legacy = needed(&attributes, "h5sparse_format").map_err(&located)?;
+        let legacy = legacy.and_then(|value| value.as_str());
+        let encoding = encoding_type(&attributes).map_err(&located)?;
+        let format = match (kind, encoding, legacy) {
             (_, "null", _) => return Ok(None),
             (NodeKind::Array, "array" | "", _) => {
                 let array = store.array(path).map_err(&located)?;

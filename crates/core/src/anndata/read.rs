@@ -5,78 +5,131 @@ use std::sync::Arc;
 
 use super::compressed::{CscMatrix, CsrMatrix, check_columns};
 use super::in_memory::{AnnData, InMemoryElement, InMemoryMatrix, Raw};
+use super::left_out::LeftOut;
 use super::matrix::{Element, Matrix};
 use super::unstructured::Unstructured;
-use super::{BackedAnnData, MatrixKey, SparseFormat, SparseMatrix, locate};
-use crate::error::{Error, Result};
+use super::{
+    BackedAnnData, BackedDataFrame, MatrixKey, SparseFormat, SparseMatrix, child_path, locate,
+};
+use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Array, DataType, NumericArray, Span, Store, check_plausible, read_all};
 use crate::store::{read_blocks, read_into, row_blocks};
 
 impl BackedAnnData {
-    /// Reads all of it. Beside the result there is no more memory than a few chunks per thread.
+    /// Reads all of it, but for elements and columns that can't be read: one warning names them.
+    /// Beside the result there is no more memory than a few chunks per thread.
     ///
     /// # Errors
-    /// `Unsupported` if an element's encoding can't be read, naming its path; `Corrupt` or
-    /// `Storage` if the bytes can't be had.
+    /// `Unsupported` if `X` or an index can't be read; `Corrupt` or `Storage` if the bytes can't be
+    /// had.
     pub fn read(&self) -> Result<AnnData> {
-        let store = self.store();
-        let x = self.matrix(&MatrixKey::X)?;
-        let layers = self.layers_keys()?.into_iter().map(|name| {
-            let key = MatrixKey::Layer(name);
-            let matrix = self.matrix(&key)?.map(|matrix| self.read_matrix(&matrix));
-            Ok((name_of(key), matrix.transpose()?))
-        });
-        let obsm = self.obsm_keys()?.into_iter().map(|name| {
-            let key = MatrixKey::Obsm(name);
-            let element = self.element(&key)?.map(|element| element.read());
-            Ok((name_of(key), element.transpose()?))
-        });
-        let (n_obs, n_vars) = (self.n_obs(), self.n_vars());
-        let raw = match (self.raw_var()?, self.matrix(&MatrixKey::RawX)?) {
-            (Some(var), Some(x)) => Some(Raw {
-                varm: aligned(
-                    store,
-                    if var.path() == "raw.var" {
-                        "raw.varm"
-                    } else {
-                        "raw/varm"
-                    },
-                    var.len(),
-                )?,
-                x: self.read_matrix(&x)?,
-                var: var.read()?,
-            }),
-            _ => None,
-        };
-        let read = AnnData {
-            x: x.map(|x| self.read_matrix(&x)).transpose()?,
-            obs: self.obs().read()?,
-            var: self.var().read()?,
-            layers: present(layers)?,
-            obsm: present(obsm)?,
-            varm: aligned(store, "varm", n_vars)?,
-            obsp: pairwise(store, "obsp", n_obs)?,
-            varp: pairwise(store, "varp", n_vars)?,
-            raw,
-            uns: self.uns()?,
-        };
-        let checked = read.check().map(|()| read);
-        checked.map_err(|error| error.with("path", store.location()))
+        let mut left_out = LeftOut::new();
+        let read = self.read_noting(&mut left_out);
+        let read = read.map_err(|error| error.with("path", self.store().location()))?;
+        left_out.warn();
+        Ok(read)
     }
 
-    /// Reads `uns`, without what older versions kept there of the columns of `obs` and `var`.
+    fn read_noting(&self, left_out: &mut LeftOut) -> Result<AnnData> {
+        let (n_obs, n_vars) = (self.n_obs(), self.n_vars());
+        let x = self.matrix(&MatrixKey::X)?;
+        let mut mapping = |path, rows, columns| self.mapping(path, rows, columns, &mut *left_out);
+        let layers = matrices(mapping("layers", n_obs, Some(n_vars))?);
+        let obsm = mapping("obsm", n_obs, None)?;
+        let varm = mapping("varm", n_vars, None)?;
+        let obsp = matrices(mapping("obsp", n_obs, Some(n_obs))?);
+        let varp = matrices(mapping("varp", n_vars, Some(n_vars))?);
+        let read = AnnData {
+            x: x.map(|x| self.read_matrix(&x)).transpose()?,
+            obs: self.obs().read_noting(left_out)?,
+            var: self.var().read_noting(left_out)?,
+            layers,
+            obsm,
+            varm,
+            obsp,
+            varp,
+            raw: self.raw(left_out)?,
+            uns: self.read_uns(left_out)?,
+        };
+        read.check()?;
+        Ok(read)
+    }
+
+    /// `raw`, of which no part is left out but those of its `var` and `varm`.
+    fn raw(&self, left_out: &mut LeftOut) -> Result<Option<Raw>> {
+        let read = || match (self.raw_var()?, self.matrix(&MatrixKey::RawX)?) {
+            (Some(var), Some(x)) => Ok(Some((self.read_matrix(&x)?, var))),
+            _ => Ok(None),
+        };
+        let found = left_out.unless_unsupported(self.store().location(), "raw", read())?;
+        let Some((x, var)) = found.flatten() else {
+            return Ok(None);
+        };
+        let varm = match var.path() {
+            "raw.var" => "raw.varm",
+            _ => "raw/varm",
+        };
+        let varm = self.mapping(varm, var.len(), None, left_out)?;
+        let var = var.read_noting(left_out)?;
+        Ok(Some(Raw { x, var, varm }))
+    }
+
+    /// Reads `uns`, without what older versions kept there of the columns of `obs` and `var`, and
+    /// without what can't be read: one warning names it.
     ///
     /// # Errors
     /// As [`BackedAnnData::read`].
     pub fn uns(&self) -> Result<BTreeMap<String, Unstructured>> {
-        let mut uns = Unstructured::read_mapping(self.store(), "uns")?;
-        let frames = [self.obs(), self.var()];
-        uns.retain(|name, _| {
-            let column = name.strip_suffix("_categories");
-            let is_of = |name| frames.iter().any(|frame| frame.has_legacy_categories(name));
-            !column.is_some_and(is_of)
-        });
+        let mut left_out = LeftOut::new();
+        let uns = self.read_uns(&mut left_out)?;
+        left_out.warn();
         Ok(uns)
+    }
+
+    fn read_uns(&self, left_out: &mut LeftOut) -> Result<BTreeMap<String, Unstructured>> {
+        let store = self.store();
+        let uns = Unstructured::read_mapping(store, "uns", left_out);
+        let uns = left_out.unless_unsupported(store.location(), "uns", uns)?;
+        let mut uns = uns.unwrap_or_default();
+        let labels = uns
+            .keys()
+            .filter_map(|name| name.strip_suffix("_categories"));
+        let mut labels: Vec<String> = labels.map(str::to_owned).collect();
+        let frames = [self.obs(), self.var()];
+        labels.retain(|name| {
+            // A column that can't be read leaves them where they are.
+            let is_of = |frame: &&BackedDataFrame| frame.has_legacy_categories(name);
+            frames.iter().any(|frame| is_of(frame).unwrap_or(false))
+        });
+        for name in labels {
+            uns.remove(&format!("{name}_categories"));
+        }
+        Ok(uns)
+    }
+
+    /// Reads the elements of a mapping, with as many rows and, where that is given, columns, which
+    /// only matrices have. What can't be read is noted.
+    fn mapping(
+        &self,
+        path: &str,
+        rows: u64,
+        columns: Option<u64>,
+        left_out: &mut LeftOut,
+    ) -> Result<BTreeMap<String, InMemoryElement>> {
+        let store = self.store();
+        let mut read = BTreeMap::new();
+        let names = super::names_in(store, path);
+        let names = left_out.unless_unsupported(store.location(), path, names)?;
+        for name in names.unwrap_or_default() {
+            let place = child_path(path, &name);
+            let element = read_element(store, path, &name, rows, columns, left_out);
+            let element = element.map_err(locate(store, &place));
+            let kept = left_out.unless_unsupported(store.location(), &place, element)?;
+            if let Some(element) = kept.flatten() {
+                read.insert(name, element);
+            }
+        }
+        Ok(read)
     }
 
     /// Reads a whole matrix of this AnnData.
@@ -85,56 +138,49 @@ impl BackedAnnData {
     }
 }
 
-fn name_of(key: MatrixKey) -> String {
-    match key {
-        MatrixKey::Layer(name) | MatrixKey::Obsm(name) => name,
-        other => other.to_string(),
+/// Reads an element of a mapping; `None` if it is not there.
+fn read_element(
+    store: &Arc<dyn Store>,
+    mapping: &str,
+    name: &str,
+    rows: u64,
+    columns: Option<u64>,
+    left_out: &mut LeftOut,
+) -> Result<Option<InMemoryElement>> {
+    match Element::open_child(store, mapping, name) {
+        Ok(None) => Ok(None),
+        Ok(Some(element)) => {
+            element.check_shape(rows, columns)?;
+            Ok(Some(match element {
+                Element::Matrix(matrix) => InMemoryElement::Matrix(matrix.read()?),
+                Element::DataFrame(_) if columns.is_some() => {
+                    return Err(Error::unsupported("a table is no matrix"));
+                }
+                Element::DataFrame(frame) => {
+                    InMemoryElement::DataFrame(frame.read_noting(left_out)?)
+                }
+            }))
+        }
+        // It may be an array of something else than numbers, where that is allowed.
+        Err(error) if error.kind() == ErrorKind::Unsupported && columns.is_none() => {
+            let path = child_path(mapping, name);
+            match Unstructured::read_rows_of(store, &path, rows)? {
+                Some(array) => Ok(Some(InMemoryElement::Other(array))),
+                None => Err(error),
+            }
+        }
+        Err(error) => Err(error),
     }
 }
 
-/// What is there of the elements of a mapping.
-fn present<T>(
-    items: impl Iterator<Item = Result<(String, Option<T>)>>,
-) -> Result<BTreeMap<String, T>> {
-    let items = items.filter_map(|item| match item {
-        Ok((name, Some(value))) => Some(Ok((name, value))),
-        Ok((_, None)) => None,
-        Err(error) => Some(Err(error)),
-    });
-    items.collect()
-}
-
-/// Reads the elements of a mapping with one row per observation or variable.
-fn aligned(
-    store: &Arc<dyn Store>,
-    path: &str,
-    rows: u64,
-) -> Result<BTreeMap<String, InMemoryElement>> {
-    let names = super::names_in(store, path)?.into_iter().map(|name| {
-        let Some(element) = Element::open_child(store, path, &name)? else {
-            return Ok((name, None));
-        };
-        element
-            .check_shape(rows, None)
-            .map_err(|error| error.with("path", store.location()))?;
-        Ok((name, Some(element.read().map_err(locate(store, path))?)))
-    });
-    present(names)
-}
-
-/// Reads the matrices of a mapping with one row and one column per observation or variable.
-fn pairwise(
-    store: &Arc<dyn Store>,
-    path: &str,
-    rows: u64,
-) -> Result<BTreeMap<String, InMemoryMatrix>> {
-    let elements = aligned(store, path, rows)?.into_iter();
-    let matrices = elements.map(|(name, element)| match element {
-        InMemoryElement::Matrix(matrix) => Ok((name, matrix)),
-        InMemoryElement::DataFrame(_) => Err(Error::unsupported("a table is no pairwise matrix")
-            .with("path", store.location())
-            .with("node", format!("/{path}/{name}"))),
-    });
+/// What is read with a number of columns: all of it are matrices.
+fn matrices(elements: BTreeMap<String, InMemoryElement>) -> BTreeMap<String, InMemoryMatrix> {
+    let matrices = elements
+        .into_iter()
+        .filter_map(|(name, element)| match element {
+            InMemoryElement::Matrix(matrix) => Some((name, matrix)),
+            _ => None,
+        });
     matrices.collect()
 }
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::awkward::Awkward;
 use super::column::{BackedColumn, Column, Values};
 use super::data_frame::DataFrame;
-use super::in_memory::{InMemoryElement, InMemoryMatrix};
+use super::in_memory::InMemoryMatrix;
+use super::left_out::LeftOut;
 use super::matrix::Element;
 use super::write::{Writer, encoding_attributes};
 use super::{child_path, encoding_type, locate};
@@ -37,60 +39,105 @@ pub enum Unstructured {
     Column(Column),
     /// A table.
     DataFrame(DataFrame),
-    /// A one-dimensional array of records (NumPy's structured arrays): each field's name and
-    /// values.
-    Records(Vec<(String, Values)>),
+    /// An array of records (NumPy's structured arrays), or one record. Complex numbers are records
+    /// of `r` and `i`, as HDF5 has them.
+    Records {
+        /// Extent along each axis; empty for one record.
+        shape: Vec<usize>,
+        /// Each field's name and values, in C order. A field that is an array has further axes.
+        fields: Vec<(String, Values)>,
+    },
+    /// An array of lists of any length and records of any depth, by the library Awkward Array.
+    Awkward(Awkward),
     /// Values by name.
     Dict(BTreeMap<String, Unstructured>),
 }
 
 impl Unstructured {
-    fn read_below(store: &Arc<dyn Store>, path: &str, depth: usize) -> Result<Self> {
+    /// Reads the value at `path`. What can't be read below it is noted in `left_out`.
+    fn read_below(
+        store: &Arc<dyn Store>,
+        path: &str,
+        depth: usize,
+        left_out: &mut LeftOut,
+    ) -> Result<Self> {
         let located = locate(store, path);
         if depth > DEEPEST {
             let deep = format!("more than {DEEPEST} groups are in each other");
             return Err(located(Error::corrupt(deep)));
         }
         let attributes = store.attributes(path).map_err(&located)?;
-        match (
-            store.node(path).map_err(&located)?,
-            encoding_type(&attributes),
-        ) {
+        let encoding = encoding_type(&attributes).map_err(&located)?;
+        match (store.node(path).map_err(&located)?, encoding) {
             (None, _) | (_, "null") => Ok(Self::Null),
             (Some(NodeKind::Array), _) => Self::read_array(store, path).map_err(located),
-            (Some(NodeKind::Group), "dict") => Self::read_dict(store, path, depth).map(Self::Dict),
+            (_, "dict") => Self::read_dict(store, path, depth, left_out).map(Self::Dict),
             // Before 0.7 only sparse matrices said what they are.
-            (Some(NodeKind::Group), "") if !attributes.contains_key("h5sparse_format") => {
-                Self::read_dict(store, path, depth).map(Self::Dict)
+            (_, "") if !attributes.contains_key("h5sparse_format") => {
+                Self::read_dict(store, path, depth, left_out).map(Self::Dict)
             }
             (
-                Some(NodeKind::Group),
+                _,
                 "categorical" | "nullable-integer" | "nullable-boolean" | "nullable-string-array",
             ) => {
                 let column = BackedColumn::open(store, path)?.read(None);
                 column.map(Self::Column).map_err(located)
             }
-            (Some(NodeKind::Group), _) => match Element::open(store, path)? {
+            (_, "awkward-array") => {
+                let array = Awkward::read(store, path, &attributes);
+                array.map(Self::Awkward).map_err(located)
+            }
+            _ => match Element::open(store, path)? {
                 None => Ok(Self::Null),
-                Some(element) => Ok(match element.read().map_err(located)? {
-                    InMemoryElement::Matrix(matrix) => Self::Matrix(matrix),
-                    InMemoryElement::DataFrame(frame) => Self::DataFrame(frame),
-                }),
+                Some(Element::Matrix(matrix)) => matrix.read().map(Self::Matrix).map_err(located),
+                Some(Element::DataFrame(frame)) => frame.read_noting(left_out).map(Self::DataFrame),
             },
         }
     }
 
-    /// Reads all that is in the group at `path`; nothing if there is none.
+    /// Reads what stands at `path` in the place of a matrix but is none: an array of text, of
+    /// records or of lists, with as many rows; `None` if it is none of them.
+    pub(super) fn read_rows_of(
+        store: &Arc<dyn Store>,
+        path: &str,
+        rows: u64,
+    ) -> Result<Option<Self>> {
+        let is_array = store.node(path)? == Some(NodeKind::Array);
+        let encoding = store.attributes(path)?;
+        if !is_array && encoding_type(&encoding)? != "awkward-array" {
+            return Ok(None);
+        }
+        let value = Self::read_below(store, path, 0, &mut LeftOut::new())?;
+        match value.rows() {
+            None => Ok(None),
+            Some(found) if found as u64 == rows => Ok(Some(value)),
+            Some(found) => Err(locate(store, path)(Error::corrupt(format!(
+                "there are {found} rows, but there must be {rows}"
+            )))),
+        }
+    }
+
+    /// The number of rows of an array of text, of records or of lists.
+    pub(super) fn rows(&self) -> Option<usize> {
+        match self {
+            Self::Strings { shape, .. } | Self::Records { shape, .. } => shape.first().copied(),
+            Self::Awkward(array) => Some(array.len()),
+            _ => None,
+        }
+    }
+
+    /// Reads all that is in the group at `path`; nothing if there is none. What can't be read is
+    /// noted in `left_out`.
     ///
     /// # Errors
-    /// `Unsupported` if an encoding can't be read, naming its path; `Corrupt` or `Storage` if the
-    /// bytes can't be had.
+    /// `Corrupt` or `Storage` if the bytes can't be had.
     pub(super) fn read_mapping(
         store: &Arc<dyn Store>,
         path: &str,
+        left_out: &mut LeftOut,
     ) -> Result<BTreeMap<String, Self>> {
         match store.node(path).map_err(locate(store, path))? {
-            Some(NodeKind::Group) => Self::read_dict(store, path, 0),
+            Some(NodeKind::Group) => Self::read_dict(store, path, 0, left_out),
             _ => Ok(BTreeMap::new()),
         }
     }
@@ -99,13 +146,17 @@ impl Unstructured {
         store: &Arc<dyn Store>,
         path: &str,
         depth: usize,
+        left_out: &mut LeftOut,
     ) -> Result<BTreeMap<String, Self>> {
-        let children = store.children(path).map_err(locate(store, path))?;
-        let children = children.into_iter().map(|(name, _)| {
-            let value = Self::read_below(store, &child_path(path, &name), depth + 1)?;
-            Ok((name, value))
-        });
-        children.collect()
+        let mut items = BTreeMap::new();
+        for (name, _) in store.children(path).map_err(locate(store, path))? {
+            let path = child_path(path, &name);
+            let value = Self::read_below(store, &path, depth + 1, left_out);
+            if let Some(value) = left_out.unless_unsupported(store.location(), &path, value)? {
+                items.insert(name, value);
+            }
+        }
+        Ok(items)
     }
 
     fn read_array(store: &Arc<dyn Store>, path: &str) -> Result<Self> {
@@ -117,7 +168,10 @@ impl Unstructured {
                     let values = Values::read_all(&*array.field(&field.name)?)?;
                     Ok((field.name.clone(), values))
                 });
-                fields.collect::<Result<_>>().map(Self::Records)
+                Ok(Self::Records {
+                    shape: info.shape.iter().map(|&extent| extent as usize).collect(),
+                    fields: fields.collect::<Result<_>>()?,
+                })
             }
             DataType::String => {
                 let values = read_all_strings(&*array)?;
@@ -161,7 +215,8 @@ impl Writer<'_> {
             Unstructured::Matrix(matrix) => self.matrix(path, matrix),
             Unstructured::Column(column) => self.column(path, column),
             Unstructured::DataFrame(frame) => self.frame(path, frame),
-            Unstructured::Records(_) => Err(Error::unsupported(
+            Unstructured::Awkward(array) => self.awkward(path, array),
+            Unstructured::Records { .. } => Err(Error::unsupported(
                 "records can't be written; make a table of them, or leave them out",
             )
             .with("node", format!("/{path}"))),

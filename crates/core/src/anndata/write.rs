@@ -96,6 +96,7 @@ impl Writer<'_> {
         match element {
             InMemoryElement::Matrix(matrix) => self.matrix(path, matrix),
             InMemoryElement::DataFrame(frame) => self.frame(path, frame),
+            InMemoryElement::Other(array) => self.unstructured(path, array),
         }
     }
 

@@ -26,7 +26,7 @@ pub enum Attribute {
     Object(BTreeMap<String, Attribute>),
     /// A reference to another node: its path from the root, without a leading slash.
     Reference(String),
-    /// A value that the store can't decode, in the store's own words.
+    /// A value that the store can't decode: what it is or why, in the store's own words.
     Other(String),
 }
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 
 from anndex import _anndex as native
-from anndex.errors import MissingPackageError
+from anndex._warning import warn
+from anndex.errors import CorruptError, MissingPackageError
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -97,8 +98,14 @@ def _adata(read: dict[str, Any], tables: dict[str, Any] | None = None) -> ad.Ann
 
 
 def mapping(values: dict[str, Any]) -> dict[str, Any]:
-    """Values by name."""
-    return {name: value(one) for name, one in values.items()}
+    """Values by name, without those whose package is missing: a warning names them."""
+    made: dict[str, Any] = {}
+    for name, one in values.items():
+        try:
+            made[name] = value(one)
+        except MissingPackageError as error:
+            warn(f"left out {name!r}: {error}")
+    return made
 
 
 def value(given: Any) -> Any:
@@ -124,7 +131,9 @@ def _described(parts: tuple[Any, ...]) -> Any:
         array[:] = texts
         return array.reshape(shape)
     if kind == "records":
-        return _records(parts[1])
+        return _records(*parts[1:])
+    if kind == "awkward":
+        return _awkward(*parts[1:])
     return _column(parts)
 
 
@@ -137,12 +146,42 @@ def _sparse(kind: str, data: Any, indices: Any, indptr: Any, shape: tuple[int, i
     return made((data, indices, indptr), shape=shape)
 
 
-def _records(fields: list[tuple[str, Any]]) -> Any:
-    types = [(name, getattr(values, "dtype", object)) for name, values in fields]
-    records = np.empty(len(fields[0][1]) if fields else 0, dtype=types)
-    for name, values in fields:
-        records[name] = values
-    return records
+def _records(fields: list[tuple[str, Any]], shape: list[int]) -> Any:
+    arrays = {name: _field(values, shape) for name, values in fields}
+    parts = [arrays.get("r"), arrays.get("i")]
+    if len(arrays) == 2 and all(part is not None and part.dtype in ("f4", "f8") for part in parts):
+        # As HDF5 has complex numbers.
+        numbers = np.empty(shape, dtype=np.result_type(*parts, np.complex64))
+        numbers.real, numbers.imag = parts
+        return numbers if numbers.ndim else numbers.item()
+    types = [(name, array.dtype, array.shape[len(shape) :]) for name, array in arrays.items()]
+    records = np.empty(shape, dtype=types)
+    for name, array in arrays.items():
+        records[name] = array
+    return records[()]
+
+
+def _field(values: Any, shape: list[int]) -> Any:
+    if not isinstance(values, list):
+        return values
+    texts = cast("list[str]", values)
+    array: Any = np.empty(len(texts), dtype=object)
+    array[:] = texts
+    return array.reshape(shape if len(texts) == np.prod(shape, dtype=int) else (*shape, -1))
+
+
+def _awkward(form: str, length: int, buffers: list[tuple[str, Any]]) -> Any:
+    try:
+        ak: Any = import_module("awkward")
+    except ImportError:
+        raise MissingPackageError(
+            "an awkward array needs the package for them; pip install awkward"
+        ) from None
+    try:
+        return ak.from_buffers(form, length, dict(buffers))
+    except Exception as error:
+        # The package has no error of its own for what is damaged.
+        raise CorruptError(f"an awkward array can't be put together: {error}") from error
 
 
 def frame(given: Any) -> Any:

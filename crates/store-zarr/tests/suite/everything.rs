@@ -23,6 +23,7 @@ pub(crate) fn read_everything(store: &dyn Store, report: &mut dyn FnMut(&str, Re
             };
             match kind {
                 NodeKind::Group => groups.push(path),
+                NodeKind::Unreadable => report(&path, store.node(&path).map(drop)),
                 NodeKind::Array => {
                     let read = store.array(&path).and_then(|array| read_array(&*array));
                     report(&path, read);
