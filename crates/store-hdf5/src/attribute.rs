@@ -10,30 +10,47 @@ use hdf5_reader::messages::dataspace::DataspaceType;
 use crate::data_type::{ElementType, Encoding, Field};
 use crate::strings::{Heaps, fixed_text};
 
-/// Variable-length values may point to the same bytes again and again; a damaged or hostile
-/// attribute can't make more of them than this.
+/// Variable-length values may point to the same bytes again and again; the attributes of a damaged or
+/// hostile node can't make more of them than this.
 const LARGEST_DECODED_BYTES: usize = 64 << 20;
 
-/// Decodes the attributes of one file.
+/// Decodes the attributes of one node.
 pub(crate) struct AttributeDecoder<'a> {
-    pub(crate) offset_size: u8,
-    pub(crate) heaps: &'a Heaps,
+    offset_size: u8,
+    heaps: &'a Heaps,
     /// The path of the object at an address.
-    pub(crate) path_of: &'a dyn Fn(u64) -> Result<String>,
+    path_of: &'a dyn Fn(u64) -> Result<String>,
+    /// What may still be made of them.
+    budget: usize,
 }
 
-impl AttributeDecoder<'_> {
+impl<'a> AttributeDecoder<'a> {
+    pub(crate) fn new(
+        offset_size: u8,
+        heaps: &'a Heaps,
+        path_of: &'a dyn Fn(u64) -> Result<String>,
+    ) -> Self {
+        Self {
+            offset_size,
+            heaps,
+            path_of,
+            budget: LARGEST_DECODED_BYTES,
+        }
+    }
+
     /// The value of an attribute: a scalar, or lists nested as deep as the array has axes.
-    pub(crate) fn decode(&self, message: &AttributeMessage) -> Result<Attribute> {
+    pub(crate) fn decode(&mut self, message: &AttributeMessage) -> Result<Attribute> {
         let element = ElementType::new(&message.datatype, self.offset_size)?;
         let shape = match message.dataspace.dataspace_type {
             DataspaceType::Null => return Ok(Attribute::Null),
             DataspaceType::Scalar => &[][..],
             DataspaceType::Simple => &message.dataspace.dims[..],
         };
-        let mut budget = LARGEST_DECODED_BYTES;
+        let mut budget = self.budget;
         let mut bytes = message.raw_data.as_slice();
-        self.nested(&element, shape, &mut bytes, &mut budget)
+        let value = self.nested(&element, shape, &mut bytes, &mut budget);
+        self.budget = budget;
+        value
     }
 
     /// Decodes `shape` elements from the front of `bytes`.

@@ -13,12 +13,11 @@ use hdf5_reader::{Hdf5File, Storage};
 
 use crate::chunk_tree::ChunkTree;
 use crate::error::from_hdf5;
-use crate::grid::Grid;
+use crate::grid::{Grid, USUAL_CHUNK_BYTES};
 use crate::source::Source;
-use crate::store::LARGEST_CHUNK_BYTES;
 
-/// The largest chunk as stored: compressing makes even the largest one no larger than this.
-const LARGEST_STORED_BYTES: u32 = 2 * LARGEST_CHUNK_BYTES as u32;
+/// Decompressing makes no more than this of a byte (zstd on constants comes near).
+const LARGEST_RATIO: usize = 1 << 16;
 
 /// One stored chunk.
 #[derive(Debug, Clone, Copy)]
@@ -77,11 +76,20 @@ impl ChunkTable {
                     entry.address
                 )));
             }
+            let is_possible = |&bytes: &u32| {
+                let (bytes, decoded) = (bytes as usize, grid.chunk_bytes);
+                // Compressing makes even the largest one no larger than this.
+                bytes / 2 <= decoded.max(USUAL_CHUNK_BYTES)
+                    && (decoded <= USUAL_CHUNK_BYTES || decoded / LARGEST_RATIO <= bytes)
+            };
             let stored_bytes = u32::try_from(stored_bytes)
                 .ok()
-                .filter(|&bytes| bytes <= LARGEST_STORED_BYTES)
+                .filter(is_possible)
                 .ok_or_else(|| {
-                    Error::corrupt(format!("a chunk of {stored_bytes} bytes is too large"))
+                    Error::corrupt(format!(
+                        "a chunk of {} bytes can't be stored in {stored_bytes}",
+                        grid.chunk_bytes
+                    ))
                 })?;
             let chunk = Chunk {
                 address: entry.address,

@@ -1,7 +1,7 @@
 //! Reading rows of arrays that are stored in chunks.
 
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anndex_codec::Scratch;
 use anndex_core::store::Span;
@@ -10,9 +10,12 @@ use hdf5_reader::Hdf5File;
 
 use crate::chunk_table::{Chunk, ChunkIndex, ChunkTable};
 use crate::filter::Pipeline;
-use crate::grid::{Columns, Grid, outside};
+use crate::grid::{Columns, Grid, USUAL_CHUNK_BYTES, outside};
 use crate::reads::{Reads, fill};
 use crate::source::Source;
+
+/// Held while a very large chunk is decoded: memory must suffice for one, not for one on each core.
+static LARGE: Mutex<()> = Mutex::new(());
 
 /// The spans' rows that lie in one band.
 struct Band<'a> {
@@ -193,6 +196,8 @@ impl Chunked {
             return Ok(());
         }
         let (source, out) = reads.parts()?;
+        let _alone = (self.grid.chunk_bytes > USUAL_CHUNK_BYTES)
+            .then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
         Scratch::with(|scratch| {
             let stored = scratch.stored.room(chunk.stored_bytes as usize)?;
             source.read(chunk.address, stored)?;

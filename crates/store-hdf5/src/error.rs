@@ -7,12 +7,26 @@ use hdf5_reader::error::Error as Hdf5Error;
 pub(crate) fn from_hdf5(error: Hdf5Error) -> Error {
     let kind = kind(&error);
     let message = match kind {
+        _ if is_virtual(&error) => {
+            "this is a virtual array, whose values are in other arrays, and \
+                                    can't be read; copy the values into one array"
+                .to_owned()
+        }
         ErrorKind::Unsupported => format!("this part of the file can't be decoded: {error}"),
         ErrorKind::NotFound => format!("nothing is stored here: {error}"),
         ErrorKind::Corrupt => format!("the file is damaged or no HDF5: {error}"),
         _ => format!("reading failed: {error}"),
     };
     Error::new(kind, message).source_error(error)
+}
+
+/// Whether the error says that the layout of an array is a mapping to other arrays.
+fn is_virtual(error: &Hdf5Error) -> bool {
+    const VIRTUAL: u8 = 3;
+    match error {
+        Hdf5Error::Context { source, .. } => is_virtual(source),
+        error => matches!(error, Hdf5Error::UnsupportedLayoutClass(VIRTUAL)),
+    }
 }
 
 /// Whether the error says that there is nothing of that name and kind.

@@ -225,7 +225,7 @@ pub(crate) fn registry() -> FilterRegistry {
                 description: description.clone(),
             };
             // The length is not known; memory that nothing is written to is never taken.
-            let mut out = vec![0; crate::store::LARGEST_CHUNK_BYTES];
+            let mut out = vec![0; crate::grid::USUAL_CHUNK_BYTES];
             let len = filter
                 .decode(&mut Decoders::default(), stored, &mut out)
                 .map_err(|e| Hdf5Error::DecompressionError(e.to_string()))?;

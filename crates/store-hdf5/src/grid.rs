@@ -2,7 +2,11 @@
 
 use anndex_core::{Error, Result};
 
-use crate::store::LARGEST_CHUNK_BYTES;
+/// Chunks up to this size are decoded by any number of threads. Writers make chunks of some MiB; those
+/// that put a whole matrix into one make larger ones, which are decoded one after the other.
+pub(crate) const USUAL_CHUNK_BYTES: usize = 256 << 20;
+/// The format has no larger chunks.
+const LARGEST_CHUNK_BYTES: usize = u32::MAX as usize;
 
 /// How an array is cut into chunks.
 #[derive(Debug)]
@@ -31,13 +35,22 @@ impl Grid {
         if shape.len() != chunk_shape.len() || shape.is_empty() || chunk_shape.contains(&0) {
             return Err(misfit());
         }
+        // A chunk that is larger than its array is small.
+        let is_inside = shape
+            .iter()
+            .zip(chunk_shape)
+            .all(|(&n, &chunk)| u64::from(chunk) <= n);
+        let limit = match is_inside {
+            true => LARGEST_CHUNK_BYTES,
+            false => USUAL_CHUNK_BYTES,
+        };
         let chunk_bytes = chunk_shape
             .iter()
             .try_fold(element_size, |size, &n| size.checked_mul(n as usize))
-            .filter(|&bytes| bytes <= LARGEST_CHUNK_BYTES)
+            .filter(|&bytes| bytes <= limit)
             .ok_or_else(|| {
                 Error::corrupt(format!(
-                    "chunks of shape {chunk_shape:?} are larger than {LARGEST_CHUNK_BYTES} bytes"
+                    "chunks of shape {chunk_shape:?} are larger than {limit} bytes"
                 ))
             })?;
         let counts: Vec<u64> = shape

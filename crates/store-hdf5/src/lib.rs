@@ -4,7 +4,8 @@
 //! `hdf5-reader`; it has no global lock and survives damaged files. The elements of arrays are
 //! read here ([`anndex_core::store::Array::read_spans`]): the chunk index of an array is loaded
 //! once, after that every read is positioned reads and decoding, with no lock between threads.
-//! Nothing outside the opened file is ever read: external links and files are refused.
+//! Nothing but the opened file is ever read, and files in the same local directory that links of it
+//! name.
 //!
 //! Files are written here, too, because the crate `hdf5-writer` holds whole files in memory and
 //! has neither text attributes that are scalars, which AnnData needs, nor empty groups, nor zstd.
@@ -19,6 +20,8 @@ mod error;
 mod filter;
 mod format;
 mod grid;
+mod links;
+mod opened;
 mod raw_array;
 mod reads;
 mod remote_blocks;

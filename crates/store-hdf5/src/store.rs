@@ -1,46 +1,43 @@
-//! An opened HDF5 file.
+//! An HDF5 file as a store: what stands at a path, by links that lead to another place of the file
+//! or into a file beside it.
 
-use std::cell::RefCell;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use anndex_core::storage::{LocalFile, ReadAt};
-use anndex_core::store::{Array, Attributes, NodeKind, Store, check_path};
-use anndex_core::{Error, Result};
+use anndex_core::store::{Array, Attribute, Attributes, NodeKind, Store, check_path};
+use anndex_core::{Error, ErrorKind, Result};
 use hdf5_reader::group::Group;
-use hdf5_reader::{Dataset, ExternalLinkResolver, Hdf5File, OpenOptions};
+use hdf5_reader::messages::link::LinkTarget;
 
 use crate::array::Hdf5Array;
-use crate::attribute::AttributeDecoder;
-use crate::error::{from_hdf5, is_absent};
-use crate::filter;
-use crate::source::{MetadataCache, Source};
-use crate::strings::{HeapSource, Heaps};
+use crate::links;
+use crate::opened::{Node, Opened, is_of_the_file, locked};
 
-/// The largest chunk that is decoded, in bytes. Writers make chunks of some MiB at most.
-pub(crate) const LARGEST_CHUNK_BYTES: usize = 256 << 20;
-/// The largest object header that is read; real ones have some KiB.
-const LARGEST_HEADER_BYTES: usize = 16 << 20;
+/// So many links are followed on the way to one node, as in libhdf5.
+const MOST_LINKS: usize = 16;
 
 /// An HDF5 file opened for reading.
 ///
 /// All methods may be called from many threads at once. Reading elements shares no lock;
 /// reading structure, attributes and strings shares the caches of the file.
+///
+/// Soft links are followed, and external links into files that are in the same local directory. No
+/// other file is ever opened.
 pub struct Hdf5Store {
-    file: Hdf5File,
-    source: Source,
-    heaps: HeapSource,
-    /// Those heaps, for attributes; opened when one is read.
-    attribute_heaps: Mutex<Option<Heaps>>,
-    /// The path of each object by its address; made when the first reference is met.
-    paths: OnceLock<HashMap<u64, String>>,
+    opened: Arc<Opened>,
+    /// Where the files are that external links may lead into; `None` if it is not on this machine.
+    directory: Option<PathBuf>,
+    /// Those that were opened, by name.
+    others: Mutex<HashMap<String, Arc<Opened>>>,
 }
 
-enum Node {
-    Group(Group),
-    Array(Box<Dataset>),
+/// A node, and the file that it is in.
+struct Found {
+    opened: Arc<Opened>,
+    node: Node,
 }
 
 impl Hdf5Store {
@@ -48,169 +45,192 @@ impl Hdf5Store {
     ///
     /// # Errors
     /// `NotFound`, `PermissionDenied` or `Storage` if it can't be read; `InvalidInput` if it is
-    /// not a regular file; `Corrupt` if it is not HDF5 or is cut off.
+    /// not a regular file; `Corrupt` if it is not HDF5, is cut off, or is open for writing.
     pub fn open(path: &Path) -> Result<Self> {
         let location = path.display().to_string();
         let file = LocalFile::open(path)?;
-        Self::from_bytes(Arc::new(file), &location)
+        let mut store = Self::from_bytes(Arc::new(file), &location)?;
+        store.directory = path.parent().map(Path::to_owned);
+        Ok(store)
     }
 
-    /// Opens the bytes of a file from any storage; `location` names it in messages.
+    /// Opens the bytes of a file from any storage; `location` names it in messages. No external
+    /// link is followed.
     ///
     /// # Errors
     /// As [`Hdf5Store::open`].
     pub fn from_bytes(bytes: Arc<dyn ReadAt>, location: &str) -> Result<Self> {
-        Self::parse(bytes, location).map_err(|e| e.with("path", location))
-    }
-
-    fn parse(bytes: Arc<dyn ReadAt>, location: &str) -> Result<Self> {
-        let metadata = Arc::new(MetadataCache::new(bytes.clone()));
-        let options = OpenOptions::default()
-            .with_max_chunk_bytes(LARGEST_CHUNK_BYTES)
-            .with_max_read_bytes(LARGEST_CHUNK_BYTES)
-            // Chunks are read here, so its cache of them stays empty, and need not have room.
-            .with_chunk_cache_bytes(0)
-            .with_chunk_cache_slots(1)
-            .with_max_object_header_bytes(LARGEST_HEADER_BYTES)
-            .with_filter_registry(filter::registry())
-            .with_external_link_resolver(Arc::new(NoteExternalLinks));
-        let file =
-            Hdf5File::from_storage_with_options(metadata.clone(), options).map_err(from_hdf5)?;
-        let superblock = file.superblock();
-        if superblock.eof_address != u64::MAX && bytes.len() < superblock.eof_address {
-            return Err(Error::corrupt(format!(
-                "the file is cut off: it should have {} bytes but has {}; copy or download it again",
-                superblock.eof_address,
-                bytes.len()
-            )));
-        }
-        let base = superblock.base_address;
-        let heaps = HeapSource::new(metadata.clone(), base, superblock.offset_size);
-        let source = Source::new(metadata, base, location.into());
-        // What a request has brought is of use for what is read next.
-        if source.remote().is_none() {
-            source.release();
-        }
+        let opened = Opened::parse(bytes, location).map_err(|e| e.with("path", location))?;
         Ok(Self {
-            file,
-            source,
-            heaps,
-            attribute_heaps: Mutex::default(),
-            paths: OnceLock::new(),
+            opened: Arc::new(opened),
+            directory: None,
+            others: Mutex::default(),
         })
     }
 
     fn context(&self, error: Error, path: &str) -> Error {
         error
-            .with("path", self.source.location())
+            .with("path", self.location())
             .with("node", format!("/{path}"))
     }
 
-    fn lookup(&self, path: &str) -> Result<Option<Node>> {
-        let mut group = self.file.root_group().map_err(from_hdf5)?;
-        if path.is_empty() {
-            return Ok(Some(Node::Group(group)));
+    fn lookup(&self, path: &str) -> Result<Option<Found>> {
+        let root = Found {
+            opened: self.opened.clone(),
+            node: self.opened.root()?,
+        };
+        match path {
+            "" => Ok(Some(root)),
+            path => self.walk(root, path.split('/'), &mut 0),
         }
-        let mut names = path.split('/').peekable();
-        while let Some(name) = names.next() {
-            match child(&group, name)? {
-                Some(Node::Group(inner)) => group = inner,
-                Some(array) if names.peek().is_none() => return Ok(Some(array)),
-                _ => return Ok(None),
-            }
-        }
-        Ok(Some(Node::Group(group)))
     }
 
-    fn require(&self, path: &str) -> Result<Node> {
+    fn require(&self, path: &str) -> Result<Found> {
         self.lookup(path)?
             .ok_or_else(|| Error::not_found("nothing is stored here"))
     }
 
-    /// The path of the object whose header is at `address`.
-    fn path_of(&self, address: u64) -> Result<String> {
-        if self.paths.get().is_none() {
-            let _ = self.paths.set(self.all_paths()?);
-        }
-        self.paths
-            .get()
-            .and_then(|paths| paths.get(&address))
-            .cloned()
-            .ok_or_else(|| {
-                Error::corrupt("an attribute refers to an object that no readable group holds")
-            })
-    }
-
-    /// Walks all groups, the shallowest first, so that each object gets its shortest path.
-    fn all_paths(&self) -> Result<HashMap<u64, String>> {
-        let root = self.file.root_group().map_err(from_hdf5)?;
-        let mut paths = HashMap::from([(root.address(), String::new())]);
-        let mut visited = HashSet::from([root.address()]);
-        let mut waiting = VecDeque::from([(root, String::new())]);
-        while let Some((group, path)) = waiting.pop_front() {
-            // A damaged group hides what it holds; references to the rest must still resolve.
-            let Ok((groups, datasets)) = group.members() else {
-                continue;
+    /// What is found from a node on by one name after the other.
+    fn walk<'n>(
+        &self,
+        from: Found,
+        names: impl Iterator<Item = &'n str>,
+        followed: &mut usize,
+    ) -> Result<Option<Found>> {
+        let mut here = from;
+        for name in names {
+            let Node::Group(group) = &here.node else {
+                return Ok(None);
             };
-            let below = |name: &str| match path.as_str() {
-                "" => name.to_owned(),
-                path => format!("{path}/{name}"),
-            };
-            for dataset in datasets {
-                let path = below(dataset.name());
-                paths.entry(dataset.address()).or_insert(path);
-            }
-            for inner in groups {
-                let path = below(inner.name());
-                paths.entry(inner.address()).or_insert_with(|| path.clone());
-                // Hard links may form cycles.
-                if visited.insert(inner.address()) {
-                    waiting.push_back((inner, path));
-                }
+            match self.child(&here.opened, group, name, followed)? {
+                Some(found) => here = found,
+                None => return Ok(None),
             }
         }
-        Ok(paths)
+        Ok(Some(here))
     }
 
-    fn attribute_heaps(&self) -> Result<Heaps> {
-        if let Some(heaps) = &*self.kept_heaps() {
-            return Ok(heaps.clone());
+    fn child(
+        &self,
+        opened: &Arc<Opened>,
+        group: &Group,
+        name: &str,
+        followed: &mut usize,
+    ) -> Result<Option<Found>> {
+        if let Some(node) = opened.child(group, name)? {
+            let opened = opened.clone();
+            return Ok(Some(Found { opened, node }));
         }
-        let heaps = self.heaps.open()?;
-        *self.kept_heaps() = Some(heaps.clone());
-        Ok(heaps)
+        // Either it is not there, or it is a link that leads nowhere or out of the file.
+        let links = opened.links(group)?;
+        let link = links.iter().find(|(other, _)| other == name);
+        link.map(|(_, target)| self.follow(opened, group, target, followed))
+            .transpose()
     }
 
-    fn kept_heaps(&self) -> MutexGuard<'_, Option<Heaps>> {
-        let kept = self.attribute_heaps.lock();
-        kept.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn decode_attributes(&self, node: &Node) -> Result<Attributes> {
-        let raw = match node {
-            Node::Group(group) => group.raw_attributes(),
-            Node::Array(dataset) => dataset.raw_attributes(),
+    /// What a link of `group` leads to.
+    fn follow(
+        &self,
+        opened: &Arc<Opened>,
+        group: &Group,
+        target: &LinkTarget,
+        followed: &mut usize,
+    ) -> Result<Found> {
+        *followed += 1;
+        if *followed > MOST_LINKS {
+            return Err(Error::unsupported(format!(
+                "more than {MOST_LINKS} links lead from one to the next here, maybe in a circle"
+            )));
         }
-        .map_err(from_hdf5)?;
-        let decoder = AttributeDecoder {
-            offset_size: self.file.superblock().offset_size,
-            heaps: &self.attribute_heaps()?,
-            path_of: &|address| self.path_of(address),
+        let (from, path, shown) = match target {
+            LinkTarget::Hard { .. } => return Err(links::neither()),
+            LinkTarget::Soft { path } => {
+                let node = match path.starts_with('/') {
+                    true => opened.root()?,
+                    false => Node::Group(group.clone()),
+                };
+                let opened = opened.clone();
+                (Found { opened, node }, path, format!("`{path}`"))
+            }
+            LinkTarget::External { filename, path } => {
+                let opened = self.beside(filename)?;
+                let node = opened.root()?;
+                let shown = format!("`{path}` of the file `{filename}`");
+                (Found { opened, node }, path, shown)
+            }
         };
-        raw.iter()
-            .map(|attribute| {
-                let value = decoder
-                    .decode(attribute.message())
-                    .map_err(|e| e.with("attribute", attribute.name()))?;
-                Ok((attribute.name().to_owned(), value))
-            })
-            .collect()
+        let names = path.split('/').filter(|name| !matches!(*name, "" | "."));
+        self.walk(from, names, followed)?.ok_or_else(|| {
+            Error::unsupported(format!(
+                "this is a link to {shown}, where nothing is stored"
+            ))
+        })
+    }
+
+    /// The file of this name in the same directory.
+    fn beside(&self, filename: &str) -> Result<Arc<Opened>> {
+        let refused = |why: &str| {
+            Error::unsupported(format!(
+                "this is a link into another file (`{filename}`), {why}; copy the data into one \
+                 file"
+            ))
+        };
+        let name = filename.strip_prefix("./").unwrap_or(filename);
+        let mut parts = Path::new(name).components();
+        let is_name = matches!(parts.next(), Some(Component::Normal(part)) if part == name);
+        let Some(directory) = &self.directory else {
+            return Err(refused("which is followed in local directories only"));
+        };
+        if !is_name {
+            return Err(refused("which is followed inside the same directory only"));
+        }
+        if let Some(opened) = locked(&self.others).get(name) {
+            return Ok(opened.clone());
+        }
+        let path = directory.join(name);
+        let file = LocalFile::open_itself(&path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => refused("which is not in the same directory"),
+            ErrorKind::InvalidInput => refused("which is itself a link, or not a file"),
+            _ => error,
+        })?;
+        let location = path.display().to_string();
+        let opened = Opened::parse(Arc::new(file), &location);
+        let opened = Arc::new(opened.map_err(|error| error.with("path", &location))?);
+        locked(&self.others).insert(name.to_owned(), opened.clone());
+        Ok(opened)
+    }
+
+    fn kinds(&self, opened: &Arc<Opened>, group: &Group) -> Result<Vec<(String, NodeKind)>> {
+        let links = opened.links(group)?;
+        let mut children = Vec::with_capacity(links.len());
+        for (name, target) in links.iter() {
+            // Walks over the store would go astray with such names, which no writer makes.
+            if name.is_empty() || name.contains('/') || check_path(name).is_err() {
+                return Err(Error::corrupt(format!("a link is named {name:?}")));
+            }
+            let kind = match target {
+                LinkTarget::Hard { address } => links::kind(&opened.file, *address),
+                _ => self
+                    .follow(opened, group, target, &mut 0)
+                    .map(|found| found.node.kind()),
+            };
+            let kind = match kind {
+                Err(error)
+                    if is_of_the_file(&error) || error.kind() == ErrorKind::PermissionDenied =>
+                {
+                    NodeKind::Unreadable
+                }
+                kind => kind?,
+            };
+            children.push((name.clone(), kind));
+        }
+        Ok(children)
     }
 }
 
 impl Store for Hdf5Store {
     fn location(&self) -> &str {
-        self.source.location()
+        self.opened.source.location()
     }
 
     fn format(&self) -> &str {
@@ -218,110 +238,72 @@ impl Store for Hdf5Store {
     }
 
     fn is_remote(&self) -> bool {
-        self.source.remote().is_some()
+        self.opened.source.remote().is_some()
     }
 
     fn node(&self, path: &str) -> Result<Option<NodeKind>> {
-        let node = self.lookup(path).map_err(|e| self.context(e, path))?;
-        Ok(node.map(|node| match node {
-            Node::Group(_) => NodeKind::Group,
-            Node::Array(_) => NodeKind::Array,
-        }))
+        let found = self.lookup(path).map_err(|e| self.context(e, path))?;
+        Ok(found.map(|found| found.node.kind()))
     }
 
     fn children(&self, path: &str) -> Result<Vec<(String, NodeKind)>> {
-        let list = || match self.require(path)? {
-            Node::Array(_) => Err(Error::not_found("this is an array, not a group")),
-            Node::Group(group) => {
-                let (groups, arrays) = group.member_names().map_err(from_hdf5)?;
-                let groups = groups.into_iter().map(|name| (name, NodeKind::Group));
-                let arrays = arrays.into_iter().map(|name| (name, NodeKind::Array));
-                let mut children: Vec<_> = groups.chain(arrays).collect();
-                children.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-                children.dedup_by(|a, b| a.0 == b.0);
-                // Walks over the store would go astray with such names, which no writer makes.
-                let is_name = |name: &str| {
-                    !name.is_empty() && !name.contains('/') && check_path(name).is_ok()
-                };
-                match children.iter().find(|(name, _)| !is_name(name)) {
-                    Some((name, _)) => Err(Error::corrupt(format!("a link is named {name:?}"))),
-                    None => Ok(children),
-                }
+        let list = || {
+            let Found { opened, node } = self.require(path)?;
+            match &node {
+                Node::Array(_) => Err(Error::not_found("this is an array, not a group")),
+                Node::Group(group) => self.kinds(&opened, group),
             }
         };
         list().map_err(|e| self.context(e, path))
     }
 
     fn attributes(&self, path: &str) -> Result<Attributes> {
-        self.require(path)
-            .and_then(|node| self.decode_attributes(&node))
-            .map_err(|e| self.context(e, path))
+        let read = || {
+            let Found { opened, node } = self.require(path)?;
+            let mut attributes = opened.attributes(&node)?;
+            if !Arc::ptr_eq(&opened, &self.opened) {
+                // Paths of another file are none of this one.
+                for value in attributes.values_mut() {
+                    if matches!(value, Attribute::Reference(_)) {
+                        *value = Attribute::Other("a reference inside another file".to_owned());
+                    }
+                }
+            }
+            Ok(attributes)
+        };
+        read().map_err(|e| self.context(e, path))
     }
 
     fn array(&self, path: &str) -> Result<Arc<dyn Array>> {
-        let open = || match self.require(path)? {
-            Node::Group(_) => Err(Error::not_found("this is a group, not an array")),
-            Node::Array(dataset) => Hdf5Array::open(
-                &self.file,
-                &dataset,
-                self.source.clone(),
-                self.heaps.clone(),
-                format!("/{path}"),
-            ),
+        let open = || {
+            let Found { opened, node } = self.require(path)?;
+            match node {
+                Node::Group(_) => Err(Error::not_found("this is a group, not an array")),
+                Node::Array(dataset) => Hdf5Array::open(
+                    &opened.file,
+                    &dataset,
+                    opened.source.clone(),
+                    opened.heaps.clone(),
+                    format!("/{path}"),
+                ),
+            }
         };
         let array = open().map_err(|e| self.context(e, path))?;
         Ok(Arc::new(array))
     }
 
     fn release(&self) {
-        self.source.release();
-        *self.kept_heaps() = None;
+        self.opened.release();
+        for other in locked(&self.others).values() {
+            other.release();
+        }
     }
 }
 
 impl fmt::Debug for Hdf5Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hdf5Store")
-            .field("location", &self.source.location())
+            .field("location", &self.location())
             .finish_non_exhaustive()
-    }
-}
-
-/// The group or dataset called `name` in `group`.
-fn child(group: &Group, name: &str) -> Result<Option<Node>> {
-    EXTERNAL_LINK.take();
-    match group.group(name) {
-        Ok(inner) => return Ok(Some(Node::Group(inner))),
-        Err(error) if is_absent(&error) => {}
-        Err(error) => return Err(from_hdf5(error)),
-    }
-    match group.dataset(name) {
-        Ok(dataset) => Ok(Some(Node::Array(Box::new(dataset)))),
-        Err(error) if is_absent(&error) => match EXTERNAL_LINK.take() {
-            Some(file) => Err(Error::unsupported(format!(
-                "`{name}` is a link to another file (`{file}`), which is never followed; \
-                 copy the data into one file"
-            ))),
-            None => Ok(None),
-        },
-        Err(error) => Err(from_hdf5(error)),
-    }
-}
-
-thread_local! {
-    /// The file name of the external link that the lookup on this thread came across.
-    static EXTERNAL_LINK: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// Follows no external link, but notes it, so that the lookup can say what is there.
-struct NoteExternalLinks;
-
-impl ExternalLinkResolver for NoteExternalLinks {
-    fn resolve_external_link(
-        &self,
-        filename: &str,
-    ) -> hdf5_reader::error::Result<Option<Hdf5File>> {
-        EXTERNAL_LINK.set(Some(filename.to_owned()));
-        Ok(None)
     }
 }

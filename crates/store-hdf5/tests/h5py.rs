@@ -134,15 +134,135 @@ fn links_are_followed_inside_the_file_only() {
         for name in ["special/soft", "special/hard", "special/cycle/cycle/hard"] {
             assert_values(name, &*store.array(name).unwrap());
         }
-        assert_eq!(store.node("special/dangling").unwrap(), None);
         // HDF5 files of the oldest structures hold external links all the same.
-        let error = store.array("special/external").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported, "{file}: {error}");
-        assert!(error.message().contains("other.h5"));
+        for (name, target) in [("dangling", "/nowhere"), ("external", "other.h5")] {
+            let error = store.array(&format!("special/{name}")).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{file}: {error}");
+            assert!(error.message().contains(target), "{error}");
+        }
         let children = store.children("special").unwrap();
-        let names: Vec<_> = children.iter().map(|(name, _)| name.as_str()).collect();
-        assert!(names.contains(&"soft") && !names.contains(&"external"));
+        let kind = |name: &str| children.iter().find(|(other, _)| other == name).unwrap().1;
+        assert_eq!(kind("soft"), NodeKind::Array);
+        assert_eq!(kind("cycle"), NodeKind::Group);
+        for name in ["dangling", "external"] {
+            assert_eq!(kind(name), NodeKind::Unreadable, "{file} {name}");
+        }
     }
+}
+
+#[test]
+fn links_are_followed_into_files_of_the_same_directory_only() {
+    for layout in ["earliest", "latest"] {
+        let store = open(&format!("links_{layout}.h5"));
+        for name in [
+            "to numbers",
+            "to numbers here",
+            "to group/inner",
+            "to itself",
+            "there and back",
+            "soft",
+            "group/up",
+            "group/same",
+            "to group/inner",
+        ] {
+            assert_values(&format!("{layout} {name}"), &*store.array(name).unwrap());
+        }
+        let listed = store.children("").unwrap();
+        let unreadable = |(_, kind): &(String, NodeKind)| *kind == NodeKind::Unreadable;
+        assert!(!listed.iter().any(unreadable), "{listed:?}");
+        let attributes = store.attributes("to group").unwrap();
+        assert_eq!(attributes["n"], Attribute::Int(3));
+        // A path inside the other file is none of this one.
+        assert!(matches!(attributes["reference"], Attribute::Other(_)));
+        assert_eq!(store.node("to numbers/below").unwrap(), None);
+
+        let bad = store.children("bad").unwrap();
+        assert!(bad.len() >= 9, "{bad:?}");
+        for (name, kind) in bad {
+            assert_eq!(kind, NodeKind::Unreadable, "{layout} {name}");
+            let path = format!("bad/{name}");
+            for error in [
+                store.node(&path).unwrap_err(),
+                store.array(&path).unwrap_err(),
+                store.attributes(&path).unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), ErrorKind::Unsupported, "{path}: {error}");
+                assert_eq!(error.context("node"), Some(format!("/{path}").as_str()));
+                let told = match name.as_str() {
+                    "no such file" => "`missing.h5`), which is not in the same directory",
+                    "no such node" => "`/missing` of the file `beside_",
+                    "above" => "`../data/beside_",
+                    "absolute" => "inside the same directory only",
+                    "dangling" => "a link to `/missing`, where nothing is stored",
+                    "circle" | "round" | "itself" => "in a circle",
+                    "type" => "a data type",
+                    "virtual" => "a virtual array",
+                    other => panic!("{other}"),
+                };
+                assert!(error.message().contains(told), "{path}: {error}");
+            }
+        }
+        assert_values("good", &*store.array("good").unwrap());
+    }
+}
+
+#[test]
+fn a_symbolic_link_beside_the_file_is_not_followed() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let directory = tempfile::tempdir().unwrap();
+    let (main, beside) = ("links_latest.h5", "beside_latest.h5");
+    std::fs::copy(data.join(main), directory.path().join(main)).unwrap();
+    let place = directory.path().join(beside);
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(data.join(beside), &place).unwrap();
+    #[cfg(not(unix))]
+    std::fs::create_dir(&place).unwrap();
+    let store = Hdf5Format.open(&directory.path().join(main)).unwrap();
+    let error = store.array("to numbers").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.message().contains(beside), "{error}");
+    assert_values("own", &*store.array("own").unwrap());
+}
+
+#[test]
+fn files_that_are_open_for_writing_are_refused() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let closed = std::fs::read(data.join("links_latest.h5")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("open.h5ad");
+    // Open for writing; for writing beside readers; marked as fine, which means nothing.
+    for (flags, is_refused) in [(0x01, true), (0x04, true), (0x05, true), (0x02, false)] {
+        let mut bytes = closed.clone();
+        assert_eq!(bytes[8], 3, "the version of the superblock");
+        bytes[11] = flags;
+        let checksum = hdf5_reader::checksum::jenkins_lookup3(&bytes[..44]);
+        bytes[44..48].copy_from_slice(&checksum.to_le_bytes());
+        std::fs::write(&path, &bytes).unwrap();
+        let opened = Hdf5Format.open(&path);
+        assert_eq!(opened.is_err(), is_refused, "{flags}");
+        if let Err(error) = opened {
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert!(error.message().contains("h5clear -s"), "{error}");
+            assert_eq!(error.context("path"), path.to_str());
+        }
+    }
+}
+
+#[test]
+fn a_matrix_in_one_large_chunk_reads() {
+    let array = open("one_chunk.h5").array("X").unwrap();
+    let columns = array.info().row_bytes().unwrap();
+    assert_eq!(array.info().chunk_shape, Some(vec![320, columns as u64]));
+    let mut rows = vec![9; 3 * columns];
+    let spans = [Span::new(0, 1), Span::new(5, 6), Span::new(319, 320)];
+    array.read_spans(&spans, &mut rows).unwrap();
+    let found: Vec<(usize, u8)> = rows
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(_, v)| *v != 0)
+        .collect();
+    assert_eq!(found, [(0, 1), (columns + 3, 2), (3 * columns - 1, 3)]);
 }
 
 #[test]

@@ -150,6 +150,56 @@ def layouts(name, **options):
             attributes[f"many {n:02}"] = n
 
 
+def links(name, beside, **options):
+    """Links of all kinds, most of which lead nowhere, and arrays whose values are elsewhere."""
+    with h5py.File(HERE / beside, "w", **options) as f:
+        f["numbers"] = values((4, 3), "i4")
+        f["group/inner"] = values(5, "f4")
+        f["back"] = h5py.ExternalLink(name, "/own")
+        f["onwards"] = h5py.ExternalLink(name, "/to group/inner")
+        f["group"].attrs["reference"] = f["numbers"].ref
+        f["group"].attrs["n"] = 3
+    with h5py.File(HERE / name, "w", **options) as f:
+        f["own"] = values(7, "u2")
+        f["to numbers"] = h5py.ExternalLink(beside, "/numbers")
+        f["to group"] = h5py.ExternalLink(beside, "group")
+        f["to numbers here"] = h5py.ExternalLink(f"./{beside}", "/numbers")
+        f["to itself"] = h5py.ExternalLink(name, "/own")
+        f["there and back"] = h5py.ExternalLink(beside, "/back")
+        f["soft"] = h5py.SoftLink("/to group/inner")
+        f["group/up"] = h5py.SoftLink("/own")
+        f["group/same"] = h5py.SoftLink("up")
+        bad = f.create_group("bad")
+        bad["no such file"] = h5py.ExternalLink("missing.h5", "/numbers")
+        bad["no such node"] = h5py.ExternalLink(beside, "/missing")
+        bad["above"] = h5py.ExternalLink(f"../data/{beside}", "/numbers")
+        bad["absolute"] = h5py.ExternalLink(f"/{beside}", "/numbers")
+        bad["dangling"] = h5py.SoftLink("/missing")
+        bad["circle"] = h5py.SoftLink("/bad/round")
+        bad["round"] = h5py.SoftLink("/bad/circle")
+        bad["itself"] = h5py.SoftLink("/bad/itself/itself")
+        bad["type"] = np.dtype("i4")
+        f["good"] = values(6, "i4")
+        if options["libver"] == "latest":
+            layout = h5py.VirtualLayout(shape=(7,), dtype="u2")
+            layout[:] = h5py.VirtualSource(".", "own", shape=(7,))
+            bad_virtual = f.create_virtual_dataset("bad/virtual", layout)
+            assert (bad_virtual[:] == f["own"][:]).all()
+
+
+def one_chunk():
+    """A matrix of 320 MiB in one chunk, as R writes them."""
+    shape = (320, 1 << 20)
+    with h5py.File(HERE / "one_chunk.h5", "w") as f:
+        x = f.create_dataset("X", shape, "u1", chunks=shape, compression="gzip", compression_opts=9)
+        rows = np.zeros(shape, "u1")
+        rows[0, 0], rows[5, 3], rows[-1, -1] = 1, 2, 3
+        x[...] = rows
+
+
 filters()
+one_chunk()
+links("links_earliest.h5", "beside_earliest.h5", libver="earliest")
+links("links_latest.h5", "beside_latest.h5", libver="latest")
 layouts("earliest.h5", libver="earliest", userblock_size=512)
 layouts("latest.h5", libver="latest")
