@@ -35,38 +35,26 @@ pub(crate) fn links(file: &Hdf5File, address: u64) -> Result<Links> {
 /// `Unsupported` if it is neither or of a kind that can't be read; `Corrupt` if it is damaged.
 pub(crate) fn kind(file: &Hdf5File, address: u64) -> Result<NodeKind> {
     let header = file.get_or_parse_header(address).map_err(from_hdf5)?;
-    let has = |wanted: fn(&HdfMessage) -> bool| header.messages.iter().any(wanted);
     // As `hdf5-reader` tells them apart.
-    if has(|message| {
-        matches!(
-            message,
+    let (mut has_values, mut has_attributes) = (false, false);
+    for message in &header.messages {
+        match message {
             HdfMessage::SymbolTable(_)
-                | HdfMessage::Link(_)
-                | HdfMessage::LinkInfo(_)
-                | HdfMessage::GroupInfo(_)
-        )
-    }) {
-        return Ok(NodeKind::Group);
-    }
-    if has(|message| {
-        matches!(
-            message,
+            | HdfMessage::Link(_)
+            | HdfMessage::LinkInfo(_)
+            | HdfMessage::GroupInfo(_) => return Ok(NodeKind::Group),
             HdfMessage::Dataspace(_)
-                | HdfMessage::DataLayout(_)
-                | HdfMessage::FillValue(_)
-                | HdfMessage::FilterPipeline(_)
-        )
-    }) {
-        return Ok(NodeKind::Array);
+            | HdfMessage::DataLayout(_)
+            | HdfMessage::FillValue(_)
+            | HdfMessage::FilterPipeline(_) => has_values = true,
+            HdfMessage::Attribute(_) | HdfMessage::AttributeInfo(_) => has_attributes = true,
+            _ => {}
+        }
     }
-    match has(|message| {
-        matches!(
-            message,
-            HdfMessage::Attribute(_) | HdfMessage::AttributeInfo(_)
-        )
-    }) {
-        true => Ok(NodeKind::Group),
-        false => Err(neither()),
+    match (has_values, has_attributes) {
+        (true, _) => Ok(NodeKind::Array),
+        (false, true) => Ok(NodeKind::Group),
+        (false, false) => Err(neither()),
     }
 }
 
