@@ -2,6 +2,7 @@
 //! delete and repair in random order. No byte that a record needs is ever removed, and nothing
 //! outside the storages is changed.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![cfg(feature = "sqlite")]
 
 use std::fs;
