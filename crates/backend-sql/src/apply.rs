@@ -76,7 +76,8 @@ async fn check<C: ConnectionTrait>(db: &C, precondition: &Precondition) -> Outco
     match (precondition.expect, found) {
         (Expect::Some, true) | (Expect::None, false) => Ok(()),
         _ => Err(conflict(format!(
-            "another writer changed a {kind} in the meantime; try again"
+            "another writer changed {} in the meantime; try again",
+            kind.with_article()
         ))
         .into()),
     }

@@ -64,7 +64,8 @@ fn time(micros: i64) -> Result<DateTime<Utc>> {
 
 fn damaged(kind: Kind, info: &FieldInfo) -> Error {
     Error::corrupt(format!(
-        "the {} of a {kind} in the database does not fit the model",
-        info.field
+        "the {} of {} in the database does not fit the model",
+        info.field,
+        kind.with_article()
     ))
 }

@@ -159,5 +159,6 @@ record_enum!(
 
 /// The error for a record of another kind than the one asked for.
 fn wrong_kind(expected: Kind, found: Kind) -> Error {
-    Error::invalid_input(format!("this is a {found}, but a {expected} was asked for"))
+    let (found, expected) = (found.with_article(), expected.with_article());
+    Error::invalid_input(format!("this is {found}, but {expected} was asked for"))
 }

@@ -192,7 +192,10 @@ impl Columns {
         };
         for (field, names) in OWN.iter().chain(table.fields) {
             let info = table.kind.field(*field).ok_or_else(|| {
-                Error::invalid_input(format!("a {} has no field {field}", table.kind))
+                Error::invalid_input(format!(
+                    "{} has no field {field}",
+                    table.kind.with_article()
+                ))
             })?;
             match names.iter().find(|name| present.contains(**name)) {
                 Some(name) => {

@@ -105,7 +105,8 @@ fn ordered_link(kind: Kind, relation: &str) -> Result<LinkKind> {
     match Relation::named(kind, relation) {
         Some(Relation::Targets(link)) if link.is_ordered() => Ok(link),
         _ => Err(Error::invalid_input(format!(
-            "the {relation} of a {kind} have no order"
+            "the {relation} of {} have no order",
+            kind.with_article()
         ))),
     }
 }

@@ -128,8 +128,8 @@ fn field<R: Registry>(name: &str) -> Result<Field> {
     fields().find(|field| field.name() == name).ok_or_else(|| {
         let names: Vec<_> = fields().map(Field::name).collect();
         Error::invalid_input(format!(
-            "a {} has no field {name:?} to order by; it has {}",
-            R::KIND,
+            "{} has no field {name:?} to order by; it has {}",
+            R::KIND.with_article(),
             names.join(", ")
         ))
     })

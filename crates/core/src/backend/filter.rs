@@ -77,7 +77,10 @@ impl Relation {
             Self::Targets(link) => (link.source() == from).then(|| link.target()),
             Self::Sources(link) => (link.target() == from).then(|| link.source()),
         };
-        related.ok_or_else(|| Error::invalid_input(format!("a {from} has no relation {self:?}")))
+        related.ok_or_else(|| {
+            let record = from.with_article();
+            Error::invalid_input(format!("{record} has no relation {self:?}"))
+        })
     }
 }
 
@@ -295,7 +298,8 @@ pub(super) fn field_of(kind: Kind, field: Field) -> Result<&'static FieldInfo> {
     kind.field(field).ok_or_else(|| {
         let names: Vec<_> = kind.fields().iter().map(|info| info.field.name()).collect();
         Error::invalid_input(format!(
-            "a {kind} has no field {field}; it has {}",
+            "{} has no field {field}; it has {}",
+            kind.with_article(),
             names.join(", ")
         ))
     })

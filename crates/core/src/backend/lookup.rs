@@ -303,7 +303,8 @@ fn unknown(kind: Kind, name: &str) -> Error {
     let links = names(kind).iter().map(|(name, _)| *name);
     let all: Vec<&str> = fields.chain(references).chain(links).collect();
     Error::invalid_input(format!(
-        "a {kind} has no field or relation {name}; it has {}",
+        "{} has no field or relation {name}; it has {}",
+        kind.with_article(),
         all.join(", ")
     ))
 }

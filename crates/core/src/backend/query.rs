@@ -104,9 +104,9 @@ impl Query {
                 Ok(())
             }
             OrderBy::Position { link, .. } => Err(Error::invalid_input(format!(
-                "{} gives no order to a {}",
+                "{} gives no order to {}",
                 link.as_str(),
-                self.kind
+                self.kind.with_article()
             ))),
         })
     }

@@ -32,8 +32,8 @@ impl<R: Registry> Handle<R> {
         let advice = "delete it permanently (permanent = true)";
         if !R::KIND.has_visibility() {
             return Err(Error::invalid_input(format!(
-                "a {} can't be moved to the trash; {advice}",
-                R::KIND
+                "{} can't be moved to the trash; {advice}",
+                R::KIND.with_article()
             ))
             .operation("delete")
             .with("uid", self.uid()));

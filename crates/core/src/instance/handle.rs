@@ -1,12 +1,17 @@
 //! A record together with the instance that it is in.
 
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, RangeInclusive};
+
+use chrono::Datelike;
 
 use super::{Instance, check_name};
 use crate::backend::{ChangeSet, Filter, Query, Relation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Field, Id, Record, Value, now_after};
 use crate::registry::{Registry, key, uid, version};
+
+/// The years that times may be set to: those which Python and SQL know.
+const YEARS: RangeInclusive<i32> = 1..=9999;
 
 /// A record of an instance. Its fields are those of the record: `c.name`, `c.version`. Those that
 /// people may change are set in place and written by [`Handle::save`].
@@ -116,9 +121,21 @@ impl<R: Registry> Handle<R> {
             if value != self.saved.get(info.field) {
                 if is_fixed(info.field) {
                     return Err(Error::invalid_input(format!(
-                        "the {} of a {} never changes; make a new record",
+                        "the {} of {} never changes; make a new record",
                         info.field,
-                        R::KIND
+                        R::KIND.with_article()
+                    ))
+                    .with("uid", self.saved.uid()));
+                }
+                if let Some(Value::Time(time)) = &value
+                    && !YEARS.contains(&time.year())
+                {
+                    return Err(Error::invalid_input(format!(
+                        "{} is in the year {}, but years are from {} to {}",
+                        info.field,
+                        time.year(),
+                        YEARS.start(),
+                        YEARS.end()
                     ))
                     .with("uid", self.saved.uid()));
                 }

@@ -80,8 +80,8 @@ macro_rules! declare_record {
                     Field::UpdatedAt => FieldType::from_value(value).map(|v| self.updated_at = v),
                     #[allow(unreachable_patterns)]
                     _ => Err($crate::error::Error::invalid_input(format!(
-                        "a {} has no field {field}",
-                        Kind::$name
+                        "{} has no field {field}",
+                        Kind::$name.with_article()
                     ))),
                 };
                 result.map_err(|error| error.with("field", field))

@@ -56,6 +56,20 @@ impl Kind {
         }
     }
 
+    /// The name with its article, as it stands in sentences: `"an artifact"`.
+    pub fn with_article(self) -> &'static str {
+        match self {
+            Self::User => "a user",
+            Self::Storage => "a storage",
+            Self::Transform => "a transform",
+            Self::Run => "a run",
+            Self::Artifact => "an artifact",
+            Self::Collection => "a collection",
+            Self::ULabel => "a ulabel",
+            Self::FeatureSet => "a feature_set",
+        }
+    }
+
     /// What is known about a field; `None` if this kind has no such field.
     pub fn field(self, field: Field) -> Option<&'static FieldInfo> {
         self.fields().iter().find(|info| info.field == field)
@@ -70,5 +84,24 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_article() {
+        for kind in Kind::ALL {
+            let name = kind.as_str();
+            // "u" is spoken as in "unit" in both.
+            let article = if name.starts_with(['a', 'e', 'i', 'o']) {
+                "an"
+            } else {
+                "a"
+            };
+            assert_eq!(kind.with_article(), format!("{article} {name}"));
+        }
     }
 }

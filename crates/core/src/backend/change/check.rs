@@ -41,7 +41,8 @@ fn check_change(change: &Change, inserted: &[Kind]) -> Result<()> {
             references.iter().try_for_each(|(field, new)| {
                 let references = kind.field(*field).and_then(|info| info.references);
                 let references = references.ok_or_else(|| {
-                    Error::invalid_input(format!("{field} of a {kind} refers to no record"))
+                    let record = kind.with_article();
+                    Error::invalid_input(format!("{field} of {record} refers to no record"))
                 })?;
                 check_target(Target::New(*new), references, inserted)
             })
@@ -54,7 +55,10 @@ fn check_change(change: &Change, inserted: &[Kind]) -> Result<()> {
                 }
                 field => kind
                     .field(*field)
-                    .ok_or_else(|| Error::invalid_input(format!("a {kind} has no field {field}")))?
+                    .ok_or_else(|| {
+                        let record = kind.with_article();
+                        Error::invalid_input(format!("{record} has no field {field}"))
+                    })?
                     .check(value),
             })
         }
@@ -102,8 +106,10 @@ fn check_target(target: Target, kind: Kind, inserted: &[Kind]) -> Result<()> {
         Target::New(new) => match inserted.get(new.0) {
             Some(found) if *found == kind => Ok(()),
             Some(found) => Err(Error::invalid_input(format!(
-                "insert {} makes a {found}, but a {kind} is meant",
-                new.0
+                "insert {} makes {}, but {} is meant",
+                new.0,
+                found.with_article(),
+                kind.with_article()
             ))),
             None => Err(no_such_insert(new)),
         },

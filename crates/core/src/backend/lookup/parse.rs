@@ -102,8 +102,8 @@ fn related(kind: Kind, lookup: &str, subject: &Subject<'_>, text: &str) -> Resul
     let named = |relation: &str, text: &str| {
         if text.is_empty() {
             return Err(Error::invalid_input(format!(
-                "name a {}, by its uid or name",
-                subject.kind
+                "name {}, by its uid or name",
+                subject.kind.with_article()
             )));
         }
         let by_uid = format!("{relation}__uid__startswith");
@@ -123,8 +123,8 @@ fn related(kind: Kind, lookup: &str, subject: &Subject<'_>, text: &str) -> Resul
         }
         "isnull" => Filter::lookup(kind, lookup, boolean(text)?),
         operator => Err(Error::invalid_input(format!(
-            "{operator} compares fields, and this is a {}; name one of its fields before it",
-            subject.kind
+            "{operator} compares fields, and this is {}; name one of its fields before it",
+            subject.kind.with_article()
         ))),
     }
 }

@@ -62,8 +62,8 @@ pub(super) fn precondition(state: &State, precondition: &Precondition) -> Result
     Err(Error::new(
         ErrorKind::Conflict,
         format!(
-            "another writer changed a {} in the meantime; try again",
-            precondition.kind
+            "another writer changed {} in the meantime; try again",
+            precondition.kind.with_article()
         ),
     ))
 }

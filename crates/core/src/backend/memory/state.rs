@@ -204,8 +204,9 @@ impl State {
                 let refers = |record: &Record| record.get(info.field) == Some(Value::Integer(id));
                 if self.records(other).any(|(_, record)| refers(record)) {
                     return Err(conflict(format!(
-                        "the {kind} is the {} of a {other}",
-                        info.field
+                        "the {kind} is the {} of {}",
+                        info.field,
+                        other.with_article()
                     )));
                 }
             }
@@ -214,8 +215,8 @@ impl State {
             let protects = link.target() == kind && link.on_delete_target() == OnDelete::Protect;
             if protects && !self.sources(link, id).is_empty() {
                 return Err(conflict(format!(
-                    "a {} is linked to the {kind}",
-                    link.source()
+                    "{} is linked to the {kind}",
+                    link.source().with_article()
                 )));
             }
         }

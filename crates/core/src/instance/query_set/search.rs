@@ -50,8 +50,8 @@ impl<R: Registry> QuerySet<R> {
         let fields: Vec<Field> = SEARCHED.into_iter().filter(has).collect();
         if fields.is_empty() {
             return Err(Error::invalid_input(format!(
-                "a {} has no name, key or description to search",
-                R::KIND
+                "{} has no name, key or description to search",
+                R::KIND.with_article()
             )));
         }
         let words: Vec<&str> = text.split_whitespace().collect();

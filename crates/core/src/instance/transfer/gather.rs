@@ -35,7 +35,10 @@ pub(super) async fn gather(backend: &dyn Backend, kind: Kind, id: Id) -> Result<
         if found.len() != ids.len() {
             return Err(Error::new(
                 ErrorKind::Conflict,
-                format!("a {kind} was deleted while it was copied; try again"),
+                format!(
+                    "{} was deleted while it was copied; try again",
+                    kind.with_article()
+                ),
             ));
         }
         for record in found {
