@@ -1,6 +1,6 @@
 //! Opening instances: which database a location means, and whether this build has it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anndex_core::backend::Backend;
@@ -139,6 +139,7 @@ async fn open(
         )
         .with("storage", directory.storage_root(config).display()));
     }
+    let backend = database(directory, create).await?;
     let settings = Settings {
         storage_root: directory.storage_root(config),
         storage_uid: config.storage_uid.clone(),
@@ -146,15 +147,15 @@ async fn open(
             true => config.registry_ids.clone(),
             false => Vec::new(),
         },
-        cache_dir: directory.cache(),
+        cache_dir: cache_dir(directory, config, backend.as_ref()),
         user_handle: options.handle()?,
         user_name: options.user_name,
         formats: formats(),
         drivers: drivers(),
     };
-    let backend = database(directory, create).await?;
+    let read_only = backend.capabilities().read_only;
     let db = Instance::new(backend, settings).await?;
-    if !create {
+    if !create && !read_only {
         note_registry(directory, config, &db)?;
     }
     Ok(db)
@@ -180,6 +181,16 @@ fn note_registry(directory: &InstanceDirectory, config: &Config, db: &Instance) 
         // Where nothing can be written nothing is removed either.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
         written => written,
+    }
+}
+
+/// The directory of the local cache: that of the instance, or one of the user's where the instance
+/// can only be read.
+fn cache_dir(directory: &InstanceDirectory, config: &Config, backend: &dyn Backend) -> PathBuf {
+    let name = config.storage_uid.as_deref().unwrap_or("default");
+    match anndex_core::mapped::user_cache() {
+        Ok(cache) if backend.capabilities().read_only => cache.join("instances").join(name),
+        _ => directory.cache(),
     }
 }
 

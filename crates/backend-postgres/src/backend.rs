@@ -53,6 +53,7 @@ impl Driver for Postgres {
             name: "PostgreSQL",
             persistent: true,
             shared: true,
+            read_only: false,
         }
     }
 
@@ -78,6 +79,10 @@ impl Driver for Postgres {
             .execute_unprepared(LOCK_SCHEMA)
             .await
             .map(|_| ())
+    }
+
+    fn may_have_committed(&self, error: &DbErr) -> bool {
+        error::may_have_committed(error)
     }
 
     fn lost_race(&self, error: &DbErr) -> bool {

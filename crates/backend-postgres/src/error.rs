@@ -34,6 +34,14 @@ pub(crate) fn is_lost_race(error: &DbErr) -> bool {
     )
 }
 
+/// Whether a transaction may have been committed, although this is what came of it: the answer of
+/// the server is lost, or is that the session ended.
+pub(crate) fn may_have_committed(error: &DbErr) -> bool {
+    let answer = driver_error(error).and_then(SqlxError::as_database_error);
+    let code = answer.and_then(|error| error.code());
+    code.is_none_or(|code| code.starts_with("08") || code.starts_with("57"))
+}
+
 fn driver_error(error: &DbErr) -> Option<&SqlxError> {
     match error {
         DbErr::Conn(RuntimeErr::SqlxError(error))
@@ -149,7 +157,7 @@ fn classify_code(code: &str) -> Class {
         ),
         "53100" => (
             ErrorKind::Storage,
-            "the disk of the server is full, nothing was saved; free some space and try again",
+            "the disk of the server is full; free some space and try again",
         ),
         "53200" => (
             ErrorKind::Backend,

@@ -58,6 +58,17 @@ pub trait Driver: Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether a transaction may have been committed, although this is what came of it.
+    fn may_have_committed(&self, error: &DbErr) -> bool;
+
+    /// Checks, after something was read, that it is of the database that was opened.
+    ///
+    /// # Errors
+    /// If it may not be.
+    fn check_read(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Puts an error of the database into words; broken unique and foreign keys don't come here.
     fn error(&self, error: DbErr) -> Error;
 
@@ -118,6 +129,11 @@ impl<D: Driver> SqlBackend<D> {
         self.driver.locate(error).operation(operation)
     }
 
+    fn checked<T>(&self, read: Outcome<T>) -> Outcome<T> {
+        self.driver.check_read()?;
+        read
+    }
+
     async fn select_records(&self, query: &Query) -> Outcome<Vec<Record>> {
         let select = select::records(self.read.get_database_backend(), query)?;
         let rows = self.read.query_all(&select).await?;
@@ -155,7 +171,11 @@ impl<D: Driver> SqlBackend<D> {
         let transaction = self.write.begin_with_options(self.driver.write()).await?;
         match apply::apply(&transaction, changes).await {
             Ok(applied) => {
-                transaction.commit().await?;
+                let committed = transaction.commit().await;
+                committed.map_err(|error| match self.driver.may_have_committed(&error) {
+                    true => Failure::Commit(error),
+                    false => Failure::Database(error),
+                })?;
                 Ok(applied)
             }
             Err(failure) => {
@@ -180,18 +200,18 @@ impl<D: Driver> Backend for SqlBackend<D> {
 
     async fn select(&self, query: &Query) -> Result<Vec<Record>> {
         query.check()?;
-        let selected = self.select_records(query).await;
+        let selected = self.checked(self.select_records(query).await);
         selected.map_err(|failure| self.error("select records", failure))
     }
 
     async fn count(&self, query: &Query) -> Result<u64> {
         query.check()?;
-        let counted = self.count_records(query).await;
+        let counted = self.checked(self.count_records(query).await);
         counted.map_err(|failure| self.error("count records", failure))
     }
 
     async fn links(&self, query: &LinkQuery) -> Result<Vec<Link>> {
-        let selected = self.select_links(query).await;
+        let selected = self.checked(self.select_links(query).await);
         selected.map_err(|failure| self.error("select links", failure))
     }
 

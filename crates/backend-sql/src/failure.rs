@@ -9,6 +9,8 @@ use sea_orm::{DbErr, SqlErr};
 pub(crate) enum Failure {
     /// The database.
     Database(DbErr),
+    /// The database, when it was to commit, so that it may have done so.
+    Commit(DbErr),
     /// The model: a conflict, or stored data that does not fit it.
     Model(Error),
 }
@@ -33,6 +35,7 @@ impl Failure {
     pub(crate) fn into_error(self, explain: impl FnOnce(DbErr) -> Error) -> Error {
         let database = match self {
             Self::Model(error) => return error,
+            Self::Commit(error) => return Self::Database(error).into_error(explain).in_doubt(),
             Self::Database(error) => error,
         };
         match database.sql_err() {

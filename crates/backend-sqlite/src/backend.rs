@@ -14,6 +14,7 @@ use sea_orm::{
 };
 
 use crate::error;
+use crate::frozen::Stamp;
 
 /// A backend on a SQLite file; made by [`connect`](crate::connect()).
 pub type SqliteBackend = SqlBackend<Sqlite>;
@@ -23,15 +24,27 @@ pub type SqliteBackend = SqlBackend<Sqlite>;
 pub struct Sqlite {
     path: Option<PathBuf>,
     identity: String,
+    access: Access,
+}
+
+/// What this process can do with the file.
+#[derive(Debug)]
+pub(crate) enum Access {
+    Write,
+    Read,
+    /// Read it as a file that nobody writes, for SQLite can't tell where it can't make files. What
+    /// it was like when it was opened tells instead.
+    Frozen(Stamp),
 }
 
 impl Sqlite {
     /// A database in a file that is there.
-    pub(crate) fn file(path: PathBuf) -> Result<Self> {
+    pub(crate) fn file(path: PathBuf, access: Access) -> Result<Self> {
         let metadata = path.metadata().map_err(|e| Error::io(path.display(), e))?;
         Ok(Self {
             identity: identity(&path, &metadata),
             path: Some(path),
+            access,
         })
     }
 
@@ -40,6 +53,7 @@ impl Sqlite {
         Self {
             path: None,
             identity: uid::random(22),
+            access: Access::Write,
         }
     }
 
@@ -78,6 +92,7 @@ impl Driver for Sqlite {
             name: "SQLite",
             persistent: self.path.is_some(),
             shared: self.path.is_some(),
+            read_only: !matches!(self.access, Access::Write),
         }
     }
 
@@ -94,6 +109,17 @@ impl Driver for Sqlite {
         }
     }
 
+    fn check_read(&self) -> Result<()> {
+        match (&self.access, &self.path) {
+            (Access::Frozen(stamp), Some(path)) => stamp.check(path),
+            _ => Ok(()),
+        }
+    }
+
+    fn may_have_committed(&self, error: &DbErr) -> bool {
+        error::may_have_committed(error)
+    }
+
     fn error(&self, source: DbErr) -> Error {
         error::from_orm(source)
     }
@@ -106,7 +132,7 @@ impl Driver for Sqlite {
     }
 
     async fn closing(&self, write: &DatabaseConnection) -> Result<(), DbErr> {
-        if self.path.is_some() {
+        if self.path.is_some() && matches!(self.access, Access::Write) {
             // Leaves one file that can be copied. Waits for no one: what stays in the log because
             // others read it, or because the disk has no room for it twice, is as safe there.
             let checkpoint = "PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)";

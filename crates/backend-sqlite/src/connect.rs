@@ -1,12 +1,12 @@
 //! Opening a database file, with the pragmas that keep it safe.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{self, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anndex_backend_sql::MIGRATION_TABLE;
-use anndex_core::{Error, Result};
+use anndex_core::{Error, ErrorKind, Result};
 use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::error::Error as SqlxError;
 use sea_orm::sqlx::sqlite::{
@@ -14,8 +14,9 @@ use sea_orm::sqlx::sqlite::{
 };
 use sea_orm::sqlx::{ConnectOptions, Connection, query_scalar};
 
-use crate::backend::{Sqlite, SqliteBackend};
+use crate::backend::{Access, Sqlite, SqliteBackend};
 use crate::error;
+use crate::frozen::Stamp;
 use crate::options::SqliteOptions;
 
 const OPERATION: &str = "open the database";
@@ -40,7 +41,8 @@ const LONGEST_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 /// - `Unsupported`: the schema was made by a newer version of anndex; nothing is changed. Or the
 ///   file system has no shared memory for write-ahead logging.
 /// - `Corrupt`: the file is no SQLite database, or damaged.
-/// - `PermissionDenied`: the file can't be read, or needs to be written and can't.
+/// - `PermissionDenied`: the file can't be read, or needs to be written and can't. Where the
+///   directory can't be written it is opened to be read.
 /// - `Storage`: the disk is full or fails.
 /// - `Backend`: another process held a lock longer than [`SqliteOptions::busy_timeout`].
 pub async fn connect(path: impl AsRef<Path>, options: &SqliteOptions) -> Result<SqliteBackend> {
@@ -72,11 +74,52 @@ async fn open(path: PathBuf, options: &SqliteOptions) -> Result<SqliteBackend> {
     check_path(&path, options.create)?;
     let timeout = options.busy_timeout.min(LONGEST_TIMEOUT);
     let connect = connection(&path, timeout).create_if_missing(options.create);
-    prepare(&connect, timeout).await?;
+    if let Err(error) = prepare(&connect, timeout).await {
+        return match error.kind() {
+            ErrorKind::PermissionDenied => open_frozen(path, options, error).await,
+            _ => Err(error),
+        };
+    }
+    let access = match OpenOptions::new().write(true).open(&path) {
+        Ok(_) => Access::Write,
+        Err(_) => Access::Read,
+    };
     let write = pool_options(1, timeout).connect_lazy_with(connect.clone());
     let read = pool_options(options.readers.max(1), timeout)
         .connect_lazy_with(connect.create_if_missing(false).pragma("query_only", "ON"));
-    SqliteBackend::new(read.into(), write.into(), Sqlite::file(path)?).await
+    SqliteBackend::new(read.into(), write.into(), Sqlite::file(path, access)?).await
+}
+
+/// Opens a database whose directory can't be written, to read it; `refused` is what came of
+/// opening it as usual.
+async fn open_frozen(
+    path: PathBuf,
+    options: &SqliteOptions,
+    refused: Error,
+) -> Result<SqliteBackend> {
+    let Some(stamp) = Stamp::of(&path)? else {
+        return Err(refused);
+    };
+    let timeout = options.busy_timeout.min(LONGEST_TIMEOUT);
+    let connect = connection(&path, timeout).read_only(true).immutable(true);
+    check_owner(&connect).await?;
+    let pool = pool_options(options.readers.max(1), timeout).connect_lazy_with(connect);
+    let connection = DatabaseConnection::from(pool);
+    let driver = Sqlite::file(path, Access::Frozen(stamp))?;
+    SqliteBackend::new(connection.clone(), connection, driver).await
+}
+
+/// Refuses what is no database of ours.
+async fn check_owner(connect: &SqliteConnectOptions) -> Result<()> {
+    let mut connection = connect.connect().await.map_err(error::from_driver)?;
+    let owned = is_foreign(&mut connection).await;
+    let closed = connection.close().await;
+    let is_foreign = owned.map_err(error::from_driver)?;
+    closed.map_err(error::from_driver)?;
+    match is_foreign {
+        true => Err(foreign()),
+        false => Ok(()),
+    }
 }
 
 fn connection(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
@@ -148,13 +191,8 @@ async fn try_prepare(connect: &SqliteConnectOptions) -> Result<Result<()>, SqlxE
 }
 
 async fn prepare_with(connection: &mut SqliteConnection) -> Result<Result<()>, SqlxError> {
-    let tables: Vec<String> = query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        .fetch_all(&mut *connection)
-        .await?;
-    if !tables.is_empty() && !tables.iter().any(|table| table == MIGRATION_TABLE) {
-        return Ok(Err(Error::invalid_input(
-            "this is a database of another program; name another file, nothing was changed",
-        )));
+    if is_foreign(connection).await? {
+        return Ok(Err(foreign()));
     }
     let mut mode: String = query_scalar("PRAGMA journal_mode")
         .fetch_one(&mut *connection)
@@ -171,6 +209,20 @@ async fn prepare_with(connection: &mut SqliteConnection) -> Result<Result<()>, S
              write-ahead logging, as network file systems; move it to a local disk"
         ))),
     })
+}
+
+/// Whether there are tables, and none of them is ours.
+async fn is_foreign(connection: &mut SqliteConnection) -> Result<bool, SqlxError> {
+    let tables: Vec<String> = query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        .fetch_all(connection)
+        .await?;
+    Ok(!tables.is_empty() && !tables.iter().any(|table| table == MIGRATION_TABLE))
+}
+
+fn foreign() -> Error {
+    Error::invalid_input(
+        "this is a database of another program; name another file, nothing was changed",
+    )
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ mod code {
     pub(super) const TOOBIG: i32 = 18;
     pub(super) const AUTH: i32 = 23;
     pub(super) const NOTADB: i32 = 26;
+    pub(super) const IOERR_FSYNC: i32 = IOERR | 4 << 8;
+    pub(super) const IOERR_DIR_FSYNC: i32 = IOERR | 5 << 8;
 }
 
 /// Translates an error of the ORM.
@@ -48,11 +50,24 @@ pub(crate) fn is_busy(error: &SqlxError) -> bool {
 
 /// Whether an error of the ORM says that the disk is full.
 pub(crate) fn is_full(error: &DbErr) -> bool {
+    driver_error(error).and_then(primary_code) == Some(code::FULL)
+}
+
+/// Whether a transaction may have been committed, although this is what came of it: all of it was
+/// written to the log, and the disk did not say that it will last. Then it may come back.
+pub(crate) fn may_have_committed(error: &DbErr) -> bool {
+    match driver_error(error).and_then(extended_code) {
+        Some(code) => matches!(code, code::IOERR_FSYNC | code::IOERR_DIR_FSYNC),
+        None => true,
+    }
+}
+
+fn driver_error(error: &DbErr) -> Option<&SqlxError> {
     match error {
         DbErr::Conn(RuntimeErr::SqlxError(error))
         | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => primary_code(error) == Some(code::FULL),
-        _ => false,
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
     }
 }
 
@@ -76,9 +91,12 @@ fn classify(error: &SqlxError) -> (ErrorKind, &'static str) {
     }
 }
 
+fn extended_code(error: &SqlxError) -> Option<i32> {
+    error.as_database_error()?.code()?.parse().ok()
+}
+
 fn primary_code(error: &SqlxError) -> Option<i32> {
-    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(extended & 0xff)
+    Some(extended_code(error)? & 0xff)
 }
 
 fn classify_code(code: i32) -> (ErrorKind, &'static str) {
@@ -90,7 +108,8 @@ fn classify_code(code: i32) -> (ErrorKind, &'static str) {
         ),
         code::READONLY => (
             ErrorKind::PermissionDenied,
-            "the database can't be written; allow writing to the file and its directory",
+            "the database can only be read here; allow writing to the file and its directory, or work \
+             where its file system can be written",
         ),
         code::PERM | code::AUTH => (
             ErrorKind::PermissionDenied,
@@ -112,7 +131,7 @@ fn classify_code(code: i32) -> (ErrorKind, &'static str) {
         ),
         code::FULL => (
             ErrorKind::Storage,
-            "the disk is full, nothing was saved; free some space and try again",
+            "the disk of the database is full; free some space and try again",
         ),
         // That the file is there, and no directory, is checked before.
         code::CANTOPEN => (

@@ -10,10 +10,13 @@
 //!   queue for it; other processes are waited for up to [`SqliteOptions::busy_timeout`].
 //! - Several reading connections, on which SQLite refuses writes.
 //! - Foreign keys are checked.
+//! - Where its directory can't be written, as on a read-only file system, it is opened to be read.
+//!   Should somebody change it meanwhile from elsewhere, reading is an error.
 
 mod backend;
 mod connect;
 mod error;
+mod frozen;
 mod options;
 mod read;
 

@@ -9,6 +9,7 @@ mod filter;
 mod fold;
 mod lookup;
 pub mod memory;
+mod moved;
 mod pages;
 mod query;
 
@@ -20,9 +21,12 @@ pub use change::{Applied, Change, ChangeSet, Expect, NewRecord, Precondition, Ta
 pub use filter::{Comparison, Filter, Relation, TextMatch};
 pub use fold::{fold, unfolded};
 pub use lookup::LookupValue;
+pub(crate) use moved::Moved;
 pub use pages::Pages;
 pub use query::{LinkQuery, Order, OrderBy, Query};
 
+#[cfg(doc)]
+use crate::error::Error;
 use crate::error::Result;
 use crate::record::{Link, Record};
 
@@ -35,6 +39,8 @@ pub struct Capabilities {
     pub persistent: bool,
     /// Whether other processes may write to the same records at the same time.
     pub shared: bool,
+    /// Whether it can only be read here, as on a read-only file system.
+    pub read_only: bool,
 }
 
 /// Where the records of an instance are kept.
@@ -87,7 +93,7 @@ pub trait Backend: Send + Sync + Debug {
     /// - `InvalidInput`: the set does not fit the model (see [`ChangeSet::check`]).
     /// - `Backend`, `PermissionDenied`: the database fails or refuses.
     ///
-    /// After an error nothing is changed.
+    /// After an error nothing is changed, unless that is in doubt ([`Error::is_in_doubt`]).
     async fn apply(&self, changes: &ChangeSet) -> Result<Applied>;
 
     /// Closes connections and flushes what is not written yet. Later calls fail with `Backend`.

@@ -69,6 +69,7 @@ struct Inner {
     operation: Option<&'static str>,
     message: String,
     context: Vec<(&'static str, String)>,
+    in_doubt: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -80,6 +81,7 @@ impl Error {
             operation: None,
             message: message.into(),
             context: Vec::new(),
+            in_doubt: false,
             source: None,
         }))
     }
@@ -148,6 +150,37 @@ impl Error {
             self.0.context.push((key, value));
         }
         self
+    }
+
+    /// Adds to the message what more there is to know or to do.
+    pub fn note(mut self, more: impl fmt::Display) -> Self {
+        self.0.message = format!("{}; {more}", self.0.message);
+        self
+    }
+
+    /// Says that nobody knows whether what failed was done all the same, as when the connection
+    /// breaks while a database commits.
+    pub fn in_doubt(mut self) -> Self {
+        self.0.in_doubt = true;
+        self
+    }
+
+    /// Whether it may have been done all the same.
+    pub fn is_in_doubt(&self) -> bool {
+        self.0.in_doubt
+    }
+
+    /// The same once more, for another file that it concerns; the cause is among the context.
+    pub(crate) fn again(&self) -> Self {
+        let mut again = Self::new(self.kind(), self.message());
+        again.0.in_doubt = self.0.in_doubt;
+        for (key, value) in self.contexts() {
+            again = again.with(key, value);
+        }
+        match self.source() {
+            Some(cause) => again.with("because", cause),
+            None => again,
+        }
     }
 
     /// Sets the cause.

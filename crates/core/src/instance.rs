@@ -59,7 +59,9 @@ mod release;
 mod remote;
 mod retry;
 mod storages;
+mod texts;
 mod transfer;
+mod unique;
 mod versioned;
 mod view_lineage;
 
@@ -83,12 +85,14 @@ pub use view_lineage::LineageBuilder;
 use self::identity::{announce, identify};
 use self::place::registries::Identity;
 use self::retry::{blocking, retry};
-use self::storages::{Storages, ensure_storage, follow_storage, new_storage};
-use crate::backend::{Backend, ChangeSet, Filter, LinkQuery, Query};
+use self::storages::{Storages, ensure_storage, follow_storage, new_storage, storage_to_read};
+use self::texts::{check_name, check_texts};
+use self::unique::{ensure, insert, with_value};
+use crate::backend::{Backend, LinkQuery, Query};
 use crate::error::{Error, Result};
 use crate::record::{
-    Artifact, Collection, FeatureSet, Field, Id, Kind, LinkKind, RecordData, Run, Storage,
-    Transform, ULabel, User, now,
+    Artifact, Collection, FeatureSet, Field, Id, LinkKind, RecordData, Run, Storage, Transform,
+    ULabel, User, now,
 };
 use crate::registry::{Registry, uid};
 use crate::storage::{Cache, StorageDrivers};
@@ -139,7 +143,8 @@ struct Inner {
 
 impl Instance {
     /// Opens an instance on a backend, and makes the records of its user and its default storage
-    /// if they are not there.
+    /// if they are not there. On one that can only be read nothing is made: then the user need not
+    /// have a record.
     ///
     /// # Errors
     /// `PermissionDenied` or `Storage` if the storage directory can't be made; `InvalidInput` if
@@ -163,17 +168,24 @@ impl Instance {
         if handle.is_empty() {
             return Err(Error::invalid_input("the user has no handle; give one"));
         }
-        let user = retry!(async {
-            let template = User {
-                uid: uid::random(User::UID_LENGTH),
-                handle: handle.clone(),
-                name: settings.user_name.clone(),
-                created_at: now(),
-                updated_at: now(),
-                ..User::default()
-            };
-            ensure(backend.as_ref(), Field::Handle, &handle, template).await
-        })?;
+        let new_user = || User {
+            uid: uid::random(User::UID_LENGTH),
+            handle: handle.clone(),
+            name: settings.user_name.clone(),
+            created_at: now(),
+            updated_at: now(),
+            ..User::default()
+        };
+        if backend.capabilities().read_only {
+            let known = with_value(backend.as_ref(), Field::Handle, &handle).await?;
+            let user = known.unwrap_or_else(new_user);
+            let (backend, storage) = storage_to_read(backend, &settings).await?;
+            // Nothing can be removed, so nobody has to know of it.
+            let identity = identify(backend.as_ref(), &settings).await?;
+            return Ok(Self::opened(backend, identity, settings, user, storage));
+        }
+        let user =
+            retry!(async { ensure(backend.as_ref(), Field::Handle, &handle, new_user()).await })?;
         let storage = match settings.drivers.writable(&settings.storage_root)? {
             Some((url, _)) => {
                 let template = new_storage(&url.to_string(), url.scheme(), user.id);
@@ -195,7 +207,17 @@ impl Instance {
         };
         let identity = identify(backend.as_ref(), &settings).await?;
         announce(backend.as_ref(), &storage, &identity).await?;
-        Ok(Self(Arc::new(Inner {
+        Ok(Self::opened(backend, identity, settings, user, storage))
+    }
+
+    fn opened(
+        backend: Arc<dyn Backend>,
+        identity: Identity,
+        settings: Settings,
+        user: User,
+        storage: Storage,
+    ) -> Self {
+        Self(Arc::new(Inner {
             backend,
             identity,
             formats: settings.formats,
@@ -205,7 +227,7 @@ impl Instance {
             cache_dir: settings.cache_dir,
             user,
             run: RwLock::new(None),
-        })))
+        }))
     }
 
     /// The database.
@@ -358,55 +380,6 @@ impl Instance {
 async fn select<R: RecordData>(backend: &dyn Backend, query: &Query) -> Result<Vec<R>> {
     let records = backend.select(query).await?;
     records.into_iter().map(R::from_record).collect()
-}
-
-/// Refuses texts that their fields can't hold, before anything is read or written for them.
-fn check_texts<const N: usize>(kind: Kind, texts: [(Field, &Option<String>); N]) -> Result<()> {
-    for (field, text) in texts {
-        if let (Some(info), Some(text)) = (kind.field(field), text) {
-            info.check(&text.into())?;
-        }
-    }
-    Ok(())
-}
-
-/// Refuses a blank name where a record must have one.
-fn check_name(kind: Kind, name: &str) -> Result<()> {
-    let info = kind.field(Field::Name);
-    if info.is_some_and(|info| !info.nullable) && name.trim().is_empty() {
-        return Err(Error::invalid_input(format!(
-            "the name of the {kind} is empty; give one"
-        )));
-    }
-    Ok(())
-}
-
-/// The record whose unique field has a value; made from the template if there is none.
-async fn ensure<R: RecordData>(
-    backend: &dyn Backend,
-    field: Field,
-    value: &str,
-    template: R,
-) -> Result<R> {
-    let query = Query::new(R::KIND).filter(Filter::eq(field, value));
-    let mut found = select::<R>(backend, &query).await?;
-    if let Some(record) = found.pop() {
-        return Ok(record);
-    }
-    insert(backend, ChangeSet::new(), template).await
-}
-
-/// The record of the template, after these changes.
-async fn insert<R: RecordData>(
-    backend: &dyn Backend,
-    mut changes: ChangeSet,
-    template: R,
-) -> Result<R> {
-    let new = changes.insert(template.clone());
-    let id = backend.apply(&changes).await?.id(new)?;
-    let mut record = template;
-    record.set(Field::Id, id.into())?;
-    Ok(record)
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use crate::World;
 /// What `ulimit -f` takes: 512 KiB or 1 MiB, as the shell counts them.
 const LIMIT: &str = "1024";
 const TOO_LARGE: usize = 2 << 20;
+/// How many artifacts are saved at once.
+const BATCH: usize = 100;
 
 /// Runs one test of this test binary again, with the limit.
 fn with_full_disk(test: &str, world: &World) {
@@ -102,6 +104,39 @@ async fn the_database() {
     let saved = db.artifact(&file).save().await.unwrap();
     db.collection([&saved]).name("c").save().await.unwrap();
     assert_eq!(db.artifacts().count().await.unwrap(), before + 1);
+}
+
+/// Many at once, whose copies are made before the database refuses them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_in_one_batch() {
+    if let Some((location, storage)) = given_place() {
+        return fill_at_once(&instance(&location, &storage).await, &files(&storage)).await;
+    }
+    let world = World::new(DatabaseKind::Sqlite).await;
+    for number in 0..BATCH {
+        world.file(&format!("{number}.csv"), &number.to_string());
+    }
+    with_full_disk("full_disk::the_database_in_one_batch", &world);
+
+    let db = &world.db;
+    assert_eq!(db.artifacts().count().await.unwrap(), 0);
+    let report = db.check().deep(true).run().await.unwrap();
+    assert_eq!(report.findings, []);
+}
+
+async fn fill_at_once(db: &Instance, files: &Path) {
+    let description = "x".repeat(TOO_LARGE / BATCH);
+    let before = everything(db).await;
+    let artifacts = (0..BATCH).map(|number| {
+        let path = files.join(format!("{number}.csv"));
+        db.artifact(path).description(&description)
+    });
+    for saved in db.save_artifacts(artifacts.collect::<Vec<_>>()).await {
+        let error = saved.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Storage, "{error:?}");
+        assert_eq!(error.context("copy"), None, "{error}");
+    }
+    assert_eq!(everything(db).await, before);
 }
 
 /// Saves artifacts until the database can't grow.

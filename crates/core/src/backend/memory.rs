@@ -90,6 +90,7 @@ impl Backend for MemoryBackend {
             name: "memory",
             persistent: false,
             shared: false,
+            read_only: false,
         }
     }
 

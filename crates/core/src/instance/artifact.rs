@@ -5,6 +5,7 @@ mod copied;
 mod read_many;
 mod save;
 mod save_many;
+mod unowned;
 pub(super) mod upload;
 
 use std::path::PathBuf;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::handle::Handle;
 use super::retry::{blocking, retry};
-use super::{Instance, ensure, insert, place, select};
-use crate::backend::{Backend, ChangeSet, Filter, Query};
-use crate::error::{Error, Result};
+use super::{Instance, Settings, ensure, insert, place, select, with_value};
+use crate::backend::{Backend, ChangeSet, Filter, Moved, Query};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Field, Id, Kind, Storage, now};
 use crate::registry::uid;
 use crate::storage::{ObjectStorage, StorageDrivers, StorageUrl};
@@ -139,6 +139,43 @@ pub(super) async fn ensure_storage(
             }
         }
     })
+}
+
+/// The default storage of an instance that can only be read, and the database with it where it is
+/// now: the directory may be mounted elsewhere than where it was written.
+pub(super) async fn storage_to_read(
+    backend: Arc<dyn Backend>,
+    settings: &Settings,
+) -> Result<(Arc<dyn Backend>, Storage)> {
+    let root = match settings.drivers.writable(&settings.storage_root)? {
+        Some((url, _)) => url.to_string(),
+        None => {
+            let root = settings.storage_root.clone();
+            blocking(move || place::canonical_root(&root)).await?
+        }
+    };
+    let known = match &settings.storage_uid {
+        Some(uid) => with_value::<Storage>(backend.as_ref(), Field::Uid, uid).await?,
+        None => None,
+    };
+    let known = match known {
+        Some(storage) => Some(storage),
+        None => with_value(backend.as_ref(), Field::Root, &root).await?,
+    };
+    let Some(mut storage) = known else {
+        return Err(Error::new(
+            ErrorKind::PermissionDenied,
+            "the default storage has no record, and the database can only be read here: open the \
+             instance once where it can be written",
+        )
+        .with("storage", root));
+    };
+    if storage.root == root {
+        return Ok((backend, storage));
+    }
+    storage.root.clone_from(&root);
+    let moved = Moved::new(backend, storage.uid.clone(), root);
+    Ok((Arc::new(moved), storage))
 }
 
 /// Notes where the directory of a storage is now.

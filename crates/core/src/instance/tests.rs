@@ -4,6 +4,7 @@ mod artifacts;
 mod check;
 mod collections;
 mod describe;
+mod failures;
 mod lineage;
 mod queries;
 mod save_many;
@@ -17,7 +18,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::backend::memory::MemoryBackend;
+use crate::backend::{ChangeSet, Filter};
 use crate::error::ErrorKind;
+use crate::record::Kind;
 
 /// An instance in a temporary directory, beside which files can be written.
 struct Fixture {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ArtifactBuilder;
 use super::content::{Content, Source, inspect};
 use super::copied::Copied;
-use super::upload;
+use super::unowned::{self, discard_unused};
 use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::instance::handle::same_instance;
@@ -62,7 +62,7 @@ impl ArtifactBuilder {
     }
 
     /// Saves content that was read. A copy that was made before is used; one that no record came
-    /// to own is removed.
+    /// to own is removed, where that is known.
     pub(super) async fn save_read(
         &self,
         content: &Content,
@@ -71,46 +71,23 @@ impl ArtifactBuilder {
         copied: &mut Option<Copied>,
     ) -> Result<Handle<Artifact>> {
         let saved = retry!(async { self.attempt(content, location, run, copied).await });
-        // After an error of the database nobody knows whether the record is there.
-        let is_known = saved
-            .as_ref()
-            .map_or_else(|error| error.kind() != ErrorKind::Backend, |_| true);
-        if let Some(copied) = copied.take()
-            && is_known
-        {
-            self.discard_unowned(&location.storage, copied).await?;
-        }
-        saved
-    }
-
-    /// Removes a copy that no record came to own, because the save failed or found the content
-    /// known.
-    pub(super) async fn discard_unowned(&self, storage: &Storage, copied: Copied) -> Result<()> {
-        let Ok(is_owned) = upload::is_owned(&self.db, storage, &copied.storage_key).await else {
-            return Ok(());
+        let Some(copied) = copied.take() else {
+            return saved;
         };
-        if let Some(objects) = self.db.object_storage(storage)? {
-            if !is_owned {
-                let key = &copied.storage_key;
-                let removed = upload::remove(objects.as_ref(), key, copied.is_directory);
-                if let Err(error) = removed.await {
-                    // A repair knows it by its journal.
-                    tracing::warn!(%error, "a copy without a record could not be removed");
-                    return Ok(());
+        let storage = &location.storage;
+        match saved {
+            Ok(saved) => {
+                discard_unused(&self.db, storage, copied).await;
+                Ok(saved)
+            }
+            Err(error) => {
+                let copies = vec![(storage.clone(), copied)];
+                match unowned::settle(&self.db, copies, &error).await.pop() {
+                    Some(fate) => fate.into_saved(&self.db, error),
+                    None => Err(error),
                 }
             }
-            copied.settle();
-        } else {
-            blocking(move || {
-                match is_owned {
-                    true => copied.settle(),
-                    false => copied.discard(),
-                }
-                Ok(())
-            })
-            .await?;
         }
-        Ok(())
     }
 
     pub(super) fn locate(&self, content: &Content, storages: &[Storage]) -> Result<Location> {

@@ -18,6 +18,7 @@ use super::content::{self, Content, inspect};
 use super::copied::Copied;
 use super::read_many::read_contents;
 use super::save::{Inspection, Location};
+use super::unowned::{self, Fate};
 use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::instance::retry::{blocking, retry};
@@ -79,7 +80,7 @@ impl Instance {
         let count = batch.len();
         let mut ready = match self.read(batch).await {
             Ok(ready) => ready,
-            Err(error) => return (0..count).map(|_| Err(same(&error))).collect(),
+            Err(error) => return (0..count).map(|_| Err(error.again())).collect(),
         };
         let saved = retry!(async { self.attempt_batch(&mut ready).await });
         let mut results = Vec::with_capacity(count);
@@ -87,22 +88,44 @@ impl Instance {
             Ok(saved) => (saved, None),
             Err(error) => (HashMap::new(), Some(error)),
         };
-        // After these nobody knows whether the records are there, or nothing more can be written.
+        // After these nothing more can be written.
         let is_final =
             |error: &Error| !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Conflict);
+        let mut fates = HashMap::new();
+        if let Some(error) = refused.as_ref().filter(|error| is_final(error)) {
+            fates = self.settle(&mut ready, error).await;
+        }
         for (index, item) in ready.into_iter().enumerate() {
             results.push(match (item, saved.remove(&index), &refused) {
                 (Err(error), ..) => Err(error),
                 (Ok(_), Some(record), _) => Handle::new(self, record),
-                (Ok(_), None, Some(error)) if is_final(error) => Err(same(error)),
+                (Ok(_), None, Some(error)) if is_final(error) => match fates.remove(&index) {
+                    Some(fate) => fate.into_saved(self, error.again()),
+                    None => Err(error.again()),
+                },
                 (Ok(item), None, _) => item.save_alone().await,
             });
         }
         if let Some(error) = &refused {
             // Work that was stopped gives nothing back.
-            results.extend((results.len()..count).map(|_| Err(same(error))));
+            results.extend((results.len()..count).map(|_| Err(error.again())));
         }
         results
+    }
+
+    /// What becomes of those whose copies were made before the database refused them.
+    async fn settle(&self, ready: &mut [Result<Ready>], error: &Error) -> HashMap<usize, Fate> {
+        let (mut indices, mut copies) = (Vec::new(), Vec::new());
+        for (index, item) in ready.iter_mut().enumerate() {
+            if let Ok(item) = item
+                && let Some(copied) = item.copied.take()
+            {
+                indices.push(index);
+                copies.push((item.location.storage.clone(), copied));
+            }
+        }
+        let fates = unowned::settle(self, copies, error).await;
+        indices.into_iter().zip(fates).collect()
     }
 
     /// Reads the contents and finds their places.
@@ -348,16 +371,4 @@ impl Ready {
 /// The artifacts at these places of a storage.
 fn at(storage: Id, keys: Vec<Value>) -> Filter {
     Filter::eq(Field::Storage, storage).and(Filter::In(Field::StorageKey, keys))
-}
-
-/// The same error once more, for another file that it concerns.
-fn same(error: &Error) -> Error {
-    let mut same = Error::new(error.kind(), error.message());
-    for (key, value) in error.contexts() {
-        same = same.with(key, value);
-    }
-    match std::error::Error::source(error) {
-        Some(cause) => same.with("because", cause),
-        None => same,
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{FutureExt, StreamExt, stream};
 use rayon::prelude::*;
 
-use super::{Ready, Way, same};
+use super::{Ready, Way};
 use crate::error::Result;
 use crate::instance::Instance;
 use crate::instance::artifact::copied::Copied;
@@ -38,7 +38,7 @@ pub(super) fn copy_all(
         Err(error) => {
             return items
                 .into_iter()
-                .map(|i| i.and(Err(same(&error))))
+                .map(|i| i.and(Err(error.again())))
                 .collect();
         }
     };
