@@ -3,7 +3,7 @@
 use anndex_core::backend::LookupValue;
 use anndex_core::record::{Field, Kind, Value};
 use anndex_core::{Error, Result};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 
@@ -47,6 +47,11 @@ impl From<LookupArgument> for LookupValue {
     }
 }
 
+/// Whether `datetime.datetime` can be this time.
+pub(crate) fn is_known(time: &DateTime<Utc>) -> bool {
+    (1..=9999).contains(&time.year())
+}
+
 /// A value as a Python object.
 pub(crate) fn to_python(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAny>> {
     match value {
@@ -54,6 +59,15 @@ pub(crate) fn to_python(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAn
         Value::Boolean(value) => value.into_bound_py_any(py),
         Value::Integer(value) => value.into_bound_py_any(py),
         Value::Text(value) => value.into_bound_py_any(py),
+        Value::Time(value) if !is_known(&value) => {
+            let time = value.to_string();
+            let message = "Python knows no such time, as its years are from 1 to 9999; repr() and \
+                           df() show the record, and the field can be set to another time";
+            Err(exception(
+                py,
+                &Error::unsupported(message).with("time", time),
+            ))
+        }
         Value::Time(value) => value.into_bound_py_any(py),
         Value::Json(value) => py
             .import("json")?
@@ -89,7 +103,8 @@ pub(crate) fn field(kind: Kind, name: &str) -> Result<Field> {
     found.ok_or_else(|| {
         let names: Vec<_> = kind.fields().iter().map(|info| info.field.name()).collect();
         Error::invalid_input(format!(
-            "a {kind} has no field {name}; it has {}",
+            "{} has no field {name}; it has {}",
+            kind.with_article(),
             names.join(", ")
         ))
     })

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 
 use crate::connection::Connection;
 use crate::error::exception;
-use crate::field::{ValueArgument, field, to_python};
+use crate::field::{ValueArgument, field, is_known, to_python};
 use crate::instance::check_same;
 use crate::lineage::Lineage;
 use crate::new_record::{RunArgument, run_choice};
@@ -48,7 +48,10 @@ macro_rules! some_kinds {
                 type $R = record::$name;
                 $work
             })*
-            other => Err(Error::invalid_input(format!(concat!("a {} has no ", $what), other))),
+            other => Err(Error::invalid_input(format!(
+                concat!("{} has no ", $what),
+                other.with_article()
+            ))),
         }
     };
 }
@@ -112,6 +115,18 @@ impl Record {
         let value = field(self.record.kind(), name).map(|field| self.record.get(field));
         let value = value.map_err(|error| exception(py, &error))?;
         to_python(py, value.unwrap_or(record::Value::Null))
+    }
+
+    /// The times that Python does not know, by their fields, as text.
+    fn unknown_times(&self) -> Vec<(&'static str, String)> {
+        let fields = self.record.kind().fields().iter();
+        let times = fields.filter_map(|info| match self.record.get(info.field) {
+            Some(record::Value::Time(time)) if !is_known(&time) => {
+                Some((info.field.name(), time.to_string()))
+            }
+            _ => None,
+        });
+        times.collect()
     }
 
     fn stem_uid(&self, py: Python<'_>) -> PyResult<String> {

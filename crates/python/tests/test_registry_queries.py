@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import tracemalloc
 from datetime import datetime, timedelta, timezone
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from registry_files import text
 
@@ -275,3 +277,35 @@ def test_the_questions_people_ask(artifacts: list[ln.Artifact], tmp_path: Path) 
     assert ln.Artifact.filter(run=run, visibility="trash").list() == [made]
     assert ln.Artifact.filter(run=run, visibility=None).list() == [made]
     assert ln.Collection.filter(artifacts=made).list() == [collection]
+
+
+def test_a_time_that_python_does_not_know_is_missing_alone(tmp_path: Path) -> None:
+    storage = tmp_path / "storage"
+    kept = [ln.ULabel(name).save() for name in ("kept", "odd", "early")][0]
+    far = 253_402_300_800_000_000  # the year 10000, in microseconds since 1970
+    before = datetime(1500, 1, 1, tzinfo=timezone.utc)
+    ln.close()
+    with sqlite3.connect(storage / ".anndex/registry.sqlite") as database:
+        set_time = "UPDATE ulabel SET created_at = ? WHERE name = ?"
+        database.execute(set_time, (far, "odd"))
+        database.execute(set_time, (int(before.timestamp() * 1_000_000), "early"))
+    database.close()
+    ln.connect(storage)
+    with pytest.warns(UserWarning, match=r"created_at of ulabel .*odd.*10000-01-01") as warned:
+        df = ln.ULabel.df()
+    assert len(warned) == 1
+    times = dict(zip(df["name"], df["created_at"]))
+    assert pd.isna(times["odd"])
+    assert times["kept"] == kept.created_at and times["early"] == before
+    odd = ln.ULabel.get(name="odd")
+    assert "10000-01-01" in repr(odd)
+    with pytest.raises(errors.UnsupportedError, match="10000-01-01"):
+        odd.created_at  # noqa: B018
+    names = [one.name for one in ln.ULabel.filter().order_by("created_at")]
+    assert names == ["early", "blood", "kept", "odd"]
+
+
+def test_times_near_the_end_of_years_are_refused() -> None:
+    end = datetime(9999, 12, 31, 23, tzinfo=timezone(-timedelta(hours=2)))
+    with pytest.raises(errors.InvalidInputError, match="years from 1 to 9999"):
+        ln.Run.filter(started_at__lt=end).count()

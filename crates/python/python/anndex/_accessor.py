@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from anndex import _anndex as native
 from anndex._anndata import frame, mapping, package, read_anndata, value
+from anndex._checks import explained, shown
+from anndex._registry.paths import location
 from anndex.errors import InvalidIndexError, InvalidTypeError, KeyNotFoundError
 
 if TYPE_CHECKING:
@@ -77,10 +79,12 @@ class _Matrices(Mapping[str, BackedMatrix]):
         self._names = backed.keys(prefix)
 
     def __getitem__(self, name: str) -> BackedMatrix:
-        matrix = _matrix(self._native, f"{self._prefix}/{name}")
+        matrix = None
+        if isinstance(name, str) and name in self._names:  # pyright: ignore[reportUnnecessaryIsInstance]
+            matrix = _matrix(self._native, f"{self._prefix}/{name}")
         if matrix is None:
             raise KeyNotFoundError(
-                f"there is no {name!r} in {self._prefix}; there are: {', '.join(self._names)}"
+                f"there is no {shown(name)} in {self._prefix}; there are: {', '.join(self._names)}"
             )
         return matrix
 
@@ -110,6 +114,7 @@ class AnnDataAccessor:
     __slots__ = ("_native", "_obs", "_var", "filename")
 
     def __init__(self, path: str) -> None:
+        path = location(path)
         self._native = native.Backed(path)
         self.filename = path
         """The file."""
@@ -258,7 +263,11 @@ def _matrix(backed: native.Backed, key: str) -> BackedMatrix | None:
 
 def _pair(index: Any) -> tuple[Any, Any]:
     """An index along each axis, all of the second unless it is given."""
-    return cast("tuple[Any, Any]", index) if isinstance(index, tuple) else (index, slice(None))
+    if not isinstance(index, tuple):
+        return index, slice(None)
+    if len(cast("tuple[Any, ...]", index)) != 2:
+        raise InvalidIndexError("an AnnData has two axes: give one index, or two")
+    return cast("tuple[Any, Any]", index)
 
 
 def _is_all(index: Any) -> bool:
@@ -272,10 +281,12 @@ def _rises(chosen: NDArray[np.int64]) -> bool:
 def positions(index: Any, length: int, names: Any = None) -> NDArray[np.int64]:
     """The positions that an index means: a position, a slice, a mask, names, or many positions."""
     if isinstance(index, slice):
-        return np.arange(length, dtype=np.int64)[index]
+        with explained("a slice is of positions", InvalidIndexError):
+            return np.arange(length, dtype=np.int64)[index]
     if isinstance(index, str) or not hasattr(index, "__len__"):
         index = [index]
-    array = np.asarray(index)
+    with explained("an index has one dimension", InvalidIndexError):
+        array: NDArray[Any] = np.asarray(index)
     if array.ndim != 1:
         raise InvalidIndexError(f"an index has one dimension, but this has {array.ndim}")
     if array.dtype == np.bool_:
@@ -285,14 +296,15 @@ def positions(index: Any, length: int, names: Any = None) -> NDArray[np.int64]:
     if array.size == 0:
         return np.empty(0, dtype=np.int64)
     if array.dtype.kind in "iu":
+        wrong = array[(array < -length) | (array >= length)]
         chosen = array.astype(np.int64)
-        wrong = chosen[(chosen < -length) | (chosen >= length)]
         if wrong.size:
-            raise InvalidIndexError(f"{wrong[0]} is out of range: there are {length}")
+            raise InvalidIndexError(f"{shown(int(wrong[0]))} is out of range: there are {length}")
         return np.where(chosen < 0, chosen + length, chosen)
     if names is None:
-        raise InvalidTypeError(f"an index is positions, a slice or a mask, but not {index!r}")
-    found = np.asarray(names().get_indexer(array), dtype=np.int64)
+        raise InvalidTypeError(f"an index is positions, a slice or a mask, but not {shown(index)}")
+    with explained("these names can't be looked up; index by positions"):
+        found = np.asarray(names().get_indexer(array), dtype=np.int64)
     if (found < 0).any():
-        raise KeyNotFoundError(f"there is no {array[int(np.argmin(found))]!r}")
+        raise KeyNotFoundError(f"there is no {shown(array[int(np.argmin(found))])}")
     return found

@@ -7,12 +7,14 @@ own for, the types of columns of several tables, is left to them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
 from anndex import _anndex as native
+from anndex._checks import explained
 from anndex._warning import warn
 from anndex.errors import CorruptError, MissingPackageError
 
@@ -30,7 +32,9 @@ def read_anndata(path: str) -> ad.AnnData:
     anndex.errors.AnndexError
         As the native module; `ImportError` if anndata is not installed.
     """
-    return _adata(native.read_anndata(path))
+    read = native.read_anndata(path)
+    with _made_of(path):
+        return _adata(read)
 
 
 def concat_anndata(
@@ -52,14 +56,27 @@ def concat_anndata(
     if not set(kwargs) <= {"index_unique"}:
         # What is merged, filled or paired in another way is not concatenated while it is read.
         parts = [read_anndata(path) for path in paths]
-        return cast("ad.AnnData", anndata.concat(parts, **arguments))
+        with explained(_NOT_JOINED):
+            return cast("ad.AnnData", anndata.concat(parts, **arguments))
     joined, own = native.concat_anndata(list(paths), join)
-    tables = [
-        anndata.AnnData(obs=frame(part["obs"]), obsm=mapping(part["obsm"])) for part in own
-    ]
-    annotated: Any = anndata.concat(tables, **arguments)
-    joined["obs"] = annotated.obs
-    return _adata(joined, dict(annotated.obsm))
+    tables: list[Any] = []
+    for path, part in zip(paths, own, strict=True):
+        with _made_of(path):
+            table = anndata.AnnData(obs=frame(part["obs"]), obsm=mapping(part["obsm"]))
+        tables.append(table)
+    with explained(_NOT_JOINED):
+        annotated: Any = anndata.concat(tables, **arguments)
+        joined["obs"] = annotated.obs
+        return _adata(joined, dict(annotated.obsm))
+
+
+_NOT_JOINED = "the AnnData can't be concatenated with these parameters of anndata.concat"
+
+
+def _made_of(path: str) -> AbstractContextManager[None]:
+    """Says that anndata refuses what is in a file."""
+    message = "the file was read, but anndata can't have what is in it; write it anew"
+    return explained(message, CorruptError, path)
 
 
 def package() -> Any:

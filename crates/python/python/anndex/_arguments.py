@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, TypeGuard, cast
 import numpy as np
 from numpy.typing import DTypeLike
 
+from anndex._checks import number, path_text, shown, text
 from anndex.errors import InvalidInputError, InvalidTypeError
 
 __all__ = [
@@ -56,10 +57,13 @@ def absolute_paths(paths: Iterable[AnyPath]) -> list[str]:
             f"path_list must be a list of paths, but is one path; write [{os.fspath(paths)!r}]"
         )
     try:
-        decoded = [os.fsdecode(path) for path in paths]
-        return [path if "://" in path else os.path.abspath(path) for path in decoded]
-    except TypeError as error:
-        raise InvalidTypeError(f"path_list must be a list of paths: {error}") from None
+        listed = list(paths)
+    except TypeError:
+        raise InvalidTypeError(
+            f"path_list must be a list of paths, but is {shown(paths)}"
+        ) from None
+    decoded = [path_text(path) for path in listed]
+    return [path if "://" in path else os.path.abspath(path) for path in decoded]
 
 
 def key_list(name: str, keys: Keys) -> list[str]:
@@ -67,10 +71,7 @@ def key_list(name: str, keys: Keys) -> list[str]:
     if keys is None:
         return []
     listed: list[Any] = [keys] if isinstance(keys, str) else _listed(name, keys)
-    for key in listed:
-        if not isinstance(key, str):
-            raise InvalidTypeError(f"{name} must be text, but one is {key!r}")
-    return [str(key) for key in listed]
+    return [str(text(f"each of {name}", key)) for key in listed]
 
 
 def conditions(obs_filter: Any) -> list[tuple[str, list[Label | None]]]:
@@ -81,11 +82,13 @@ def conditions(obs_filter: Any) -> list[tuple[str, list[Label | None]]]:
         warnings.warn(
             "a tuple as obs_filter is deprecated, use a dict", DeprecationWarning, stacklevel=4
         )
+        if len(cast("tuple[Any, ...]", obs_filter)) != 2:
+            raise InvalidInputError("a tuple as obs_filter has a column and its values; use a dict")
         column, values = cast("tuple[Any, Any]", obs_filter)
-        return conditions({column: values})
+        return conditions({text("the column of obs_filter", column): values})
     if not _is_mapping(obs_filter):
         raise InvalidTypeError(
-            f"obs_filter must be a dict of columns and values, but is {obs_filter!r}"
+            f"obs_filter must be a dict of columns and values, but is {shown(obs_filter)}"
         )
     if not obs_filter:
         raise InvalidInputError("obs_filter names no column; leave it out to select all")
@@ -99,7 +102,10 @@ def conditions(obs_filter: Any) -> list[tuple[str, list[Label | None]]]:
 def _values(values: Any) -> list[Any]:
     """One value or several, as a list."""
     single = isinstance(values, (str, bytes)) or not isinstance(values, Iterable)
-    return [values] if single else list(cast("Iterable[Any]", values))
+    # A NumPy array without an axis is one value.
+    if single or getattr(values, "ndim", 1) == 0:
+        return [values]
+    return list(cast("Iterable[Any]", values))
 
 
 def unknown_label(given: Any) -> Label | list[tuple[str, Label]] | None:
@@ -112,16 +118,25 @@ def unknown_label(given: Any) -> Label | list[tuple[str, Label]] | None:
 
 def label(value: Any) -> Label | None:
     """A label as a plain Python object; None if it stands for a missing value."""
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = cast("Any", value).item()
     # pandas.NA and NaT, without importing pandas.
-    if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return None
     if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, (bool, int, float, str)):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise InvalidInputError(f"a label must be UTF-8, but one is {value!r}") from None
+    if isinstance(value, float):
+        return None if value != value else value
+    if isinstance(value, str):
+        return text("a label", value)
+    if isinstance(value, (bool, int)):
+        if not -(2**63) <= value < 2**64:
+            raise InvalidInputError(f"a label is {shown(value)}, which no column can hold")
         return value
-    raise InvalidTypeError(f"a label must be text, a number or a bool, but one is {value!r}")
+    raise InvalidTypeError(f"a label must be text, a number or a bool, but one is {shown(value)}")
 
 
 def dtype_name(dtype: DTypeLike | None) -> str | None:
@@ -130,7 +145,7 @@ def dtype_name(dtype: DTypeLike | None) -> str | None:
         return None
     try:
         return np.dtype(dtype).name
-    except TypeError as error:
+    except Exception as error:
         raise InvalidTypeError(f"dtype is none of NumPy's: {error}") from None
 
 
@@ -142,16 +157,7 @@ def _listed(name: str, values: Any) -> list[Any]:
     try:
         return list(values)
     except TypeError:
-        raise InvalidTypeError(f"{name} must be a list, but is {values!r}") from None
-
-
-def number(name: str, value: Any) -> int:
-    """Check a whole number from 0."""
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
-        checked = int(cast("int", value))
-        if checked >= 0:
-            return checked
-    raise InvalidInputError(f"{name} must be an integer from 0, but is {value!r}")
+        raise InvalidTypeError(f"{name} must be a list, but is {shown(values)}") from None
 
 
 _UNITS = {
@@ -171,4 +177,8 @@ def byte_count(memory: int | str) -> int:
         raise InvalidInputError(
             f'memory must be bytes, such as 500_000_000, "500MB" or "2GiB", but is {memory!r}'
         )
-    return int(float(matched[1]) * _UNITS[matched[2]])
+    factor = _UNITS[matched[2]]
+    whole, _, part = matched[1].partition(".")
+    if len(whole) > 20:
+        raise InvalidInputError(f"memory must be a number of bytes, but is {shown(memory)}")
+    return number("memory", int(whole) * factor + int(float(f"0.{part}0") * factor))

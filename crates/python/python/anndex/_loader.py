@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anndex import _anndex as native
-from anndex._loader_options import LoaderOptions, part
+from anndex._checks import choice, explained, flag, number, shown
+from anndex._loader_options import LoaderOptions, given_indices, part
 from anndex._warning import warn
 from anndex.errors import InvalidInputError, MissingPackageError, UnsupportedError
 
@@ -52,8 +53,8 @@ class Loader:
         sampler: Iterable[int] | None,
         follows_group: bool,
     ) -> None:
-        if to not in ("torch", "numpy"):
-            raise InvalidInputError(f'to must be "torch" or "numpy", but is {to!r}')
+        choice("to", to, "torch", "numpy")
+        flag("pin_memory", pin_memory, optional=True)
         self._mapped = mapped
         self._options = options
         # Whether the part of the epoch is that of this process in torch's default process group.
@@ -71,7 +72,7 @@ class Loader:
 
     def _made(self) -> native.Loader:
         if self._sampler is not None:
-            self._options["indices"] = [int(index) for index in self._sampler]
+            self._options["indices"] = given_indices(self._sampler)
         return self._mapped._native.loader(self._options)  # pyright: ignore[reportPrivateUsage]
 
     def _native(self) -> native.Loader:
@@ -144,8 +145,11 @@ class Loader:
         self._check_resumable()
         try:
             state = (state_dict["epoch"], state_dict["batch"], state_dict["digest"])
-        except (KeyError, TypeError):
-            raise InvalidInputError(f"this is no state of a loader: {state_dict!r}") from None
+        except (KeyError, TypeError, IndexError):
+            raise InvalidInputError(
+                f"a state of a loader has epoch, batch and digest, but this is {shown(state_dict)}"
+            ) from None
+        state = (number("epoch", state[0]), number("batch", state[1]), number("digest", state[2]))
         handle = self._native()
         handle.load_state(*state)
         epoch, batch, _ = state
@@ -154,7 +158,7 @@ class Loader:
 
     def set_epoch(self, epoch: int) -> None:
         """Have the next pass be over epoch number `epoch`, from its beginning."""
-        self._native().set_epoch(epoch)
+        self._native().set_epoch(number("epoch", epoch))
 
     def _check_resumable(self) -> None:
         if self._sampler is not None:
@@ -184,6 +188,11 @@ class Loader:
         else:
             indices = indices.astype(np.int64)
         if self._to == "numpy":
+            if data.dtype == np.float16:
+                raise UnsupportedError(
+                    "SciPy has no sparse matrices of float16; map the collection with "
+                    'dtype="float32", or have the loader give tensors (to="torch")'
+                )
             matrix = _package("scipy.sparse").csr_matrix(shape, dtype=data.dtype)
             # Its constructor would check what is known to be right, value by value.
             matrix.data, matrix.indices, matrix.indptr = data, indices, indptr
@@ -193,7 +202,10 @@ class Loader:
 
     def _tensor(self, array: NDArray[Any]) -> Any:
         tensor = self._torch.from_numpy(array)
-        return tensor.pin_memory() if self._pin_memory else tensor
+        if not self._pin_memory:
+            return tensor
+        with explained("memory can't be pinned; use pin_memory=False", UnsupportedError):
+            return tensor.pin_memory()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} batches of {self.batch_size} from {self._mapped})"

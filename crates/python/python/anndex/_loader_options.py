@@ -10,10 +10,10 @@ from typing import Any, TypedDict, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from anndex._arguments import number
+from anndex._checks import explained, flag, number, shown
 from anndex.errors import InvalidInputError, InvalidTypeError
 
-__all__ = ["LoaderOptions", "WeightedSampler", "add_sampler", "part"]
+__all__ = ["LoaderOptions", "WeightedSampler", "add_sampler", "given_indices", "part"]
 
 
 class LoaderOptions(TypedDict):
@@ -62,16 +62,27 @@ def add_sampler(options: LoaderOptions, sampler: Any, n_obs: int) -> Iterable[in
         return None
     if isinstance(sampler, WeightedSampler) or type(sampler).__name__ == "WeightedRandomSampler":
         # torch's has the same attributes.
-        options["weights"] = np.asarray(sampler.weights, dtype=np.float64).tolist()
-        options["replacement"] = bool(sampler.replacement)
-        options["num_samples"] = sampler.num_samples
+        with explained("the weights of a sampler are a number for each observation"):
+            weights = np.asarray(sampler.weights, dtype=np.float64)
+        if weights.ndim != 1:
+            raise InvalidInputError("the weights of a sampler are a list or array of numbers")
+        options["weights"] = weights.tolist()
+        options["replacement"] = flag("replacement", sampler.replacement)
+        drawn = sampler.num_samples
+        options["num_samples"] = None if drawn is None else number("num_samples", drawn)
         return None
     if isinstance(sampler, (Sequence, np.ndarray)):
         options["indices"] = _indices(sampler, n_obs)
         return None
     if isinstance(sampler, Iterable):
         return cast("Iterable[int]", sampler)
-    raise InvalidTypeError(f"sampler must give indices, but is {sampler!r}")
+    raise InvalidTypeError(f"sampler must give indices, but is {shown(sampler)}")
+
+
+def given_indices(sampler: Iterable[Any]) -> list[int]:
+    """What a sampler gives, as it comes."""
+    with explained("a sampler gives integers"):
+        return [number("each index of a sampler", index) for index in sampler]
 
 
 def part(rank: int | None, world_size: int | None) -> tuple[int, int]:
@@ -87,7 +98,8 @@ def part(rank: int | None, world_size: int | None) -> tuple[int, int]:
 
 
 def _indices(sampler: Any, n_obs: int) -> list[int]:
-    indices: NDArray[Any] = np.asarray(sampler)
+    with explained("a sampler of indices is a list or array of integers"):
+        indices: NDArray[Any] = np.asarray(sampler)
     if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
         raise InvalidInputError("a sampler of indices must be a list or array of integers")
     indices = np.where(indices < 0, indices + n_obs, indices)

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from anndex import _arguments as arguments
 from anndex import _loader_options as loader_options
 from anndex import _torch
+from anndex._checks import choice, flag, shown
 from anndex._loader import Loader
 from anndex._opened import OpenedFiles
 from anndex._sample import Sample, SampleBatch
@@ -154,12 +155,11 @@ class MappedCollection(OpenedFiles, MapStyle):
         if isinstance(encode_labels, (list, tuple)):
             encoded = arguments.key_list("encode_labels", encode_labels)
         else:
-            encoded = keys if encode_labels else []
+            encoded = keys if flag("encode_labels", encode_labels) else []
         self.encode_labels = encoded or False
         self.unknown_label = unknown_label
         self.parallel = parallel
-        if join not in (None, "inner", "outer"):
-            raise InvalidInputError(f'join must be "inner", "outer" or None, but is {join!r}')
+        choice("join", join, "inner", "outer", None)
         options: arguments.Options = {
             "layers_keys": self.layers_keys,
             "obs_keys": keys,
@@ -168,7 +168,7 @@ class MappedCollection(OpenedFiles, MapStyle):
             "join": join,
             "encode_labels": encoded,
             "unknown_label": arguments.unknown_label(unknown_label),
-            "cache_categories": bool(cache_categories),
+            "cache_categories": flag("cache_categories", cache_categories),
             "dtype": arguments.dtype_name(dtype),
             "cache_dir": None,
             "chunk_cache": arguments.byte_count(chunk_cache),
@@ -314,10 +314,7 @@ class MappedCollection(OpenedFiles, MapStyle):
         ...     for batch in loader:
         ...         train(batch["X"], batch["cell_type"])
         """
-        if shuffle not in ("exact", "block", True, False):
-            raise InvalidInputError(
-                f'shuffle must be "exact", "block" or False, but is {shuffle!r}'
-            )
+        choice("shuffle", shuffle, "exact", "block", True, False)
         follows_group = rank is None and world_size is None
         rank, world_size = loader_options.part(rank, world_size)
         options: loader_options.LoaderOptions = {
@@ -330,8 +327,8 @@ class MappedCollection(OpenedFiles, MapStyle):
             "replacement": True,
             "num_samples": None,
             "indices": None,
-            "sparse": bool(sparse),
-            "drop_last": bool(drop_last),
+            "sparse": flag("sparse", sparse),
+            "drop_last": flag("drop_last", drop_last),
             "rank": rank,
             "world_size": world_size,
             "memory": None if memory is None else arguments.byte_count(memory),
@@ -346,20 +343,28 @@ class MappedCollection(OpenedFiles, MapStyle):
     def _batch(self, indices: Any) -> dict[str, NDArray[Any]]:
         """The arrays of many observations."""
         if isinstance(indices, slice):
-            rows = np.arange(*indices.indices(self.n_obs), dtype=np.int64)
+            try:
+                bounds = indices.indices(self.n_obs)
+            except (TypeError, ValueError) as error:
+                raise InvalidIndexError(f"observations can't be sliced like this: {error}") from None
+            rows = np.arange(*bounds, dtype=np.int64)
         else:
             rows = self._rows(indices)
         return {key: _array(values) for key, values in self._native.batch(rows).items()}
 
     def _rows(self, indices: Any) -> NDArray[np.int64]:
         """Indices of any kind as numbers from 0, after checking them."""
-        rows = np.asarray(indices)
+        try:
+            rows = np.asarray(indices)
+        except (TypeError, ValueError, OverflowError):
+            # Lists of lists of different lengths.
+            rows = np.asarray(None)
         if rows.ndim == 1 and rows.dtype == bool and len(rows) == self.n_obs:
             return np.flatnonzero(rows)
         if rows.ndim != 1 or (rows.dtype.kind not in "iu" and rows.size):
             raise InvalidIndexError(
                 "observations are indexed by an integer, a slice or an array of integers, "
-                f"but not by {indices!r}"
+                f"but not by {shown(indices)}"
             )
         wide = rows.astype(np.uint64 if rows.dtype.kind == "u" else np.int64, copy=False)
         # Without a sign negative numbers are large, so that one look finds all that is unusual.
@@ -371,7 +376,7 @@ class MappedCollection(OpenedFiles, MapStyle):
         """A number from 0 for one that may be negative; an error for one that is out of range."""
         if not -self.n_obs <= index < self.n_obs:
             raise InvalidIndexError(
-                f"the observation {index} is out of range: there are {self.n_obs}"
+                f"the observation {shown(index)} is out of range: there are {self.n_obs}"
             )
         return index % self.n_obs
 

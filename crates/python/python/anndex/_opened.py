@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from anndex._anndex import Mapped
 from anndex._arguments import Options, key_list
+from anndex._checks import explained, flag, text
 from anndex._warning import warn
 from anndex.errors import InvalidInputError
 
@@ -153,7 +154,10 @@ class OpenedFiles:
             One weight per observation; or per label, in the order in which they occur.
         """
         keys = key_list("obs_keys", obs_keys)
-        if return_categories:
+        if scaler is not None:
+            with explained("scaler must be a number"):
+                scaler = float(scaler)
+        if flag("return_categories", return_categories):
             return self._native.category_weights(keys, scaler)
         return self._native.label_weights(keys, scaler)
 
@@ -170,7 +174,7 @@ class OpenedFiles:
         ndarray
             One label per observation, of the stored type, or objects if they are text.
         """
-        return self._native.merged_labels(label_key)
+        return self._native.merged_labels(text("label_key", label_key))
 
     def get_merged_categories(self, label_key: str) -> list[Any]:
         """Get the sorted distinct labels of a column of ``obs`` over all files.
@@ -185,7 +189,7 @@ class OpenedFiles:
         list
             The categories, also those that do not occur, and the values of columns without.
         """
-        return self._native.merged_categories(label_key)
+        return self._native.merged_categories(text("label_key", label_key))
 
     def check_vars_sorted(self, ascending: bool = True) -> bool:
         """Check whether the variables of every file are sorted.
@@ -196,7 +200,7 @@ class OpenedFiles:
             The order.
         """
         self._read_vars()
-        return self._native.check_vars_sorted(ascending)
+        return self._native.check_vars_sorted(flag("ascending", ascending))
 
     def check_vars_non_aligned(self, vars: pd.Index | Sequence[str]) -> list[int]:
         """Get the positions of the files whose variables are not exactly these, in this order.
@@ -207,7 +211,7 @@ class OpenedFiles:
             The names to compare with.
         """
         self._read_vars()
-        return self._native.check_vars_non_aligned([str(name) for name in vars])
+        return self._native.check_vars_non_aligned(key_list("vars", cast("Sequence[str]", vars)))
 
     def close(self) -> None:
         """Let go of all files. Reading from the collection is an error from now on."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from anndex import _anndex as native
 from anndex._arguments import AnyPath
+from anndex._checks import flag, shown
 from anndex._registry.data import Data, run_argument
 from anndex._registry.field import Field
 from anndex._registry.in_memory import (
@@ -16,8 +17,8 @@ from anndex._registry.in_memory import (
     write_anndata,
     write_data_frame,
 )
-from anndex._registry.load import load_artifact, open_artifact
-from anndex._registry.paths import location
+from anndex._registry.load import known_suffix, load_artifact, open_artifact
+from anndex._registry.paths import is_url, location
 from anndex._registry.query_set import QuerySet
 from anndex._registry.user import Storage, storage_argument
 from anndex.errors import AnndexError, InvalidInputError, InvalidTypeError
@@ -153,7 +154,7 @@ class Artifact(Data):
             As for `Artifact`; the key ends with ``.parquet``. One of key and description is needed.
         """
         if not is_data_frame(df):
-            raise InvalidTypeError(f"df must be a pandas.DataFrame, but is a {type(df).__name__}")
+            raise InvalidTypeError(f"df must be a pandas.DataFrame, but is {shown(df)}")
         return cls(df, key, description, version, is_new_version_of, run, storage=storage)
 
     @classmethod
@@ -179,7 +180,7 @@ class Artifact(Data):
             stored. One of key and description is needed.
         """
         if not is_anndata(adata):
-            raise InvalidTypeError(f"adata must be an AnnData, but is a {type(adata).__name__}")
+            raise InvalidTypeError(f"adata must be an AnnData, but is {shown(adata)}")
         return cls(adata, key, description, version, is_new_version_of, run, storage=storage)
 
     def _insert(self) -> native.Record:
@@ -198,6 +199,32 @@ class Artifact(Data):
             "run": self._run,
             "storage": self._storage,
         }
+
+    def _check_input(self, is_run_input: bool | Run | None) -> None:
+        if run_argument("is_run_input", is_run_input) not in (None, False):
+            # Only what has a record can be an input.
+            self._saved()
+
+    def _track_input(self, is_run_input: bool | Run | None) -> None:
+        if self._native is not None:
+            super()._track_input(is_run_input)
+
+    def _content(self) -> str:
+        """The path of the content, which may have to be brought here."""
+        if self._native is not None:
+            return str(self.cache(is_run_input=False))
+        data = self._data
+        path = data.path if isinstance(data, TemporaryFile) else data
+        if is_url(path):
+            raise InvalidInputError(
+                "the artifact is at a URL and not saved; save it first, so that it can be brought "
+                "here"
+            )
+        return path
+
+    def _content_suffix(self) -> str:
+        """The suffix of the content, in lower case."""
+        return known_suffix(self._content()) if self._native is None else self.suffix.lower()
 
     def _forget_data(self) -> None:
         if isinstance(self._data, TemporaryFile):
@@ -263,10 +290,12 @@ class Artifact(Data):
             Whether to show how far it is, where standard error is a terminal.
         """
         run = run_argument("is_run_input", is_run_input)
-        return self._saved().cache(run, progress)[0]
+        return self._saved().cache(run, flag("progress", progress))[0]
 
     def load(self, is_run_input: bool | Run | None = None, **kwargs: Any) -> Any:
         """Load the artifact into memory: an AnnData, or the data frame of a table.
+
+        One that is not saved is read where it is, and becomes the input of no run.
 
         Matrices are read on all cores, straight into the arrays that the AnnData then has. Tables
         are ``.parquet``, ``.csv``, ``.tsv``, ``.ipc`` and ``.feather``, and become what pandas
@@ -284,6 +313,7 @@ class Artifact(Data):
             `ValueError` if the artifact has another suffix, `FileNotFoundError` if it is not in
             its storage any more, `NotImplementedError` if it has something that can't be read.
         """
+        self._check_input(is_run_input)
         loaded = load_artifact(self, **kwargs)
         self._track_input(is_run_input)
         return loaded
@@ -302,6 +332,7 @@ class Artifact(Data):
         >>> backed = artifact.open()
         >>> backed[backed.obs["cell_type"] == "T cell"].to_memory()
         """
+        self._check_input(is_run_input)
         opened = open_artifact(self)
         self._track_input(is_run_input)
         return opened

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anndex._checks import flag
 from anndex._registry.instance import current
 
 __all__ = ["CheckReport", "Finding", "check"]
@@ -89,7 +90,7 @@ def check(*, deep: bool = False, repair: bool = False) -> CheckReport:
     >>> ln.check().findings
     []
     """
-    *numbers, findings = current().check(deep, repair)
+    *numbers, findings = current().check(flag("deep", deep), flag("repair", repair))
     artifacts, unreachable, without_hash, copies = numbers
     return CheckReport(
         artifacts, unreachable, without_hash, copies, [Finding(*one) for one in findings]

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 
 from anndex import _anndex as native
 from anndex._arguments import AnyPath, Keys
+from anndex._checks import flag, shown, text
 from anndex._mapped import MappedCollection
 from anndex._registry.artifact import Artifact, artifact_of
 from anndex._registry.data import run_argument
@@ -94,6 +95,9 @@ class Collection(Preparable):
         is_new_version_of: Collection | None = None,
     ) -> None:
         self._run = run_argument("run", run)
+        text("name", name, optional=True)
+        text("description", description, optional=True)
+        self._check_old(is_new_version_of)
         if isinstance(artifacts, Artifact):
             artifacts = [artifacts]
         if name is None and is_new_version_of is not None:
@@ -168,7 +172,7 @@ class Collection(Preparable):
             Whether to show how far it is, where standard error is a terminal.
         """
         run = run_argument("is_run_input", is_run_input)
-        return self._saved().cache(run, progress)
+        return self._saved().cache(run, flag("progress", progress))
 
     def stage(
         self, is_run_input: bool | Run | None = None, *, progress: bool = True
@@ -230,7 +234,7 @@ class Collection(Preparable):
             warn("label_keys is deprecated, use obs_keys", DeprecationWarning)
             obs_keys = label_keys
         record = self._saved()
-        places = record.anndata_locations() if stream else record.anndata_paths()
+        places = record.anndata_locations() if flag("stream", stream) else record.anndata_paths()
         mapped = MappedCollection(
             places,
             layers_keys=layers_keys,
@@ -323,13 +327,15 @@ def _saved_artifacts(artifacts: Any) -> list[Artifact]:
     if not isinstance(artifacts, Iterable):
         raise InvalidTypeError(
             f"artifacts must be a list of artifacts, a path, a DataFrame or an AnnData, but is "
-            f"{artifacts!r}"
+            f"{shown(artifacts)}"
         )
-    several: Iterable[Any] = cast("Any", artifacts)
-    listed = list(several)
+    try:
+        listed = list(cast("Iterable[Any]", artifacts))
+    except TypeError:
+        raise InvalidTypeError(f"artifacts must be a list, but is {shown(artifacts)}") from None
     for position, one in enumerate(listed):
         if not isinstance(one, Artifact):
-            raise InvalidTypeError(f"a collection holds artifacts, but this is {one!r}")
+            raise InvalidTypeError(f"a collection holds artifacts, but this is {shown(one)}")
         if one._native is None:  # pyright: ignore[reportPrivateUsage]
             raise InvalidInputError(
                 f"artifact {position} is not saved; save artifacts before making a collection"

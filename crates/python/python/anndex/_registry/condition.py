@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from anndex._checks import shown, text
 from anndex._registry.field import plain_values
 from anndex.errors import InvalidInputError, InvalidTypeError
 
@@ -37,7 +38,7 @@ class Q:
     def __init__(self, *conditions: Q, **lookups: Any) -> None:
         for one in conditions:
             if not isinstance(one, Q):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise InvalidTypeError(f"a condition is a Q or a lookup, but this is {one!r}")
+                raise InvalidTypeError(f"a condition is a Q or a lookup, but this is {shown(one)}")
         joined: list[Condition] = [one.condition for one in conditions]
         joined.extend(_lookup(name, value) for name, value in lookups.items())
         self._set(("same", joined), max((one._depth for one in conditions), default=0) + 1)
@@ -49,6 +50,8 @@ class Q:
         self._depth = depth
 
     def _joined(self, how: str, other: Q) -> Q:
+        if not isinstance(other, Q):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidTypeError(f"a Q is joined with another Q, but not with {shown(other)}")
         conditions: list[Condition] = []
         for one in (self.condition, other.condition):
             # A long chain of the same kind stays flat.
@@ -98,4 +101,4 @@ def _lookup(name: str, value: Any) -> Condition:
                 f"visibility must be one of {', '.join(_VISIBILITIES)}, but is {value!r}"
             )
         value = _VISIBILITIES[value]
-    return ("lookup", name, plain_values(value))
+    return ("lookup", text("a lookup", name), plain_values(value))

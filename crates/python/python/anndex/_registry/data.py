@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from anndex import _anndex as native
-from anndex._arguments import AnyPath, number
+from anndex._arguments import AnyPath
+from anndex._checks import flag, number, shown
 from anndex._registry.feature_set import FeatureManager, FeatureSet
 from anndex._registry.field import Field
 from anndex._registry.lineage import LineageGraph
@@ -78,8 +79,9 @@ class Data(IsVersioned, TracksRun):
         return_str : bool
             Get the page instead.
         """
+        is_returned = flag("return_str", return_str)
         page = self._saved().describe()
-        if return_str:
+        if is_returned:
             return page
         print(page, end="")
         return None
@@ -100,7 +102,7 @@ class Data(IsVersioned, TracksRun):
         A graph that notebooks show as a picture, ``print()`` as text, and ``save()`` writes as
         ``.svg`` or ``.dot``. It needs no Graphviz.
         """
-        graph = self._saved().view_lineage(with_children, number("limit", limit))
+        graph = self._saved().view_lineage(flag("with_children", with_children), number("limit", limit))
         return LineageGraph(graph)
 
     def save(self, using: AnyPath | None = None) -> Self:
@@ -146,4 +148,4 @@ def run_argument(name: str, run: bool | Run | None) -> bool | native.Record | No
         return run._saved()  # pyright: ignore[reportPrivateUsage]
     if run is None or isinstance(run, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
         return run
-    raise InvalidTypeError(f"{name} must be a Run, a bool or None, but is {run!r}")
+    raise InvalidTypeError(f"{name} must be a Run, a bool or None, but is {shown(run)}")

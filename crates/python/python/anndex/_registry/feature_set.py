@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from anndex import _anndex as native
+from anndex._checks import explained, shown, text
 from anndex._registry.field import Field
 from anndex._registry.query_set import QuerySet
 from anndex._registry.registry import TracksRun
-from anndex.errors import InvalidInputError, InvalidTypeError, UnsupportedError
+from anndex.errors import InvalidInputError, InvalidTypeError, KeyNotFoundError, UnsupportedError
 
 if TYPE_CHECKING:
     from anndex._registry.artifact import Artifact
@@ -45,15 +46,20 @@ class FeatureSet(TracksRun):
     )
 
     def __init__(self, features: Iterable[str] | Mapping[str, str | None]) -> None:
-        if isinstance(features, str):
-            raise InvalidTypeError("features must be a list of names, but is one name")
-        items: Iterable[tuple[str, str | None]] = (
-            cast("Mapping[str, str | None]", features).items()
-            if isinstance(features, Mapping)
-            else ((name, None) for name in features)
-        )
+        if isinstance(features, (str, bytes)) or not isinstance(features, Iterable):
+            raise InvalidTypeError(f"features must be a list of names, but is {shown(features)}")
+        with explained("features must be a list of names"):
+            items: list[tuple[Any, Any]] = (
+                list(cast("Mapping[Any, Any]", features).items())
+                if isinstance(features, Mapping)
+                else [(name, None) for name in features]
+            )
+        for name, dtype in items:
+            text("the name of a feature", name)
+            text(f"the dtype of {name}", dtype, optional=True)
         members: list[dict[str, str | None]] = [
-            {"name": str(name), "dtype": dtype} for name, dtype in sorted(items)
+            {"name": name, "dtype": dtype}
+            for name, dtype in sorted(items, key=lambda item: item[0])
         ]
         if not members:
             raise InvalidInputError("a feature set needs features")
@@ -80,7 +86,7 @@ class FeatureSet(TracksRun):
         return self._related(Collection, "feature_sets")
 
 
-class FeatureManager:
+class FeatureManager(Mapping[str, FeatureSet]):
     """The feature sets of a dataset by slot, such as ``"var"`` and ``"obs"``."""
 
     __slots__ = ("_data",)
@@ -90,6 +96,9 @@ class FeatureManager:
 
     def add_feature_set(self, feature_set: FeatureSet, slot: str) -> None:
         """Say which features a slot has, instead of those it had before."""
+        if not isinstance(feature_set, FeatureSet):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidTypeError(f"a feature set is a FeatureSet, but this is {shown(feature_set)}")
+        text("slot", slot)
         members = [(one["name"] or "", one["dtype"]) for one in feature_set.members]
         record = self._data._saved()  # pyright: ignore[reportPrivateUsage]
         record.set_features(slot, members)
@@ -121,4 +130,23 @@ class FeatureManager:
         }
 
     def __getitem__(self, slot: str) -> FeatureSet:
-        return self.slots()[slot]
+        slots = self.slots()
+        found = slots.get(slot) if isinstance(slot, str) else None  # pyright: ignore[reportUnnecessaryIsInstance]
+        if found is None:
+            there = f"there are: {', '.join(slots)}" if slots else "there are none"
+            raise KeyNotFoundError(
+                f"there is no slot {shown(slot)}; {there}; add_feature_set() or compute() makes them"
+            )
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.slots())
+
+    def __len__(self) -> int:
+        return len(self.slots())
+
+    def __repr__(self) -> str:
+        if self._data._native is None:  # pyright: ignore[reportPrivateUsage]
+            return "FeatureManager of what is not saved"
+        slots = [f"{slot}: {one.n} features" for slot, one in self.slots().items()]
+        return f"FeatureManager({', '.join(slots)})"

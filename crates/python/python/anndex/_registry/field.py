@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, ca
 
 import numpy as np
 
+from anndex._checks import shown, text
 from anndex.errors import InvalidInputError, InvalidTypeError
 
 if TYPE_CHECKING:
@@ -54,24 +55,36 @@ def plain_value(value: Any) -> Value:
     if isinstance(value, np.generic):
         value = cast("Any", value).item()
     if isinstance(value, datetime):
-        return value.astimezone(timezone.utc)
-    if value is None or isinstance(value, (bool, str)):
+        try:
+            return value.astimezone(timezone.utc)
+        except (OverflowError, ValueError, OSError):
+            raise InvalidInputError(
+                f"{value} is outside of the years from 1 to 9999, in UTC"
+            ) from None
+    if isinstance(value, str):
+        return text("a field", value)
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
         if not -(2**63) <= value < 2**63:
-            raise InvalidInputError(f"{value} is no integer of 64 bits")
+            raise InvalidInputError(f"{shown(value)} has more than 64 bits; no field can hold it")
         return value
     raise InvalidTypeError(
-        f"a field holds text, an integer, a bool or a datetime, but this is {value!r}"
+        f"a field holds text, an integer, a bool or a datetime, but this is {shown(value)}"
     )
 
 
 def plain_values(value: Any) -> Value | list[Value]:
     """One value, or several, for lookups. A record stands for its id."""
-    record_id = getattr(value, "_lookup_id", None)
-    if record_id is not None:
-        return plain_value(record_id())
-    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
-        several: Iterable[Any] = cast("Any", value)
-        return [cast("Value", plain_values(one)) for one in several]
-    return plain_value(value)
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, type)):
+        if getattr(value, "ndim", 1) != 0:
+            several: Iterable[Any] = cast("Any", value)
+            return [_one_value(one) for one in several]
+    return _one_value(value)
+
+
+def _one_value(value: Any) -> Value:
+    """A value, or the id of a record."""
+    # The class of a record has no id.
+    record_id = None if isinstance(value, type) else getattr(value, "_lookup_id", None)
+    return plain_value(value if record_id is None else record_id())

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
+import weakref
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from anndex.errors import InvalidInputError, InvalidTypeError, MissingPackageError
+from anndex._checks import explained, shown
+from anndex.errors import InvalidInputError, InvalidTypeError
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -19,15 +22,22 @@ __all__ = ["TemporaryFile", "is_anndata", "is_data_frame", "write_anndata", "wri
 class TemporaryFile:
     """A file or directory in a directory of its own, which goes away with this object."""
 
-    __slots__ = ("_directory", "path")
+    __slots__ = ("__weakref__", "_remove", "path")
 
     def __init__(self, name: str) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="anndex-")
-        self.path = os.path.join(self._directory.name, name)
+        directory = tempfile.mkdtemp(prefix="anndex-")
+        self._remove = weakref.finalize(self, _remove, directory, os.getpid())
+        self.path = os.path.join(directory, name)
 
     def remove(self) -> None:
         """Remove it now."""
-        self._directory.cleanup()
+        self._remove()
+
+
+def _remove(directory: str, process: int) -> None:
+    # A process that was forked has what belongs to its parent.
+    if os.getpid() == process:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def is_data_frame(data: object) -> TypeGuard[pd.DataFrame]:
@@ -43,25 +53,18 @@ def is_anndata(data: object) -> TypeGuard[ad.AnnData]:
 def write_data_frame(df: Any, key: str | None) -> TemporaryFile:
     """A parquet file of a data frame; equal frames give equal files."""
     if not is_data_frame(df):
-        raise InvalidTypeError(f"df must be a pandas.DataFrame, but is a {type(df).__name__}")
+        raise InvalidTypeError(f"df must be a pandas.DataFrame, but is {shown(df)}")
     _check_suffix(key, ".parquet")
     file = TemporaryFile("dataframe.parquet")
-    try:
+    with explained("the data frame can't be stored as parquet, for which pandas needs pyarrow"):
         df.to_parquet(file.path)
-    except ImportError as error:
-        raise MissingPackageError(
-            f"a data frame is stored as parquet, for which pandas needs pyarrow; "
-            f"pip install pyarrow ({error})"
-        ) from None
-    except (ValueError, TypeError) as error:
-        raise InvalidInputError(f"the data frame can't be stored as parquet: {error}") from error
     return file
 
 
 def write_anndata(adata: Any, key: str | None) -> TemporaryFile:
     """An ``.h5ad`` file of an AnnData, or a ``.zarr`` directory if the key says so."""
     if not is_anndata(adata):
-        raise InvalidTypeError(f"adata must be an AnnData, but is a {type(adata).__name__}")
+        raise InvalidTypeError(f"adata must be an AnnData, but is {shown(adata)}")
     if adata.isbacked:
         raise InvalidInputError(
             f"the AnnData is backed by a file; register that file (path: {adata.filename})"
@@ -69,7 +72,8 @@ def write_anndata(adata: Any, key: str | None) -> TemporaryFile:
     suffix = _check_suffix(key, ".h5ad", ".zarr")
     file = TemporaryFile(f"anndata{suffix}")
     write: Any = cast("Any", adata).write_zarr if suffix == ".zarr" else adata.write_h5ad
-    write(file.path)
+    with explained("the AnnData can't be stored"):
+        write(file.path)
     return file
 
 

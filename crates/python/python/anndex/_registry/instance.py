@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from anndex import _anndex as native
 from anndex._arguments import AnyPath
+from anndex._checks import text
 from anndex._registry import paths
 from anndex._registry.paths import is_url
-from anndex.errors import NoInstanceError
+from anndex.errors import InvalidTypeError, NoInstanceError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -34,6 +35,8 @@ class Instance:
     __slots__ = ("_native",)
 
     def __init__(self, native_instance: native.Instance) -> None:
+        if not isinstance(native_instance, native.Instance):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidTypeError("an instance is made by anndex.init() or anndex.connect()")
         self._native = native_instance
 
     @property
@@ -120,6 +123,7 @@ def init(
     >>> db = ln.init(storage="s3://bucket/cells", db="./cells")
     >>> db = ln.init(storage="/shared/cells", db="postgres://ada@host/cells")
     """
+    _check_user(user, user_name)
     root = paths.location(storage)
     if db is None and not is_url(root):
         opened = native.Instance.init(root, None, user, user_name)
@@ -158,6 +162,7 @@ def connect(
         `FileNotFoundError` if there is no instance, `NotImplementedError` if this build can't open
         it, `OSError` if it is damaged.
     """
+    _check_user(user, user_name)
     location = None if instance is None else paths.location(instance)
     return _set_current(Instance(native.Instance.connect(location, user, user_name)))
 
@@ -175,6 +180,11 @@ def current() -> native.Instance:
             "no instance is open; call anndex.init(storage=...) or anndex.connect(...) first"
         )
     return _current.native
+
+
+def _check_user(user: str | None, user_name: str | None) -> None:
+    text("user", user, optional=True)
+    text("user_name", user_name, optional=True)
 
 
 def _set_current(instance: Instance) -> Instance:

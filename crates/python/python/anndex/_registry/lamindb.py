@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from anndex._registry import paths
 from anndex._registry.instance import current
 
 __all__ = ["ImportReport", "LeftOut", "import_lamindb"]
@@ -81,7 +82,7 @@ def import_lamindb(location: str | os.PathLike[str]) -> ImportReport:
     {'artifact': 4, 'collection': 1, 'user': 1}
     """
     created, known, links_added, different, left_out = current().import_lamindb(
-        os.fspath(location)
+        paths.location(location)
     )
     return ImportReport(
         created,

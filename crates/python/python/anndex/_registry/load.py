@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from anndex._accessor import AnnDataAccessor
 from anndex._anndata import concat_anndata, read_anndata
+from anndex._checks import choice
 from anndex._table import concat_tables, read_table
 from anndex.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from anndex._registry.artifact import Artifact
 
-__all__ = ["load_artifact", "load_artifacts", "open_artifact"]
+__all__ = ["known_suffix", "load_artifact", "load_artifacts", "open_artifact"]
 
 ANNDATA = (".h5ad", ".h5", ".zarr", ".zarr.zip")
 """Suffixes of AnnData."""
 
 TABLES = (".parquet", ".csv", ".tsv", ".ipc", ".feather")
 """Suffixes of tables."""
+
+
+def known_suffix(path: str) -> str:
+    """The suffix of a file that has no record yet, in lower case."""
+    name = path.lower()
+    known = [suffix for suffix in ANNDATA + TABLES if name.endswith(suffix)]
+    return max(known, key=len) if known else os.path.splitext(name)[1]
 
 
 def load_artifact(artifact: Artifact, **kwargs: Any) -> Any:
@@ -29,7 +38,7 @@ def load_artifact(artifact: Artifact, **kwargs: Any) -> Any:
         raise InvalidInputError(
             f"an artifact is loaded as it is, without {', '.join(sorted(kwargs))}"
         )
-    path = str(artifact.cache(is_run_input=False))
+    path = artifact._content()  # pyright: ignore[reportPrivateUsage]
     return read_anndata(path) if kind == "anndata" else read_table(path)
 
 
@@ -37,9 +46,9 @@ def open_artifact(artifact: Artifact) -> AnnDataAccessor:
     """An artifact that stays in its file."""
     if _kind([artifact]) != "anndata":
         raise InvalidInputError(
-            f"only AnnData is opened, but this is {artifact.suffix}; load() gives a data frame"
+            "only AnnData is opened, but this is a table; load() gives a data frame"
         )
-    return AnnDataAccessor(str(artifact.cache(is_run_input=False)))
+    return AnnDataAccessor(artifact._content())  # pyright: ignore[reportPrivateUsage]
 
 
 def load_artifacts(
@@ -49,8 +58,7 @@ def load_artifacts(
     **kwargs: Any,
 ) -> Any:
     """Artifacts as one object in memory."""
-    if join not in ("inner", "outer"):
-        raise InvalidInputError(f"join must be 'inner' or 'outer', but is {join!r}")
+    choice("join", join, "inner", "outer")
     if "axis" in kwargs:
         raise InvalidInputError("axis can't be chosen: rows are put below each other")
     if _kind(artifacts) == "table":
@@ -69,7 +77,9 @@ def _kind(artifacts: Sequence[Artifact]) -> Literal["anndata", "table"]:
     """What all artifacts become."""
     if not artifacts:
         raise InvalidInputError("the collection has no artifacts, so there is nothing to load")
-    suffixes = sorted({artifact.suffix.lower() for artifact in artifacts})
+    suffixes = sorted(
+        {artifact._content_suffix() for artifact in artifacts}  # pyright: ignore[reportPrivateUsage]
+    )
     if all(suffix in ANNDATA for suffix in suffixes):
         return "anndata"
     if all(suffix in TABLES for suffix in suffixes):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 
 from anndex._arguments import AnyPath
-from anndex.errors import InvalidTypeError, UnsupportedError
+from anndex._checks import path_text
+from anndex.errors import UnsupportedError
 
 __all__ = ["is_url", "local_path", "location"]
 
 
 def local_path(path: AnyPath) -> str:
     """An absolute local path; URLs are refused, without what may be secret in them."""
-    text = _text(path)
+    text = path_text(path)
     if is_url(text):
         scheme, _, _ = text.partition("://")
         raise UnsupportedError(
@@ -23,17 +24,10 @@ def local_path(path: AnyPath) -> str:
 
 def location(location: AnyPath) -> str:
     """A URL as it is, anything else as an absolute path."""
-    text = _text(location)
+    text = path_text(location)
     return text if is_url(text) else os.path.abspath(text)
 
 
 def is_url(text: str) -> bool:
     """Whether this is no path; which URLs can be opened depends on the build."""
     return "://" in text
-
-
-def _text(path: AnyPath) -> str:
-    try:
-        return os.fsdecode(path)
-    except TypeError as error:
-        raise InvalidTypeError(f"this is no path: {error}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
@@ -11,9 +10,11 @@ from numpy.typing import DTypeLike
 from anndex import _anndex as native
 from anndex import _arguments as arguments
 from anndex._arguments import AnyPath, Keys
+from anndex._checks import choice, shown, text
 from anndex._registry.data import Data, run_argument
+from anndex._registry.paths import local_path
 from anndex._warning import warn
-from anndex.errors import InvalidInputError
+from anndex.errors import InvalidTypeError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -105,14 +106,15 @@ class Preparable(Data):
         >>> prepared = collection.prepare("cells-fast.zarr", join="outer", seed=0)
         >>> loader = prepared.mapped().loader(batch_size=4096, shuffle="block", sparse=True)
         """
-        if shuffle not in ("exact", "block", True, False):
-            raise InvalidInputError(
-                f'shuffle must be "exact", "block" or False, but is {shuffle!r}'
-            )
+        choice("shuffle", shuffle, "exact", "block", True, False)
+        text("name", name, optional=True)
+        text("description", description, optional=True)
+        if progress is not None and not callable(progress):
+            raise InvalidTypeError(f"progress must be callable, but is {shown(progress)}")
         record, notices = native.prepare(
             self._saved(),
             {
-                "directory": os.path.abspath(os.fsdecode(directory)),
+                "directory": local_path(directory),
                 "shuffle": "exact" if shuffle is True else shuffle or None,
                 "seed": arguments.number("seed", seed),
                 "block_size": arguments.number("block_size", block_size),
@@ -122,7 +124,7 @@ class Preparable(Data):
                 "obs_keys": None
                 if obs_keys is None
                 else arguments.key_list("obs_keys", obs_keys),
-                "join": join,
+                "join": choice("join", join, "inner", "outer", None),
                 "dtype": arguments.dtype_name(dtype),
                 "rows_per_file": arguments.number("rows_per_file", rows_per_file),
                 "memory": arguments.byte_count(memory),

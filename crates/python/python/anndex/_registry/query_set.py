@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import builtins
 import copy
+import operator
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, cast, overload
+
+import numpy as np
 
 from anndex import _anndex as native
+from anndex import _checks as checks
 from anndex._registry.condition import Condition, Q
+from anndex._registry.field import plain_value
+from anndex._warning import warn
 from anndex.errors import (
     InvalidIndexError,
     InvalidInputError,
@@ -23,12 +29,23 @@ if TYPE_CHECKING:
 
     from anndex._registry.registry import Registry
 
-__all__ = ["Query", "QuerySet"]
+__all__ = ["Query", "QuerySet", "id_or_uid"]
 
 R = TypeVar("R", bound="Registry")
 
 # How many records an error or a repr names.
 _LISTED = 10
+# The largest position that is asked for.
+_LAST = 2**63 - 1
+
+
+def id_or_uid(idlike: Any) -> int | str:
+    """Check what a record is got by."""
+    if isinstance(idlike, np.integer):
+        idlike = int(idlike)
+    if isinstance(idlike, bool) or not isinstance(idlike, (int, str)):
+        raise InvalidTypeError(f"an id is an integer or text, but this is {checks.shown(idlike)}")
+    return checks.text("an id", idlike) if isinstance(idlike, str) else cast("int", plain_value(idlike))
 
 
 class Query(TypedDict):
@@ -125,14 +142,19 @@ class QuerySet(Generic[R]):
         The records, the best matches first: those that are the text, that start with it, that have
         a word which starts with it, that have it in them, and then those with its words apart.
         """
+        words = checks.text("text", text)
+        if limit is not None:
+            limit = checks.number("limit", limit)
         asked: Query = {**self._copy("search")._asked(), "limit": limit}
         make = self._type._from_native  # pyright: ignore[reportPrivateUsage]
-        found = self._native.search(self._kind, asked, text)
+        found = self._native.search(self._kind, asked, words)
         return [make(one, self._native) for one in found]
 
     def order_by(self, *fields: str) -> Self:
         """Order by fields instead of the order so far; ``"-name"`` means from the last to the first.
         """
+        for field in fields:
+            checks.text("each field to order by", field)
         changed = self._copy("order")
         changed._query["position"] = None
         changed._query["order"] = [
@@ -146,8 +168,17 @@ class QuerySet(Generic[R]):
 
     def list(self, field: str | None = None) -> builtins.list[Any]:
         """Get the records as a list, or the values of one of their fields."""
+        if field is not None:
+            checks.text("field", field)
         records = self._records()
-        return builtins.list(records) if field is None else [getattr(one, field) for one in records]
+        if field is None:
+            return builtins.list(records)
+        if field not in dir(self._type) or field.startswith("_"):
+            names = ", ".join(native.fields(self._kind))
+            raise InvalidInputError(
+                f"{checks.with_article(self._kind)} has no field {field}; it has {names}"
+            )
+        return [getattr(one, field) for one in records]
 
     def get(self, idlike: int | str | None = None, **lookups: Any) -> R:
         """Get the only record with this id, uid or beginning of a uid, or for these lookups."""
@@ -155,9 +186,10 @@ class QuerySet(Generic[R]):
         return (found.filter(**lookups) if lookups else found).one()
 
     def _with_id(self, idlike: int | str) -> Self:
-        if isinstance(idlike, int):
-            return self.filter(id=idlike)
-        return self.filter(uid__startswith=idlike)
+        checked = id_or_uid(idlike)
+        if isinstance(checked, int):
+            return self.filter(id=checked)
+        return self.filter(uid__startswith=checked)
 
     def one(self) -> R:
         """Get the only record.
@@ -215,7 +247,20 @@ class QuerySet(Generic[R]):
         except ImportError:
             raise MissingPackageError("a data frame needs pandas; pip install pandas") from None
         names = native.fields(self._kind)
-        rows = [one._values() for one in self._records()]  # pyright: ignore[reportPrivateUsage]
+        rows: builtins.list[dict[str, Any]] = []
+        missing: builtins.list[str] = []
+        for one in self._records():
+            row = one._values()  # pyright: ignore[reportPrivateUsage]
+            for name, time in one._unknown_times().items():  # pyright: ignore[reportPrivateUsage]
+                row[name] = None
+                missing.append(f"{name} of {one._label()} ({time})")  # pyright: ignore[reportPrivateUsage]
+            rows.append(row)
+        if missing:
+            more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
+            warn(
+                "times outside of the years from 1 to 9999 are missing in the data frame: "
+                f"{', '.join(missing[:_LISTED])}{more}"
+            )
         return pd.DataFrame(rows, columns=names).set_index("id")
 
     @overload
@@ -225,7 +270,11 @@ class QuerySet(Generic[R]):
     def __getitem__(self, index: int | slice) -> R | Self:
         if isinstance(index, slice):
             return self._slice(index)
-        if isinstance(index, int):  # pyright: ignore[reportUnnecessaryIsInstance]
+        position = checks.integer(index)
+        if position is not None:
+            index = position
+            if index > _LAST:
+                raise InvalidIndexError(f"there is no {self._kind} at this index")
             if self._found is None and index >= 0:
                 found = self[index : index + 1]._records()
                 index = 0
@@ -235,10 +284,14 @@ class QuerySet(Generic[R]):
                 return found[index]
             except IndexError:
                 raise InvalidIndexError(f"there is no {self._kind} at this index") from None
-        raise InvalidTypeError(f"records are indexed by integers or slices, but not by {index!r}")
+        raise InvalidTypeError(f"records are indexed by integers or slices, but not by {checks.shown(index)}")
 
     def _slice(self, index: slice) -> Self:
-        start, stop = index.start or 0, index.stop
+        for bound in (index.start, index.stop, index.step):
+            if bound is not None and checks.integer(bound) is None:
+                raise InvalidTypeError("the bounds of a slice of records are integers")
+        start = 0 if index.start is None else min(operator.index(index.start), _LAST)
+        stop = None if index.stop is None else min(operator.index(index.stop), _LAST)
         if index.step not in (None, 1) or start < 0 or (stop is not None and stop < 0):
             raise InvalidInputError(
                 "a slice of records has no step and no negative bounds; make a list first"
@@ -272,7 +325,11 @@ class QuerySet(Generic[R]):
         return self.exists()
 
     def __contains__(self, record: object) -> bool:
-        return record in self._records()
+        return any(record is one or record == one for one in self._records_like(record))
+
+    def _records_like(self, record: object) -> builtins.list[R]:
+        # Others may have an equality of their own, which gives no bool.
+        return self._records() if isinstance(record, self._type) else []
 
     def __repr__(self) -> str:
         shown = [repr(one) for one in self[: _LISTED + 1]]

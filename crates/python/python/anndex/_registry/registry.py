@@ -6,13 +6,12 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
-import numpy as np
-
 from anndex import _anndex as native
+from anndex._checks import explained, flag, text, with_article
 from anndex._registry.condition import Q
 from anndex._registry.field import Field, plain_value
 from anndex._registry.instance import current
-from anndex._registry.query_set import QuerySet
+from anndex._registry.query_set import QuerySet, id_or_uid
 from anndex.errors import InvalidInputError, InvalidTypeError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ R = TypeVar("R", bound="Registry")
 
 # Fields that a record has once it is saved.
 _GIVEN_BY_SAVING = ("uid", "created_at", "updated_at")
+_TEXTS = {"description", "key", "name", "reference", "reference_type", "source_code", "type"}
 _TRASH = 2
 
 
@@ -47,6 +47,8 @@ class Registry:
         self._new(values)
 
     def _new(self, values: dict[str, Any]) -> None:
+        for name in _TEXTS & set(values):
+            text(name, values[name], optional=True)
         self._instance: native.Instance = current()
         self._native: native.Record | None = None
         self._changes: dict[str, Any] = values
@@ -95,12 +97,9 @@ class Registry:
             return cls.filter(**lookups).one()
         if lookups:
             raise InvalidInputError("get a record by its id or by lookups, not by both")
-        if isinstance(idlike, np.integer):
-            idlike = int(idlike)
-        if isinstance(idlike, bool) or not isinstance(idlike, (int, str)):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidTypeError(f"an id is an integer or text, but this is {idlike!r}")
+        checked = id_or_uid(idlike)
         instance = current()
-        return cls._from_native(instance.get(cls._kind, idlike), instance)
+        return cls._from_native(instance.get(cls._kind, checked), instance)
 
     @classmethod
     def df(cls) -> pd.DataFrame:
@@ -121,12 +120,8 @@ class Registry:
             somebody else changed the record meanwhile.
         """
         if self._native is None:
-            try:
+            with explained(f"the {self._kind} can't be saved"):
                 self._native = self._insert()
-            except TypeError as error:
-                if isinstance(error, InvalidTypeError):
-                    raise
-                raise InvalidTypeError(f"the {self._kind} can't be saved: {error}") from error
         elif self._changes:
             changes = [(name, plain_value(value)) for name, value in self._changes.items()]
             self._native = self._native.update(changes)
@@ -134,7 +129,7 @@ class Registry:
         return self
 
     def _insert(self) -> native.Record:
-        raise UnsupportedError(f"a {self._kind} can't be made by hand")
+        raise UnsupportedError(f"{with_article(self._kind)} can't be made by hand")
 
     def delete(self, permanent: bool | None = None) -> None:
         """Move the record to the trash, or remove it.
@@ -150,6 +145,7 @@ class Registry:
         anndex.errors.InvalidInputError
             If other records hold this one, which are named; if it is in the trash already.
         """
+        flag("permanent", permanent, optional=True)
         record = self._saved()
         in_trash = getattr(self, "visibility", 0) == _TRASH
         if permanent is None and in_trash and _is_terminal():
@@ -179,7 +175,9 @@ class Registry:
         return None
 
     def _set(self, name: str, value: Any) -> None:
-        if self._native is not None and self._native.get(name) == value:
+        is_plain = value is None or isinstance(value, (str, int, datetime))
+        known = is_plain and self._native is not None and name not in self._unknown_times()
+        if self._native is not None and known and self._native.get(name) == value:
             self._changes.pop(name, None)
         else:
             self._changes[name] = value
@@ -197,8 +195,17 @@ class Registry:
 
     def _values(self) -> dict[str, Any]:
         record = self._saved()
-        values = {name: record.get(name) for name in native.fields(self._kind)}
+        # What Python has no datetime for is text.
+        values: dict[str, Any] = dict(record.unknown_times())
+        for name in native.fields(self._kind):
+            if name not in values:
+                values[name] = record.get(name)
         return {**values, **self._changes}
+
+    def _unknown_times(self) -> dict[str, str]:
+        """Times that Python has no datetime for, by their fields."""
+        times = dict(self._saved().unknown_times())
+        return {name: time for name, time in times.items() if name not in self._changes}
 
     def _related(
         self, record_type: type[R], relation: str, *, position: str | None = None
@@ -241,7 +248,7 @@ class Registry:
 
     def __reduce__(self) -> NoReturn:
         raise InvalidTypeError(
-            f"a {self._kind} can't be pickled or copied; hand on its uid and get it again"
+            f"{with_article(self._kind)} can't be pickled or copied; hand on its uid and get it again"
         )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from anndex import _anndex as native
+from anndex._checks import shown, text
 from anndex._registry.field import Field
 from anndex._registry.instance import current
 from anndex._registry.query_set import QuerySet
@@ -72,6 +73,8 @@ class Transform(IsVersioned):
         reference_type: str | None = None,
         is_new_version_of: Transform | None = None,
     ) -> None:
+        text("name", name)
+        text("type", type)
         values: dict[str, Any] = {
             "name": name,
             "key": key,
@@ -151,7 +154,7 @@ class Run(TracksCreator):
         reference_type: str | None = None,
     ) -> None:
         if not isinstance(transform, Transform):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidTypeError(f"transform must be a Transform, but is {transform!r}")
+            raise InvalidTypeError(f"transform must be a Transform, but is {shown(transform)}")
         self._transform = transform
         super().__init__(
             name=name, reference=reference, reference_type=reference_type, visibility=0
@@ -245,7 +248,7 @@ def track(transform: Transform | str | None = None) -> Run:
     elif isinstance(transform, str):
         transform = Transform.get(transform)
     elif not isinstance(transform, Transform):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidTypeError(f"transform must be a Transform or a uid, but is {transform!r}")
+        raise InvalidTypeError(f"transform must be a Transform or a uid, but is {shown(transform)}")
     if transform._native is None:  # pyright: ignore[reportPrivateUsage]
         transform.save()
     run = Run(transform).save()

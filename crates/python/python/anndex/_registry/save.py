@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from anndex._checks import items
 from anndex._registry.artifact import Artifact
 from anndex._registry.registry import Registry
-from anndex.errors import AnndexError, InvalidTypeError
+from anndex.errors import AnndexError
 
 __all__ = ["save"]
 
@@ -41,10 +42,7 @@ def save(records: Iterable[Registry]) -> None:
     >>> artifacts = [ln.Artifact(path) for path in sorted(Path("plates").iterdir())]
     >>> ln.save(artifacts)
     """
-    all_records = list(records)
-    for record in all_records:
-        if not isinstance(record, Registry):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidTypeError(f"save takes records, but this is a {type(record).__name__}")
+    all_records: list[Registry] = items("records", records, Registry, "records")
     failures: list[AnndexError] = []
     new: list[Artifact] = []
     for record in all_records:

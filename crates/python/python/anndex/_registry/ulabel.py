@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from anndex import _anndex as native
+from anndex._checks import flag, items, shown, text
 from anndex._registry.condition import Q
 from anndex._registry.field import Field
 from anndex._registry.query_set import QuerySet
@@ -56,7 +57,9 @@ class ULabel(TracksRun):
         is_type: bool = False,
         parents: Iterable[ULabel] = (),
     ) -> None:
-        self._parents = list(parents)
+        text("name", name)
+        flag("is_type", is_type)
+        self._parents: list[ULabel] = items("parents", parents, ULabel, "ULabels")
         super().__init__(
             name=name,
             description=description,
@@ -128,7 +131,7 @@ class LabelSet(QuerySet[ULabel]):
     def _change(self, ulabels: tuple[ULabel, ...], *, add: bool) -> None:
         for one in ulabels:
             if not isinstance(one, ULabel):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise InvalidTypeError(f"a label is a ULabel, but this is {one!r}")
+                raise InvalidTypeError(f"a label is a ULabel, but this is {shown(one)}")
         records = [one._saved() for one in ulabels]  # pyright: ignore[reportPrivateUsage]
         self._data._saved().change_ulabels(records, add)  # pyright: ignore[reportPrivateUsage]
         self._found = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from anndex import _anndex as native
+from anndex._checks import shown, text, with_article
 from anndex._registry.field import Field
 from anndex._registry.query_set import QuerySet
 from anndex._registry.registry import TracksCreator
@@ -29,22 +30,24 @@ class IsVersioned(TracksCreator):
         self, old: IsVersioned | None, version: str | None, values: dict[str, Any]
     ) -> None:
         """Start an unsaved record, and tell what its version and that of the old one will be."""
-        if version is not None and not isinstance(version, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidTypeError(f"a version is text, but this is {version!r}")
+        text("version", version, optional=True)
+        self._check_old(old)
         self._old: IsVersioned | None = old
         self._given_version = version
         self._new({**values, "version": version})
         if old is None:
             return
-        if not isinstance(old, type(self)):
-            raise InvalidTypeError(
-                f"is_new_version_of must be a {type(self).__name__}, but is {old!r}"
-            )
         self._instance = old._instance
         next_version, newest = old._saved().next_version(version)
         self._changes["version"] = next_version
         if newest is not None and old.version is None:
             old._changes["version"] = newest
+
+    @classmethod
+    def _check_old(cls, old: object) -> None:
+        if old is not None and not isinstance(old, cls):
+            expected = with_article(cls.__name__)
+            raise InvalidTypeError(f"is_new_version_of must be {expected}, but is {shown(old)}")
 
     def save(self) -> Self:
         is_new = self._native is None
