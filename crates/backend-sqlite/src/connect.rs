@@ -1,6 +1,6 @@
 //! Opening a database file, with the pragmas that keep it safe.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{self, Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use sea_orm::sqlx::{ConnectOptions, Connection, query_scalar};
 
 use crate::backend::{Access, Sqlite, SqliteBackend};
 use crate::error;
-use crate::frozen::Stamp;
+use crate::frozen::{self, Stamp};
 use crate::options::SqliteOptions;
 
 const OPERATION: &str = "open the database";
@@ -80,9 +80,9 @@ async fn open(path: PathBuf, options: &SqliteOptions) -> Result<SqliteBackend> {
             _ => Err(error),
         };
     }
-    let access = match OpenOptions::new().write(true).open(&path) {
-        Ok(_) => Access::Write,
-        Err(_) => Access::Read,
+    let access = match frozen::is_writable(&path) {
+        true => Access::Write,
+        false => Access::Read,
     };
     let write = pool_options(1, timeout).connect_lazy_with(connect.clone());
     let read = pool_options(options.readers.max(1), timeout)

@@ -18,8 +18,8 @@ mod code {
     pub(super) const TOOBIG: i32 = 18;
     pub(super) const AUTH: i32 = 23;
     pub(super) const NOTADB: i32 = 26;
-    pub(super) const IOERR_FSYNC: i32 = IOERR | 4 << 8;
-    pub(super) const IOERR_DIR_FSYNC: i32 = IOERR | 5 << 8;
+    pub(super) const IOERR_FSYNC: i32 = IOERR | (4 << 8);
+    pub(super) const IOERR_DIR_FSYNC: i32 = IOERR | (5 << 8);
 }
 
 /// Translates an error of the ORM.

@@ -25,10 +25,8 @@ impl Stamp {
     /// `PermissionDenied` if it has changes in its log, which SQLite has to write down before
     /// anything can be read.
     pub(crate) fn of(path: &Path) -> Result<Option<Self>> {
-        let directory = path.parent().unwrap_or(path);
-        match tempfile::tempfile_in(directory) {
-            Err(error) if is_refused(&error) => {}
-            _ => return Ok(None),
+        if !path.is_file() || takes_files(path) {
+            return Ok(None);
         }
         if has_changes(path)? {
             return Err(Error::new(
@@ -81,9 +79,20 @@ fn log(path: &Path) -> PathBuf {
     name.into()
 }
 
-fn is_refused(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-    )
+/// Whether files can be made beside a database.
+fn takes_files(path: &Path) -> bool {
+    match tempfile::tempfile_in(path.parent().unwrap_or(path)) {
+        Err(error) => !matches!(
+            error.kind(),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+        ),
+        Ok(_) => true,
+    }
+}
+
+/// Whether a database can be written, as far as can be told without opening it: to close it would
+/// let go of the locks that this process has on it.
+pub(crate) fn is_writable(path: &Path) -> bool {
+    let metadata = fs::metadata(path);
+    metadata.is_ok_and(|metadata| !metadata.permissions().readonly()) && takes_files(path)
 }

@@ -138,7 +138,7 @@ def explained(
     """
     try:
         yield
-    except (AnndexError, MemoryError):
+    except (AnndexError, MemoryError, Warning):
         raise
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
