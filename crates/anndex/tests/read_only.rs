@@ -112,7 +112,7 @@ async fn read(instance: &Path) {
         assert_eq!(collection.cache().paths().await.unwrap(), [path]);
         let mapped = collection.mapped().open().await.unwrap();
         assert_eq!(mapped.len(), 2);
-        let loaded = collection.load().await.unwrap();
+        let loaded = collection.load().read().await.unwrap();
         assert_eq!(loaded.obs.len(), 2);
         let report = db.check().deep(true).run().await.unwrap();
         assert_eq!(report.findings, []);

@@ -274,3 +274,25 @@ def test_reprs_say_what_is_there() -> None:
     assert collection.save().uid in repr(collection) and collection.uid in repr(ln.Collection.filter())
     assert collection != ln.Collection([csv("a")], name="C")
     assert collection != csv("a") and (collection == 3) is False
+
+
+def test_what_is_not_saved_is_read_where_it_is() -> None:
+    path = text(Path("unsaved.csv"), "a\n1\n")
+    artifact = ln.Artifact(path, key="unsaved.csv")
+    assert list(artifact.load()["a"]) == [1]
+    assert ln.Artifact(adata(), key="unsaved.h5ad").open().shape == adata().shape
+    with pytest.raises(errors.InvalidInputError, match="save it first"):
+        artifact.load(is_run_input=True)
+    with pytest.raises(errors.InvalidInputError, match="at a URL and not saved"):
+        ln.Artifact("https://example.com/a.csv").load()
+    assert ln.Artifact.filter().count() == 0
+
+
+def test_slots_of_features_are_named() -> None:
+    artifact = ln.Artifact.from_anndata(adata(), key="a.h5ad").save()
+    assert "var" not in artifact.features and list(artifact.features) == []
+    artifact.features.compute()
+    assert set(artifact.features) == {"obs", "var"}
+    with pytest.raises(errors.KeyNotFoundError, match="no slot 'columns'; there are: obs, var"):
+        artifact.features["columns"]
+    assert "var: " in repr(artifact.features)
