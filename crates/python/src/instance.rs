@@ -144,12 +144,23 @@ impl Instance {
         })
     }
 
-    /// The record with this id, uid, or beginning of a uid.
-    fn get(&self, py: Python<'_>, kind_name: &str, idlike: IdArgument) -> PyResult<Record> {
+    /// The record with this id, uid, or beginning of a uid, of all or of those of a query.
+    #[pyo3(signature = (kind_name, idlike, query=None))]
+    fn get(
+        &self,
+        py: Python<'_>,
+        kind_name: &str,
+        idlike: IdArgument,
+        query: Option<QueryArgument>,
+    ) -> PyResult<Record> {
         let kind = kind(kind_name).map_err(|error| exception(py, &error))?;
         let found = self.0.call(py, |db| async move {
             each_kind!(kind, R => {
-                let found: Handle<R> = db.records().get(idlike).await?;
+                let set = match query {
+                    Some(query) => query.into_set::<R>(&db)?,
+                    None => db.records(),
+                };
+                let found: Handle<R> = set.get(idlike).await?;
                 Ok(record::Record::from(found))
             })
         })?;

@@ -1,10 +1,13 @@
 //! Deleting records: to the trash, and from there back or for good.
 
-use anndex::{ErrorKind, Handle, QuerySet, Registry, Result, Visibility};
+use anndex::record::Record;
+use anndex::{Error, ErrorKind, Handle, QuerySet, Registry, Result, Visibility};
 use clap::Args;
 use serde_json::json;
 
-use crate::lookup::find;
+use crate::lookup::{find, find_whole, name_of};
+use crate::output::plain;
+use crate::quantity;
 use crate::session::Session;
 
 #[derive(Debug, Args)]
@@ -12,9 +15,13 @@ pub(crate) struct Delete {
     /// Their uids, the beginnings of them, or their keys or names
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<String>,
-    /// Remove them for good instead of moving them to the trash
+    /// Remove them for good instead of moving them to the trash; this needs whole uids, keys or
+    /// names, and is asked about on a terminal
     #[arg(long)]
     permanent: bool,
+    /// Do not ask before removing for good, as in a script, where nobody can be asked
+    #[arg(long, requires = "permanent")]
+    yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -53,26 +60,45 @@ pub(crate) async fn run<R: Registry>(
     arguments: &Delete,
 ) -> Result<()> {
     // A record that does not exist is noticed before the first one is deleted.
-    let mut found = Vec::new();
+    let (mut trashed, mut removed) = (Vec::new(), Vec::new());
     for text in &arguments.records {
-        found.push(find(records.clone(), text).await?);
+        let whole = find_whole(&records, text).await?;
+        let is_whole = whole.is_some();
+        let record = match whole {
+            Some(record) => record,
+            None => find(records.clone(), text).await?,
+        };
+        let is_permanent = arguments.permanent || record.visibility() == Visibility::Trash;
+        if is_permanent && !is_whole {
+            return Err(abbreviated(text, &record, arguments));
+        }
+        let found = match is_permanent {
+            true => &mut removed,
+            false => &mut trashed,
+        };
+        // Who names a record twice means it once.
+        if !found.iter().any(|one: &Handle<R>| one.id() == record.id()) {
+            found.push(record);
+        }
+    }
+    if !removed.is_empty() && !is_meant(session, &removed, arguments)? {
+        removed.clear();
     }
     let mut deleted = Vec::new();
-    for mut record in found {
+    let trashed = trashed.into_iter().map(|record| (record, false));
+    let removed = removed.into_iter().map(|record| (record, true));
+    for (mut record, is_permanent) in trashed.chain(removed) {
         session.interrupt.check()?;
-        let Some(permanent) = is_permanent(session, &record, arguments)? else {
-            continue;
-        };
-        record.delete(permanent).await?;
+        record.delete(is_permanent.then_some(true)).await?;
         deleted.push(json!({
             "uid": record.uid(),
-            "permanent": permanent == Some(true),
+            "permanent": is_permanent,
         }));
         if !session.output.is_json() {
-            let label = crate::output::plain(&record.label()).into_owned();
-            session.output.line(match permanent {
-                Some(true) => format!("removed {label}"),
-                _ => format!("moved {label} to the trash"),
+            let label = plain(&record.label()).into_owned();
+            session.output.line(match is_permanent {
+                true => format!("removed {label}"),
+                false => format!("moved {label} to the trash"),
             })?;
         }
     }
@@ -82,23 +108,69 @@ pub(crate) async fn run<R: Registry>(
     }
 }
 
-/// What to say to `delete`; `None` if the user does not want it after all.
-fn is_permanent<R: Registry>(
+/// Whether the user wants these records to be removed for good.
+///
+/// # Errors
+/// `InvalidInput` if the command line does not say so and nobody can be asked.
+fn is_meant<R: Registry>(
     session: &Session,
-    record: &Handle<R>,
+    records: &[Handle<R>],
     arguments: &Delete,
-) -> Result<Option<Option<bool>>> {
-    if arguments.permanent {
-        return Ok(Some(Some(true)));
+) -> Result<bool> {
+    if arguments.yes {
+        return Ok(true);
     }
-    if record.visibility() != Visibility::Trash {
-        return Ok(Some(None));
+    let what: Vec<String> = records.iter().map(described).collect::<Result<_>>()?;
+    let listed = what.join("\n  ");
+    if let Some(answer) =
+        session.confirm(&format!("To be removed for good:\n  {listed}\nGo on?"))?
+    {
+        return Ok(answer);
     }
-    let label = crate::output::plain(&record.label()).into_owned();
-    let answer = session.confirm(&format!("{label} is in the trash. Remove it for good?"))?;
-    Ok(match answer {
-        None => Some(None),
-        Some(true) => Some(Some(true)),
-        Some(false) => None,
+    Err(Error::invalid_input(match arguments.permanent {
+        true => format!(
+            "nobody can be asked here; add --yes to remove for good: {}",
+            what.join("; ")
+        ),
+        false => format!(
+            "in the trash already: {}; remove it for good with --permanent --yes, or take it out \
+             with `anndex {} restore`",
+            what.join("; "),
+            R::KIND
+        ),
+    }))
+}
+
+/// A record with what goes with it.
+fn described<R: Registry>(record: &Handle<R>) -> Result<String> {
+    let label = plain(&record.label()).into_owned();
+    Ok(match record.record().clone().into() {
+        Record::Artifact(artifact) => {
+            let size = artifact.size.and_then(|size| u64::try_from(size).ok());
+            let size = size.map_or_else(String::new, |size| {
+                format!(" of {}", quantity::bytes(size as f64))
+            });
+            match record.instance().attach(artifact)?.has_copy() {
+                true => format!("{label}, with its copy{size}"),
+                false => format!("{label}, but not its file"),
+            }
+        }
+        Record::Collection(_) => format!("{label}, but not its artifacts"),
+        _ => label,
     })
+}
+
+/// Nothing is removed for good by a part of its uid.
+fn abbreviated<R: Registry>(text: &str, record: &Handle<R>, arguments: &Delete) -> Error {
+    let label = record.label();
+    let trash = match arguments.permanent {
+        true => "",
+        false => ", which is in the trash already",
+    };
+    Error::invalid_input(format!(
+        "{text:?} is the beginning of the uid of {}{trash}; what is removed for good is named by \
+         its whole uid or its {}",
+        plain(&label),
+        name_of::<R>()
+    ))
 }

@@ -109,7 +109,14 @@ fn a_file_is_copied_into_a_bucket() {
     let path = bucket.ok(&["artifact", "cache", "b.txt"]);
     assert_eq!(std::fs::read_to_string(path.trim()).unwrap(), "other");
     bucket.ok(&["check", "--deep"]);
-    bucket.ok(&["artifact", "delete", "b.txt", "--permanent", "--json"]);
+    bucket.ok(&[
+        "artifact",
+        "delete",
+        "b.txt",
+        "--permanent",
+        "--yes",
+        "--json",
+    ]);
     assert!(!there.exists());
 }
 

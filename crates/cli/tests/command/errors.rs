@@ -25,7 +25,11 @@ fn the_exit_code_says_what_kind_of_error_it_is() {
         ),
         (&["artifact", "show", "nosuchuid"], 3, "nosuchuid"),
         (&["artifact", "show", ""], 2, "empty"),
-        (&["artifact", "delete", "a.h5ad", "--permanent"], 2, "blood"),
+        (
+            &["artifact", "delete", "a.h5ad", "--permanent", "--yes"],
+            2,
+            "blood",
+        ),
         (
             &["collection", "create", "new", "nosuchuid"],
             3,

@@ -4,6 +4,7 @@
 
 mod cache;
 mod check;
+mod delete;
 mod demo;
 mod errors;
 mod fixtures;

@@ -137,7 +137,7 @@ fn artifacts() {
         [uid]
     );
     workplace.ok(&["artifact", "restore", uid]);
-    workplace.ok(&["artifact", "delete", uid, "--permanent"]);
+    workplace.ok(&["artifact", "delete", uid, "--permanent", "--yes"]);
     assert_eq!(workplace.fails(&["artifact", "show", uid]).0, 3);
 }
 
@@ -182,7 +182,7 @@ fn collections() {
     );
     let restored = workplace.json(&["collection", "restore", "blood"]);
     assert_eq!(uids(&restored), [uid]);
-    workplace.ok(&["collection", "delete", uid, "--permanent"]);
+    workplace.ok(&["collection", "delete", uid, "--permanent", "--yes"]);
     assert_eq!(
         workplace
             .json(&["collection", "list"])

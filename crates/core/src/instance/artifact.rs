@@ -15,6 +15,7 @@ use self::content::Progress;
 
 use super::handle::Handle;
 use super::lineage::RunChoice;
+use super::place::copies;
 use super::remote::Seen;
 use super::retry::blocking;
 use super::{Instance, place};
@@ -178,6 +179,13 @@ impl Handle<Artifact> {
         }
         let root = StorageUrl::parse(&storage.root)?;
         Ok(Some(root.join(&self.storage_key)))
+    }
+
+    /// Whether what is in storage is a copy, which goes with the record when that is deleted
+    /// permanently, if this very instance made it and nobody else needs it. What was registered in
+    /// place stays.
+    pub fn has_copy(&self) -> bool {
+        copies::is_copy(&self.storage_key)
     }
 
     /// The collections that hold the artifact, whatever their visibility.

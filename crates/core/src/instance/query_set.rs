@@ -184,10 +184,11 @@ impl<R: Registry> QuerySet<R> {
         found.ok_or_else(|| Error::not_found(format!("no {} matches", R::KIND)))
     }
 
-    /// The record with this id, this uid, or the only one whose uid begins like this. If all such
-    /// records are versions of one family it is the newest of them. By id or whole uid a record
-    /// is found wherever it is; by the beginning of its uid in the trash only if there is none
-    /// elsewhere.
+    /// The record with this id, this uid, or the only one whose uid begins like this, for which
+    /// at least [`uid::SHORTEST_ABBREVIATION`] characters are needed. If all such records are
+    /// versions of one family it is the newest of them. By id or whole uid a record is found
+    /// wherever it is; by the beginning of its uid in the trash only if there is none elsewhere,
+    /// or if only the trash is asked for.
     ///
     /// # Errors
     /// `NotFound` if there is none; `InvalidInput` if several are meant, naming them.
@@ -206,18 +207,38 @@ impl<R: Registry> QuerySet<R> {
         if prefix.is_empty() {
             return Err(Error::invalid_input("the uid is empty"));
         }
+        if let Some(found) = self.get_whole(&prefix).await? {
+            return Ok(found);
+        }
         if prefix.len() >= R::UID_LENGTH {
-            let found = self.anywhere(Filter::eq(Field::Uid, &prefix)).await?.pop();
-            return found.ok_or_else(|| not_found("uid", &prefix));
+            return Err(not_found("uid", &prefix));
+        }
+        if prefix.len() < uid::SHORTEST_ABBREVIATION {
+            let advice = format!(
+                "{prefix:?}; a uid is abbreviated to {} characters or more",
+                uid::SHORTEST_ABBREVIATION
+            );
+            return Err(not_found("uid", &advice));
         }
         let starts = Filter::starts_with(Field::Uid, &prefix);
-        let sets = [self.clone().with_hidden(), self.clone().with_trash()];
-        for set in sets.map(|set| set.filter(starts.clone())) {
+        let sets = match self.shown {
+            Shown::OnlyTrash => vec![self.clone()],
+            _ => vec![self.clone().with_hidden(), self.clone().with_trash()],
+        };
+        for set in sets.into_iter().map(|set| set.filter(starts.clone())) {
             if let Some(found) = set.newest_of_one_family().await? {
                 return Ok(found);
             }
         }
         Err(not_found("uid", &format!("{prefix}...")))
+    }
+
+    /// The record with this uid, which is not abbreviated, wherever it is.
+    ///
+    /// # Errors
+    /// `Backend` if the database fails.
+    pub async fn get_whole(&self, uid: &str) -> Result<Option<Handle<R>>> {
+        Ok(self.anywhere(Filter::eq(Field::Uid, uid)).await?.pop())
     }
 
     /// The only record with this name (handle, root or key, where that is what the kind goes by).

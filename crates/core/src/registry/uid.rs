@@ -15,6 +15,10 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 /// The version part of the first version.
 const FIRST_VERSION: &str = "0000";
 
+/// The fewest characters that a uid can be abbreviated to: fewer are too easily another record's,
+/// or a slip of the hand.
+pub const SHORTEST_ABBREVIATION: usize = 4;
+
 /// How many characters at the end of a versioned uid count the versions.
 const VERSION_LENGTH: usize = FIRST_VERSION.len();
 

@@ -7,6 +7,7 @@ use super::{LookupValue, field, is_operator, unknown};
 use crate::backend::filter::{Filter, Relation};
 use crate::error::{Error, Result};
 use crate::record::{Field, Kind, Value, ValueType, Visibility};
+use crate::registry::uid;
 
 /// What a lookup is about in the end.
 struct Subject<'a> {
@@ -21,7 +22,8 @@ impl Filter {
     /// it. The value is read as the field's type: a whole number, `true` or `false`, a time in UTC
     /// such as `2024-05-31` or `2024-05-31T12:30:00`, or text. `in` and `range` take values
     /// separated by commas. A visibility is `default`, `hidden` or `trash`. A relation without a
-    /// field means the related record with this uid, this beginning of a uid or this name.
+    /// field means the related record with this uid, this beginning of a uid, of four characters
+    /// or more, or this name.
     ///
     /// # Errors
     /// As [`Filter::lookup`]; `InvalidInput` if there is no `=`, or the value is not of the type.
@@ -106,7 +108,10 @@ fn related(kind: Kind, lookup: &str, subject: &Subject<'_>, text: &str) -> Resul
                 subject.kind.with_article()
             )));
         }
-        let by_uid = format!("{relation}__uid__startswith");
+        let by_uid = match text.len() < uid::SHORTEST_ABBREVIATION {
+            true => format!("{relation}__uid"),
+            false => format!("{relation}__uid__startswith"),
+        };
         let mut either = Filter::lookup(kind, &by_uid, text)?;
         if let Some(field) = subject.kind.name_field() {
             let by_name = format!("{relation}__{field}");
@@ -230,14 +235,19 @@ mod tests {
         let held = Relation::Sources(LinkKind::CollectionArtifact);
         let named = |text: &str| {
             let of = |filter| Filter::related(held, filter);
-            of(Filter::starts_with(Field::Uid, text)).or(of(Filter::eq(Field::Name, text)))
+            let uid = match text.len() {
+                0..4 => Filter::eq(Field::Uid, text),
+                _ => Filter::starts_with(Field::Uid, text),
+            };
+            of(uid).or(of(Filter::eq(Field::Name, text)))
         };
         for (text, expected) in [
             ("collections=a", named("a")),
-            ("collections__exact=a", named("a")),
+            ("collections=abc", named("abc")),
+            ("collections__exact=abcd", named("abcd")),
             (
-                "collections__in=a,b",
-                Filter::Any(vec![named("a"), named("b")]),
+                "collections__in=a,blood",
+                Filter::Any(vec![named("a"), named("blood")]),
             ),
             (
                 "collections__isnull=true",

@@ -23,32 +23,73 @@ async fn records_are_found_by_id_uid_and_name() {
     );
     failure(db.artifacts().get("").await, ErrorKind::InvalidInput);
     failure(db.artifacts().get("-").await, ErrorKind::NotFound);
+    assert_eq!(db.artifacts().get(&b.uid[..4]).await.unwrap(), b);
+    for length in 1..4 {
+        let short = db.artifacts().get(&b.uid[..length]).await;
+        let error = failure(short, ErrorKind::NotFound);
+        assert!(error.message().contains("4 characters"), "{error}");
+    }
     failure(db.artifacts().get(99).await, ErrorKind::NotFound);
     failure(db.collections().one().await, ErrorKind::NotFound);
+}
+
+/// Inserts a label with a uid of our own.
+async fn label(db: &Instance, uid: &str) -> ULabel {
+    let label = ULabel {
+        uid: uid.to_owned(),
+        name: format!("label {uid}"),
+        created_by_id: db.user().id,
+        ..ULabel::default()
+    };
+    let mut changes = ChangeSet::new();
+    changes.insert(label.clone());
+    db.backend().apply(&changes).await.unwrap();
+    label
 }
 
 #[tokio::test]
 async fn an_ambiguous_uid_lists_the_candidates() {
     let fixture = Fixture::new().await;
     let db = &fixture.db;
-    let mut labels = Vec::new();
-    // Any 63 uids have two with the same first character.
-    for n in 0..63 {
-        labels.push(db.ulabel(format!("label {n}")).save().await.unwrap());
+    for uid in ["abcd0001", "abcd0002", "abce0003"] {
+        label(db, uid).await;
     }
-    let shared = labels.iter().find(|label| {
-        labels
-            .iter()
-            .filter(|other| other.uid[..1] == label.uid[..1])
-            .count()
-            > 1
-    });
-    let shared = shared.unwrap();
-    let error = failure(
-        db.ulabels().get(&shared.uid[..1]).await,
-        ErrorKind::InvalidInput,
+    let error = failure(db.ulabels().get("abcd").await, ErrorKind::InvalidInput);
+    assert_eq!(
+        error.message().matches("(\"label abcd").count(),
+        2,
+        "{error}"
     );
-    assert!(error.message().matches("label ").count() > 1, "{error}");
+    assert_eq!(db.ulabels().get("abce").await.unwrap().uid, "abce0003");
+}
+
+/// A uid that is the beginning of another one, as a record of another program may have.
+#[tokio::test]
+async fn a_whole_uid_comes_before_the_beginning_of_another_one() {
+    let fixture = Fixture::new().await;
+    let db = &fixture.db;
+    for uid in ["ab", "abcd", "abcd0001"] {
+        label(db, uid).await;
+    }
+    for uid in ["ab", "abcd", "abcd0001"] {
+        assert_eq!(db.ulabels().get(uid).await.unwrap().uid, uid);
+    }
+    assert_eq!(db.ulabels().get("abcd0").await.unwrap().uid, "abcd0001");
+}
+
+#[tokio::test]
+async fn what_is_in_the_trash_is_meant_where_only_that_is_asked_for() {
+    let fixture = Fixture::new().await;
+    let db = &fixture.db;
+    let (a, b) = (fixture.artifact("a").await, fixture.artifact("b").await);
+    let first = db.collection([&a]).name("n").save().await.unwrap();
+    let second = db.collection([&b]).is_new_version_of(&first);
+    let mut second = second.save().await.unwrap();
+    second.delete(None).await.unwrap();
+    let family = &first.uid[..16];
+    assert_eq!(db.collections().get(family).await.unwrap().uid, first.uid);
+    let trashed = db.collections().only_trash().get(family).await.unwrap();
+    assert_eq!(trashed.uid, second.uid);
 }
 
 #[tokio::test]

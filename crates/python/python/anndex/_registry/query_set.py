@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from anndex._registry.registry import Registry
 
-__all__ = ["Query", "QuerySet", "id_or_uid"]
+__all__ = ["Query", "QuerySet"]
 
 R = TypeVar("R", bound="Registry")
 
@@ -181,15 +181,17 @@ class QuerySet(Generic[R]):
         return [getattr(one, field) for one in records]
 
     def get(self, idlike: int | str | None = None, **lookups: Any) -> R:
-        """Get the only record with this id, uid or beginning of a uid, or for these lookups."""
-        found = self if idlike is None else self._with_id(idlike)
-        return (found.filter(**lookups) if lookups else found).one()
+        """Get the only record with this id, uid or beginning of a uid, or for these lookups.
 
-    def _with_id(self, idlike: int | str) -> Self:
-        checked = id_or_uid(idlike)
-        if isinstance(checked, int):
-            return self.filter(id=checked)
-        return self.filter(uid__startswith=checked)
+        A uid is abbreviated to 4 characters or more. By a beginning that all versions of a family
+        share it is the newest of them.
+        """
+        found = self.filter(**lookups) if lookups else self
+        if idlike is None:
+            return found.one()
+        asked = found._copy("get")._asked()
+        record = self._native.get(self._kind, id_or_uid(idlike), asked)
+        return self._type._from_native(record, self._native)  # pyright: ignore[reportPrivateUsage]
 
     def one(self) -> R:
         """Get the only record.

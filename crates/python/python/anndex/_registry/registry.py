@@ -11,7 +11,7 @@ from anndex._checks import explained, flag, text, with_article
 from anndex._registry.condition import Q
 from anndex._registry.field import Field, plain_value
 from anndex._registry.instance import current
-from anndex._registry.query_set import QuerySet, id_or_uid
+from anndex._registry.query_set import QuerySet
 from anndex.errors import InvalidInputError, InvalidTypeError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ class Registry:
     def get(cls, idlike: int | str | None = None, **lookups: Any) -> Self:
         """Get the only record with this id, uid or beginning of a uid, or for these lookups.
 
-        By a beginning that all versions of a family share it is the newest of them.
+        A uid is abbreviated to 4 characters or more. By a beginning that all versions of a family
+        share it is the newest of them.
 
         Raises
         ------
@@ -97,9 +98,7 @@ class Registry:
             return cls.filter(**lookups).one()
         if lookups:
             raise InvalidInputError("get a record by its id or by lookups, not by both")
-        checked = id_or_uid(idlike)
-        instance = current()
-        return cls._from_native(instance.get(cls._kind, checked), instance)
+        return QuerySet(cls, current()).get(idlike)
 
     @classmethod
     def df(cls) -> pd.DataFrame:
