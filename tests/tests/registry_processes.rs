@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anndex_core::ErrorKind;
 use anndex_core::backend::Query;
 use anndex_core::conformance::backend::writers::{claim_all, insert_all};
 use anndex_core::instance::{Handle, Instance};
@@ -18,6 +19,8 @@ use anndex_tests::registry::{
 };
 
 const PROCESSES: usize = 8;
+/// As many as save the same.
+const SAVERS: usize = 16;
 /// The artifacts of each collection that is looked at.
 const MEMBERS: usize = 5;
 
@@ -59,6 +62,7 @@ macro_rules! on_each_database {
 
 on_each_database! {
     next_versions_on_sqlite, next_versions_on_postgres: count_versions, make_versions;
+    one_content_on_sqlite, one_content_on_postgres: count_saved, save_the_same;
     new_databases_on_sqlite, new_databases_on_postgres: count_records, make_records;
     readers_on_sqlite, readers_on_postgres: count_looks, write_and_look;
 }
@@ -112,6 +116,37 @@ async fn make_versions(location: &str, storage: &Path) {
         let new = new.skip_hash_lookup(true).save().await.unwrap();
         println!("\nmade {} ", new.version.as_ref().unwrap());
     }
+}
+
+async fn count_saved(test: &str, kind: DatabaseKind) {
+    let place = Place::new(kind);
+    let db = place.instance().await;
+    for name in ["a", "b"] {
+        artifact(&db, name).await;
+    }
+    let printed = processes(test, SAVERS, &place);
+    assert_eq!(numbers(&printed, "new").sum::<usize>(), 1, "as reported");
+    assert_eq!(db.collections().with_trash().count().await.unwrap(), 1);
+    let transforms = db.transforms().with_trash().all().await.unwrap();
+    assert_eq!(transforms.len(), 1);
+    let refused = numbers(&printed, "refused").sum::<usize>();
+    assert_eq!(refused, SAVERS - 1, "one code per key and version");
+}
+
+/// Each has the same collection, and a code of its own for a transform of the same key.
+async fn save_the_same(location: &str, storage: &Path) {
+    let db = instance(location, storage).await;
+    let members = db.artifacts().order_by(Field::Key).all().await.unwrap();
+    let saved = db.collection(&members).name("c").save().await.unwrap();
+    println!("\nnew {} ", usize::from(saved.is_new()));
+    let code = std::process::id().to_string();
+    let transform = db.transform("t").key("t.py").version("1").source_code(code);
+    let refused = match transform.save().await {
+        Ok(_) => 0,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => 1,
+        Err(error) => panic!("{error}"),
+    };
+    println!("\nrefused {refused} ");
 }
 
 /// The processes also make the schema at once.

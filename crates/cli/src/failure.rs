@@ -49,6 +49,48 @@ pub(crate) fn report(error: &Error, json: bool) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Reports what was wrong with some of `total` files, a line for each, and gives the exit code of
+/// the first error.
+pub(crate) fn report_several(errors: &[Error], total: usize, json: bool) -> ExitCode {
+    let Some(first) = errors.first() else {
+        return ExitCode::SUCCESS;
+    };
+    if total == 1 {
+        return report(first, json);
+    }
+    let code = exit_code(first.kind());
+    let message = format!(
+        "{} of {total} files could not be registered{}",
+        errors.len(),
+        if errors.len() < total {
+            "; the others are"
+        } else {
+            ""
+        }
+    );
+    if json {
+        let errors: Vec<_> = errors.iter().map(described).collect();
+        print_json(&json!({"error": {
+            "kind": first.kind().as_str(),
+            "operation": first.operation_name(),
+            "message": message,
+            "errors": errors,
+            "exit_code": code,
+        }}));
+        return ExitCode::from(code);
+    }
+    let mut text = String::new();
+    for error in errors {
+        text.push_str(&format!("{} {}", label(), plain(&error.to_string())));
+        for cause in causes(error) {
+            text.push_str(&format!("; because: {}", plain(&cause)));
+        }
+        text.push('\n');
+    }
+    print(&format!("{text}{} {message}\n", label()));
+    ExitCode::from(code)
+}
+
 /// Reports what is wrong with the command line, or prints the help or version that was asked for.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
@@ -91,18 +133,24 @@ fn without_passwords(text: &str) -> String {
 }
 
 fn document(error: &Error, code: u8) -> Value {
+    let mut described = described(error);
+    described.insert("exit_code".to_owned(), code.into());
+    json!({"error": described})
+}
+
+fn described(error: &Error) -> Map<String, Value> {
     let context: Map<String, Value> = error
         .contexts()
         .map(|(key, value)| (key.to_owned(), value.into()))
         .collect();
-    json!({"error": {
-        "kind": error.kind().as_str(),
-        "operation": error.operation_name(),
-        "message": error.message(),
-        "context": context,
-        "causes": causes(error),
-        "exit_code": code,
-    }})
+    let mut described = Map::new();
+    let mut put = |name: &str, value: Value| described.insert(name.to_owned(), value);
+    put("kind", error.kind().as_str().into());
+    put("operation", json!(error.operation_name()));
+    put("message", error.message().into());
+    put("context", context.into());
+    put("causes", json!(causes(error)));
+    described
 }
 
 fn causes(error: &Error) -> Vec<String> {

@@ -49,8 +49,8 @@ async fn run(arguments: Arguments) -> anndex::Result<ExitCode> {
     let done = match arguments.command {
         Command::Check(check) => return command::check::run(&session, &check).await,
         Command::Import(import) => return command::import::run(&session, import).await,
+        Command::Artifact(artifact) => return command::artifact::run(&session, artifact).await,
         Command::Init(init) => command::init::run(&session, init).await,
-        Command::Artifact(artifact) => command::artifact::run(&session, artifact).await,
         Command::Collection(collection) => command::collection::run(&session, collection).await,
         Command::Cache(cache) => command::cache::run(&session, cache).await,
         Command::List(list) => command::records::run(&session, &list).await,

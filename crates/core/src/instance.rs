@@ -51,6 +51,7 @@ mod known;
 mod lineage;
 mod load;
 mod mapped;
+mod namesake;
 mod place;
 mod prepare;
 mod query_set;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,77 @@ def csv(content: str) -> ln.Artifact:
 
 def test_known_content_is_one_artifact(storage: Path) -> None:
     first = ln.Artifact(text(Path("a.csv"), "same")).save()
-    again = ln.Artifact(text(Path("b.csv"), "same"), description="again").save()
+    with pytest.warns(UserWarning, match=rf'b\.csv".* artifact {first.uid} \("a\.csv"\)') as warned:
+        again = ln.Artifact(text(Path("b.csv"), "same"), description="again").save()
+    assert len(warned) == 1 and warned[0].filename == __file__
     assert again == first and hash(again) == hash(first) and again.description == "again"
     assert ln.Artifact.filter().count() == 1
     in_place = ln.Artifact(text(storage / "deep/c.csv", "other")).save()
     assert (in_place.key, in_place.path) == ("deep/c.csv", storage / "deep/c.csv")
+
+
+def test_content_at_a_second_place_is_said_once(storage: Path) -> None:
+    first = ln.Artifact(text(storage / "x/a.csv", "")).save()
+    for path in (storage / "x/b.csv", Path("c.csv")):
+        with pytest.warns(UserWarning) as warned:
+            known = ln.Artifact(text(path, "")).save()
+        said = [str(one.message) for one in warned]
+        assert len(said) == 1 and path.name in said[0] and first.uid in said[0]
+        assert known == first and known.key == "x/a.csv"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ln.Artifact(storage / "x/a.csv").save() == first, "the same place is no news"
+    with pytest.raises(FileExistsError, match=first.uid):
+        ln.Artifact(storage / "x/b.csv", version="2").save()
+    files = [ln.Artifact(text(storage / f"y/{n}.csv", "equal")) for n in range(3)]
+    with pytest.warns(UserWarning) as warned:
+        ln.save(files)
+    assert [str(one.message).split('"')[1][-7:] for one in warned] == ["y/1.csv", "y/2.csv"]
+    assert len(set(files)) == 1 and ln.Artifact.filter().count() == 2
+
+
+def test_a_known_collection_keeps_its_name_and_version() -> None:
+    artifact = csv("a")
+    first = ln.Collection([artifact], name="C", version="1").save()
+    with pytest.warns(UserWarning, match=f'"D".*{first.uid}') as warned:
+        again = ln.Collection([artifact], name="D", description="d").save()
+    assert len(warned) == 1
+    assert again == first and (again.name, again.description) == ("C", "d")
+    with pytest.raises(FileExistsError, match=f'{first.uid}.*"2"'):
+        ln.Collection([artifact], name="D", version="2").save()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ln.Collection([artifact], name="C", version="1").save() == first
+        ln.Collection([csv("b")], is_new_version_of=first).save()
+
+
+def test_an_unrelated_collection_of_the_same_name_is_a_warning() -> None:
+    first = ln.Collection([csv("a")], name="C").save()
+    with pytest.warns(UserWarning, match=f"{first.uid}.*is_new_version_of") as warned:
+        second = ln.Collection([csv("b")], name="C").save()
+    assert len(warned) == 1 and second.stem_uid != first.stem_uid
+
+
+def test_a_key_and_version_is_one_transform() -> None:
+    first = ln.Transform("p", key="p", version="1.0", source_code="1").save()
+    assert ln.Transform("p", key="p", version="1.0", source_code="1").save() == first
+    with pytest.raises(FileExistsError, match=f"{first.uid}.*is_new_version_of"):
+        ln.Transform("p", key="p", version="1.0", source_code="2").save()
+    assert ln.Transform.get(key="p", version="1.0") == first
+
+
+def test_a_uid_is_abbreviated_to_four_characters_or_more() -> None:
+    first = ln.Collection([csv("a")], name="C").save()
+    second = ln.Collection([csv("b")], is_new_version_of=first).save()
+    for get in (ln.Collection.get, ln.Collection.filter().get, ln.Collection.filter(name="C").get):
+        assert get(first.uid[:4]) == get(first.stem_uid) == second and get(first.uid) == first
+        for length in (1, 3):
+            with pytest.raises(errors.RecordNotFoundError, match="4 characters"):
+                get(first.uid[:length])
+    with pytest.raises(errors.RecordNotFoundError):
+        ln.Collection.filter(name="D").get(first.uid)
+    with pytest.raises(errors.RecordNotFoundError):
+        ln.track(ln.Transform("t").save().uid[:3])
 
 
 def test_objects_in_memory_are_stored_alike() -> None:

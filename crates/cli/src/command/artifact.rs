@@ -1,9 +1,11 @@
 //! `anndex artifact`: registers files and directories, lists, shows and deletes them.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anndex::storage::StorageUrl;
-use anndex::{Artifact, Field, Handle, Instance, Result};
+use anndex::{Artifact, Handle, Instance, Result};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
@@ -18,7 +20,7 @@ use crate::lookup::find;
 use crate::output::Style;
 use crate::session::Session;
 use crate::table::Table;
-use crate::{progress, quantity};
+use crate::{failure, progress, quantity};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ArtifactCommand {
@@ -43,15 +45,13 @@ pub(crate) enum ArtifactCommand {
 /// How many files are registered together; Ctrl-C stops after them.
 const TOGETHER: usize = 1_000;
 
-/// How many failures an error lists.
-const LISTED: usize = 10;
-
 /// Register files and directories, here or at URLs
 ///
 /// What is inside the storage (usually the directory of the instance) is registered where it is,
 /// with its relative path as key, and so is what is at a URL such as s3://bucket/a.h5ad. Any other
-/// file is copied to `.anndex/artifacts` in the storage; the original is not needed any more. Content that is known is not registered again: its record
-/// is given back. Files are read in parallel and registered by the thousand; one that can't be
+/// file is copied to `.anndex/artifacts` in the storage; the original is not needed any more. Content
+/// that is known, under whatever name, is not registered again: its record is given back, with a
+/// warning if that has another key. Files are read in parallel and registered by the thousand; one that can't be
 /// registered keeps no other one from it. If this stops half-way, what was registered stays; doing
 /// it again goes on.
 #[derive(Debug, Args)]
@@ -89,14 +89,20 @@ pub(crate) struct Show {
 struct Added<'a> {
     #[serde(flatten)]
     record: &'a Artifact,
-    /// Whether it was registered now.
+    /// The argument whose content it is.
+    file: String,
+    /// Whether it was registered now; else the content was known, maybe under another key.
     is_new: bool,
 }
 
-pub(crate) async fn run(session: &Session, command: ArtifactCommand) -> Result<()> {
+pub(crate) async fn run(session: &Session, command: ArtifactCommand) -> Result<ExitCode> {
     let db = session.connect().await?;
     let done = match command {
-        ArtifactCommand::Add(arguments) => add(session, &db, arguments).await,
+        ArtifactCommand::Add(arguments) => {
+            let added = add(session, &db, arguments).await;
+            let closed = db.close().await;
+            return added.and_then(|code| closed.map(|()| code));
+        }
         ArtifactCommand::List(arguments) => {
             let none = "there are none; anndex artifact add FILE... registers files";
             let shown = |found: &[_]| print(session, found, none);
@@ -120,10 +126,10 @@ pub(crate) async fn run(session: &Session, command: ArtifactCommand) -> Result<(
             restored.and_then(|restored| print(session, &restored, "there are none"))
         }
     };
-    done.and(db.close().await)
+    done.and(db.close().await).map(|()| ExitCode::SUCCESS)
 }
 
-async fn add(session: &Session, db: &Instance, arguments: Add) -> Result<()> {
+async fn add(session: &Session, db: &Instance, arguments: Add) -> Result<ExitCode> {
     let one_file = [
         ("--key", arguments.key.is_some()),
         ("--version", arguments.version.is_some()),
@@ -144,20 +150,9 @@ async fn add(session: &Session, db: &Instance, arguments: Add) -> Result<()> {
         Some(root) => Some(db.add_storage(root).await?),
         None => None,
     };
-    // A missing file is noticed before the first one is registered.
-    let sizes: Vec<u64> = arguments
-        .files
-        .iter()
-        .map(|f| size(f))
-        .collect::<Result<_>>()?;
-    let newest = db
-        .artifacts()
-        .with_trash()
-        .order_by_descending(Field::Id)
-        .first()
-        .await?;
-    let newest = newest.map_or(0, |artifact| artifact.id());
-    let bar = progress::bytes(session.shows_progress(), sizes.iter().sum());
+    // What can't be read becomes an error of its own when it is registered.
+    let sizes = arguments.files.iter().map(|file| size(file).unwrap_or(0));
+    let bar = progress::bytes(session.shows_progress(), sizes.sum());
     let build = |file: &PathBuf| {
         let bar = bar.clone();
         let mut builder = db.artifact(file).progress(move |bytes| bar.inc(bytes));
@@ -185,68 +180,57 @@ async fn add(session: &Session, db: &Instance, arguments: Add) -> Result<()> {
         if let Some(first) = files.first() {
             bar.set_message(crate::output::plain(&first.to_string_lossy()).into_owned());
         }
-        for saved in db
-            .save_artifacts(files.iter().map(build).collect::<Vec<_>>())
-            .await
-        {
+        let saved = db.save_artifacts(files.iter().map(build).collect::<Vec<_>>());
+        for (file, saved) in files.iter().zip(saved.await) {
             match saved {
-                Ok(artifact) => added.push(artifact),
+                Ok(artifact) => added.push((file, artifact)),
                 Err(error) => failures.push(error),
             }
         }
     }
     bar.finish_and_clear();
     if !added.is_empty() {
-        print_added(session, &added, newest)?;
+        print_added(session, &added)?;
     }
-    failed(failures, added.len())
-}
-
-/// One error for all files that could not be registered.
-fn failed(mut failures: Vec<anndex::Error>, added: usize) -> Result<()> {
-    let count = failures.len();
-    let Some(first) = failures.first() else {
-        return Ok(());
-    };
-    if count + added == 1 {
-        return failures.pop().map_or(Ok(()), Err);
-    }
-    let listed = failures.iter().take(LISTED).map(ToString::to_string);
-    let mut listed: Vec<String> = listed.collect();
-    if let Some(more) = count.checked_sub(LISTED).filter(|more| *more > 0) {
-        listed.push(format!("{more} more"));
-    }
-    Err(anndex::Error::new(
-        first.kind(),
-        format!(
-            "{count} of {} files could not be registered, the others are: {}",
-            count + added,
-            listed.join("; ")
-        ),
+    let total = arguments.files.len();
+    Ok(failure::report_several(
+        &failures,
+        total,
+        session.output.is_json(),
     ))
 }
 
-fn print_added(session: &Session, added: &[Handle<Artifact>], newest: i64) -> Result<()> {
+fn print_added(session: &Session, added: &[(&PathBuf, Handle<Artifact>)]) -> Result<()> {
     let output = &session.output;
     if output.is_json() {
-        let records: Vec<_> = added
-            .iter()
-            .map(|artifact| Added {
-                record: artifact.record(),
-                is_new: artifact.id() > newest,
-            })
-            .collect();
-        return output.json(&records);
+        let records = added.iter().map(|(file, artifact)| Added {
+            record: artifact.record(),
+            file: shown(file),
+            is_new: artifact.is_new(),
+        });
+        return output.json(&records.collect::<Vec<_>>());
     }
-    output.table(&table(added))?;
-    let known = added
+    // Files of equal content are one artifact.
+    let mut seen = HashSet::new();
+    let once = added
         .iter()
-        .filter(|artifact| artifact.id() <= newest)
-        .count();
-    if known > 0 {
-        output.advice(format!("{known} of {} were known already", added.len()))?;
+        .filter(|(_, artifact)| seen.insert(artifact.id()));
+    output.table(&table(once.map(|(_, artifact)| artifact)))?;
+    let known = added.iter().filter(|(_, artifact)| !artifact.is_new());
+    match known.count() {
+        0 => {}
+        known => output.advice(format!("{known} of {} were known already", added.len()))?,
     }
     output.advice("next: anndex collection create NAME UID...")
+}
+
+/// A path, or a URL as messages show it.
+fn shown(file: &Path) -> String {
+    let url = file.to_str().filter(|text| StorageUrl::is_one(text));
+    match url.and_then(|text| StorageUrl::parse(text).ok()) {
+        Some(url) => url.to_string(),
+        None => file.display().to_string(),
+    }
 }
 
 /// The bytes of a file, or of all files in a directory; none for a URL, which is looked at later.
@@ -332,7 +316,7 @@ pub(super) fn to_json(record: &impl Serialize) -> Result<serde_json::Value> {
 }
 
 /// Artifacts with what tells them apart.
-pub(crate) fn table(artifacts: &[Handle<Artifact>]) -> Table {
+pub(crate) fn table<'a>(artifacts: impl IntoIterator<Item = &'a Handle<Artifact>>) -> Table {
     let mut table = Table::new([
         "uid",
         "key",

@@ -39,7 +39,7 @@ pub(crate) enum CollectionCommand {
 /// Make a collection of artifacts, in the order given
 ///
 /// Artifacts that are together in a collection already are not collected again: that collection
-/// is given back, under the new name.
+/// is given back, with the name that it has.
 #[derive(Debug, Args)]
 pub(crate) struct Create {
     /// The name
@@ -148,12 +148,16 @@ async fn create(session: &Session, db: &Instance, arguments: Create) -> Result<(
     let collection = builder.save().await?;
     let output = &session.output;
     if output.is_json() {
-        return output.json(&with_artifacts(
-            &collection,
-            &collection.artifacts().await?,
-        )?);
+        let mut document = with_artifacts(&collection, &collection.artifacts().await?)?;
+        if let Some(fields) = document.as_object_mut() {
+            fields.insert("is_new".to_owned(), json!(collection.is_new()));
+        }
+        return output.json(&document);
     }
     output.table(&table(std::slice::from_ref(&collection)))?;
+    if !collection.is_new() {
+        output.advice("it was known already")?;
+    }
     output.advice("next: anndex map NAME --obs KEY")
 }
 

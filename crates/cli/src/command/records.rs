@@ -52,7 +52,7 @@ async fn list(session: &Session, db: &Instance, arguments: &ListRecords) -> Resu
         KindArgument::Ulabel => titled(session, db.ulabels(), list).await,
         KindArgument::FeatureSet => titled(session, db.feature_sets(), list).await,
         KindArgument::Artifact => {
-            let shown = |found: &[_]| print(session, found, artifact::table);
+            let shown = |found: &[_]| print(session, found, |found| artifact::table(found));
             select::list(session, db.artifacts(), list, shown).await
         }
         KindArgument::Collection => {

@@ -94,10 +94,13 @@ fn of_many_files_those_that_fail_are_named() {
     let error: Value = serde_json::from_slice(&output.stderr).unwrap();
     let message = error["error"]["message"].as_str().unwrap();
     assert!(message.starts_with("2 of 4 files"), "{message}");
-    assert!(
-        message.contains("cut.h5ad") && message.contains("empty.zarr"),
-        "{message}"
-    );
+    let each = error["error"]["errors"].as_array().unwrap();
+    for (one, name) in each.iter().zip(["cut.h5ad", "empty.zarr"]) {
+        assert!(
+            one["context"]["path"].as_str().unwrap().contains(name),
+            "{one}"
+        );
+    }
     assert_eq!(
         workplace
             .json(&["artifact", "list"])

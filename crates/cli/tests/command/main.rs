@@ -9,6 +9,7 @@ mod demo;
 mod errors;
 mod fixtures;
 mod import;
+mod known;
 mod lineage;
 mod lists;
 mod load;

@@ -2,6 +2,7 @@
 
 mod content;
 mod copied;
+mod known_as;
 mod read_many;
 mod save;
 mod save_many;
@@ -38,6 +39,7 @@ pub struct ArtifactBuilder {
     ulabels: Option<Vec<Handle<ULabel>>>,
     run: RunChoice,
     skip_hash_lookup: bool,
+    is_quiet: bool,
     progress: Progress,
 }
 
@@ -60,6 +62,7 @@ impl Instance {
             ulabels: None,
             run: RunChoice::Current,
             skip_hash_lookup: false,
+            is_quiet: false,
             progress: Progress::default(),
         }
     }
@@ -117,6 +120,12 @@ impl ArtifactBuilder {
         self
     }
 
+    /// Says nothing of content that is known under another name, because the caller does.
+    pub(super) fn quiet(mut self) -> Self {
+        self.is_quiet = true;
+        self
+    }
+
     /// Is told after each file how many bytes of it were hashed; all calls together give the size.
     /// They come from many threads.
     pub fn progress(mut self, progress: impl Fn(u64) + Send + Sync + 'static) -> Self {
@@ -126,7 +135,8 @@ impl ArtifactBuilder {
 
     /// Hashes the content, puts it in storage and registers it. If the same content is registered
     /// already and not in the trash, the existing artifact is given back, with the description,
-    /// labels and run given here.
+    /// labels and run given here. It keeps its key, of which a warning tells if it is another one
+    /// than that of the content here; [`Handle::is_new`] tells whether a record was made.
     ///
     /// # Errors
     /// - `NotFound`, `PermissionDenied` or `Storage` if the content can't be read or copied;
@@ -134,8 +144,8 @@ impl ArtifactBuilder {
     /// - `Corrupt` or other errors of the format if an AnnData file can't be opened;
     /// - `InvalidInput` if the key is unfit or not that of a file in place, if a version must be
     ///   given, or if something given is of another instance;
-    /// - `AlreadyExists` if the version is taken, or another artifact was registered at this place
-    ///   with other content;
+    /// - `AlreadyExists` if the version is taken, if another artifact was registered at this place
+    ///   with other content, or if known content has another version than the one given;
     /// - `Backend` if the database fails.
     pub async fn save(self) -> Result<Handle<Artifact>> {
         let path = content::shown(&self.path);

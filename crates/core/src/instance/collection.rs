@@ -130,16 +130,20 @@ impl CollectionBuilder {
     }
 
     /// Makes the collection. If there is one already, not in the trash, with the same content in
-    /// the same order, that one is given back, with the name, description, labels and run given
-    /// here.
+    /// the same order, that one is given back, with the description, reference, labels and run
+    /// given here. It keeps its name, of which a warning tells if it is another one than the one
+    /// given, and gets the version given if it has none; [`Handle::is_new`] tells whether a record
+    /// was made.
+    ///
+    /// A warning tells of an unrelated collection of the same name.
     ///
     /// # Errors
     /// - `InvalidInput` if there are no artifacts, one of them twice, one in the trash or not
     ///   completely in storage, no name, if a version must be given, if something given is of
     ///   another instance, or if the artifacts must be inputs but no run is going on;
     /// - `NotFound` if an artifact or the old version was deleted meanwhile;
-    /// - `AlreadyExists` if the version is taken, or the meta artifact is that of another
-    ///   collection;
+    /// - `AlreadyExists` if the version is taken, if the meta artifact is that of another
+    ///   collection, or if known content has another version than the one given;
     /// - `Backend` if the database fails.
     pub async fn save(self) -> Result<Handle<Collection>> {
         self.save_checked()

@@ -130,7 +130,8 @@ impl TransformBuilder {
     ///
     /// # Errors
     /// `InvalidInput` if the key is unfit, if a version must be given, or if the old version is of
-    /// another instance; `AlreadyExists` if the version is taken; `Backend` if the database fails.
+    /// another instance; `AlreadyExists` if the version is taken, or the key by another transform of
+    /// this version; `Backend` if the database fails.
     pub async fn save(self) -> Result<Handle<Transform>> {
         self.save_checked()
             .await
@@ -165,9 +166,14 @@ impl TransformBuilder {
                 ..self.transform.clone()
             };
             place.inherit(&mut transform)?;
+            // Versions of a family have one key, and each its own version already.
+            let family = place.base.as_ref().and_then(|base| base.key.as_ref());
+            if family.is_none() || family != transform.key.as_ref() {
+                versioned::require_own_key(db, &transform, &mut changes).await?;
+            }
             let new = changes.insert(transform.clone());
             transform.id = Some(db.backend().apply(&changes).await?.id(new)?);
-            Handle::new(db, transform)
+            Handle::made(db, transform)
         })
     }
 
@@ -226,7 +232,7 @@ impl RunBuilder {
         let mut changes = ChangeSet::new();
         let new = changes.insert(run.clone());
         run.id = Some(db.backend().apply(&changes).await?.id(new)?);
-        Handle::new(db, run)
+        Handle::made(db, run)
     }
 }
 
@@ -299,7 +305,7 @@ impl ULabelBuilder {
                 changes.link(LinkKind::ULabelParent, new, parent.id());
             }
             ulabel.id = Some(db.backend().apply(&changes).await?.id(new)?);
-            Handle::new(db, ulabel)
+            Handle::made(db, ulabel)
         })
     }
 }

@@ -4,11 +4,11 @@ use std::ops::{Deref, DerefMut, RangeInclusive};
 
 use chrono::Datelike;
 
-use super::{Instance, check_name};
+use super::{Instance, check_name, versioned};
 use crate::backend::{ChangeSet, Filter, Query, Relation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Field, Id, Record, Value, now_after};
-use crate::registry::{Registry, key, uid, version};
+use crate::registry::{Registry, key};
 
 /// The years that times may be set to: those which Python and SQL know.
 const YEARS: RangeInclusive<i32> = 1..=9999;
@@ -22,6 +22,7 @@ pub struct Handle<R> {
     record: R,
     /// As the database had it last.
     saved: R,
+    is_new: bool,
 }
 
 impl<R> Deref for Handle<R> {
@@ -80,7 +81,21 @@ impl<R: Registry> Handle<R> {
             id,
             saved: record.clone(),
             record,
+            is_new: false,
         })
+    }
+
+    /// A record that was inserted just now.
+    pub(super) fn made(db: &Instance, record: R) -> Result<Self> {
+        let mut made = Self::new(db, record)?;
+        made.is_new = true;
+        Ok(made)
+    }
+
+    /// Whether the save that gave this handle made the record. It did not if the record was there
+    /// already, as that of known content is.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// The internal id.
@@ -176,13 +191,7 @@ impl<R: Registry> Handle<R> {
         for (field, value) in set {
             match (field, value) {
                 (Field::Version, Value::Text(new)) => {
-                    let family = Filter::starts_with(Field::Uid, uid::stem(self.saved.uid()));
-                    let taken = family.and(Filter::eq(Field::Version, new.as_str()));
-                    let query = Query::new(R::KIND).filter(taken.clone());
-                    if self.db.backend().count(&query).await? > 0 {
-                        version::check_free(&[Some(new.clone())], new)?;
-                    }
-                    changes.require_none(R::KIND, taken);
+                    versioned::require_free(&self.db, &self.saved, new, changes).await?;
                 }
                 (Field::Version, Value::Null) => {
                     return Err(Error::invalid_input(
@@ -193,6 +202,10 @@ impl<R: Registry> Handle<R> {
                 (Field::Name, Value::Text(new)) => check_name(R::KIND, new)?,
                 _ => {}
             }
+        }
+        let names_it = |field| matches!(field, Field::Key | Field::Version);
+        if set.iter().any(|(field, _)| names_it(*field)) {
+            versioned::require_own_key(&self.db, &self.record, changes).await?;
         }
         Ok(())
     }

@@ -1,10 +1,13 @@
 //! Content that is known already: the existing record is given back, brought up to date.
+//!
+//! It keeps its name, and is the version that it is. What was asked for and can't be had is an
+//! error, or is said.
 
-use super::Instance;
+use super::{Handle, Instance, versioned};
 use crate::backend::{ChangeSet, Filter, LinkQuery, OrderBy, Query};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Field, Id, LinkKind, Run, Value, Visibility, now_after};
-use crate::registry::Data;
+use crate::registry::{Data, uid};
 
 /// The records, not in the trash, whose content has this hash, the oldest first.
 pub(super) async fn with_hash<D: Data>(db: &Instance, hash: &str) -> Result<Vec<D>> {
@@ -13,6 +16,67 @@ pub(super) async fn with_hash<D: Data>(db: &Instance, hash: &str) -> Result<Vec<
         .filter(Filter::ne(Field::Visibility, Visibility::Trash))
         .order(OrderBy::Field(Field::Id), false);
     db.select(&query).await
+}
+
+/// The version that was asked for.
+pub(super) struct Asked<'a, D> {
+    pub(super) version: Option<&'a str>,
+    pub(super) is_new_version_of: Option<&'a Handle<D>>,
+    /// Whether the known record has the name that was asked for, so that a version given is meant
+    /// for it.
+    pub(super) same_name: bool,
+}
+
+/// Checks that a known record is the version that was asked for. Gives the version that it gets,
+/// which is the one given, if it has none.
+///
+/// # Errors
+/// `AlreadyExists` if it is another version, or one of another family.
+pub(super) async fn version<D: Data>(
+    db: &Instance,
+    known: &D,
+    asked: &Asked<'_, D>,
+    changes: &mut ChangeSet,
+) -> Result<Option<Value>> {
+    let refused = |what: String| {
+        Err(Error::new(
+            ErrorKind::AlreadyExists,
+            format!(
+                "this content is {} already, {what}; use that one, or move it to the trash first",
+                known.label()
+            ),
+        ))
+    };
+    if let Some(old) = asked.is_new_version_of
+        && old.stem_uid() != known.stem_uid()
+    {
+        return refused(format!("which is not a version of {}", old.label()));
+    }
+    match (asked.version, known.version()) {
+        (None, _) => Ok(None),
+        (Some(given), Some(version)) if given == version => Ok(None),
+        (Some(given), Some(version)) => {
+            refused(format!("in version {version:?}, so it can't be {given:?}"))
+        }
+        (Some(given), None) if asked.same_name && asked.is_new_version_of.is_none() => {
+            versioned::require_free(db, known, given, changes).await?;
+            Ok(Some(given.into()))
+        }
+        (Some(given), None) => refused(format!("without a version, so it can't be {given:?}")),
+    }
+}
+
+/// What to tell who asked for a new version and gets one that was there before it.
+pub(super) fn unchanged<D: Data>(known: &D, asked: &Asked<'_, D>) -> Option<String> {
+    let old = asked.is_new_version_of?;
+    let place = |uid: &str| uid::sequence(uid).unwrap_or(0);
+    let is_before = place(known.uid()) <= place(old.uid());
+    is_before.then(|| {
+        format!(
+            "the content is that of {}, which is given back; no new version is made",
+            known.label()
+        )
+    })
 }
 
 /// What is given for a record that turns out to be known.

@@ -175,7 +175,7 @@ impl PrepareBuilder {
         self.collection.track_input(choice.clone()).await?;
         let mut artifacts = Vec::with_capacity(prepared.files.len());
         for file in &prepared.files {
-            artifacts.push(db.artifact(file).run(choice.clone()).save().await?);
+            artifacts.push(db.artifact(file).run(choice.clone()).quiet().save().await?);
         }
         if let Some(elsewhere) = elsewhere(&artifacts, &prepared.files).await? {
             notices.push(format!(

@@ -5,6 +5,7 @@ mod check;
 mod collections;
 mod describe;
 mod failures;
+mod known;
 mod lineage;
 mod queries;
 mod save_many;

@@ -3,10 +3,10 @@
 use super::Instance;
 use super::handle::{Handle, handles};
 use crate::backend::{ChangeSet, Filter, Query};
-use crate::error::{Error, Result};
-use crate::record::{Field, Id, Value, now};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{Field, Id, Kind, Value, Visibility, now};
 use crate::registry::version::{self, NextVersion};
-use crate::registry::{IsVersioned, uid};
+use crate::registry::{IsVersioned, Registry, uid};
 
 /// Where a new record stands in its family.
 pub(super) struct Place<R> {
@@ -35,12 +35,11 @@ pub(super) async fn place<R: IsVersioned>(
     let base = db.select::<R>(&by_id).await?.pop().ok_or_else(|| {
         Error::not_found(format!("the old version of the {} was deleted", R::KIND))
     })?;
-    let in_family = Filter::starts_with(Field::Uid, base.stem_uid());
     let family = family::<R>(db, base.stem_uid()).await?;
     let newest = family.last().unwrap_or(&base);
     let next = next(&family, given).map_err(|e| e.with("family", base.stem_uid()))?;
     let uid = uid::next(newest.uid())?;
-    let has_version = |version: &str| in_family.clone().and(Filter::eq(Field::Version, version));
+    let has_version = |version: &str| with_version(&base, version);
     changes.require_none(R::KIND, Filter::eq(Field::Uid, &uid));
     changes.require_none(R::KIND, has_version(&next.version));
     if let (Some(version), Some(id)) = (next.newest, newest.id()) {
@@ -58,6 +57,70 @@ pub(super) async fn place<R: IsVersioned>(
         version: Some(next.version),
         base: Some(base),
     })
+}
+
+/// The record of a family that has a version.
+fn with_version<R: Registry>(any: &R, version: &str) -> Filter {
+    Filter::starts_with(Field::Uid, uid::stem(any.uid())).and(Filter::eq(Field::Version, version))
+}
+
+/// Checks that a record's family does not have a version, and demands that it stays so.
+///
+/// # Errors
+/// `AlreadyExists` if it has.
+pub(super) async fn require_free<R: Registry>(
+    db: &Instance,
+    any: &R,
+    version: &str,
+    changes: &mut ChangeSet,
+) -> Result<()> {
+    let taken = with_version(any, version);
+    let query = Query::new(R::KIND).filter(taken.clone());
+    if db.backend().count(&query).await? > 0 {
+        version::check_free(&[Some(version.to_owned())], version)?;
+    }
+    changes.require_none(R::KIND, taken);
+    Ok(())
+}
+
+/// Checks that no other transform has the key and the version of this one, by which people find
+/// it, and demands that it stays so. Without a version it is the only one of its key. Other kinds
+/// of records may share their names.
+///
+/// # Errors
+/// `AlreadyExists`, naming the other one.
+pub(super) async fn require_own_key<R: Registry>(
+    db: &Instance,
+    record: &R,
+    changes: &mut ChangeSet,
+) -> Result<()> {
+    let key = record.get(Field::Key).filter(|key| *key != Value::Null);
+    let Some(key) = key.filter(|_| R::KIND == Kind::Transform) else {
+        return Ok(());
+    };
+    let mut taken =
+        Filter::eq(Field::Key, key).and(Filter::ne(Field::Visibility, Visibility::Trash));
+    let mut what = "this key".to_owned();
+    if let Some(Value::Text(version)) = record.get(Field::Version) {
+        what = format!("this key and version {version:?}");
+        taken = taken.and(Filter::eq(Field::Version, version));
+    }
+    if let Some(own) = record.id() {
+        taken = taken.and(Filter::ne(Field::Id, own));
+    }
+    let query = Query::new(R::KIND).filter(taken.clone());
+    if let Some(other) = db.select::<R>(&query).await?.pop() {
+        return Err(Error::new(
+            ErrorKind::AlreadyExists,
+            format!(
+                "the {} has {what} already; make a new version of it (is_new_version_of), or give \
+                 another key or version",
+                other.label()
+            ),
+        ));
+    }
+    changes.require_none(R::KIND, taken);
+    Ok(())
 }
 
 impl<R: IsVersioned> Place<R> {

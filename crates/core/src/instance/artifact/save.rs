@@ -12,7 +12,7 @@ use crate::instance::handle::same_instance;
 use crate::instance::known::{self, Given};
 use crate::instance::place::registries;
 use crate::instance::retry::{blocking, retry};
-use crate::instance::{Handle, check_texts, place, versioned};
+use crate::instance::{Handle, check_texts, namesake, place, versioned};
 use crate::record::{Artifact, Field, Id, LinkKind, RecordData, Run, Storage, Value, now};
 use crate::registry::{Registry, key, uid};
 
@@ -164,7 +164,13 @@ impl ArtifactBuilder {
         let mut changes = ChangeSet::new();
         if !self.skip_hash_lookup {
             let known = known::with_hash::<Artifact>(&self.db, &content.hash.hash).await?;
-            if let Some(known) = known.into_iter().find(|known| content.is_that_of(known)) {
+            let mut known: Vec<_> = known
+                .into_iter()
+                .filter(|k| content.is_that_of(k))
+                .collect();
+            // An import may have brought several; the one of this name is meant, or the oldest.
+            known.sort_by_key(|known| !self.is_called(known, content, location));
+            if let Some(known) = known.into_iter().next() {
                 return self.update(known, content, location, run, copied).await;
             }
             changes.require_none(Artifact::KIND, content.not_in_trash());
@@ -189,11 +195,20 @@ impl ArtifactBuilder {
             artifact.etag.clone_from(&copied.etag);
         }
         let new = changes.insert(artifact.clone());
-        for ulabel in self.labels(place.base.and_then(|base| base.id)).await? {
+        let base = place.base.as_ref().and_then(|base| base.id);
+        for ulabel in self.labels(base).await? {
             changes.link(LinkKind::ArtifactULabel, new, ulabel);
         }
+        // What is registered in place has a place for its key.
+        let namesake = match (&place.base, &location.in_place) {
+            (None, None) => namesake::notice(&self.db, [&artifact]).await?,
+            _ => None,
+        };
         artifact.id = Some(self.db.backend().apply(&changes).await?.id(new)?);
-        Handle::new(&self.db, artifact)
+        if let Some(namesake) = namesake {
+            tracing::warn!("{namesake}");
+        }
+        Handle::made(&self.db, artifact)
     }
 
     /// Brings the record of known content up to date, and puts the content in storage again if it
@@ -206,15 +221,24 @@ impl ArtifactBuilder {
         run: Option<&Run>,
         copied: &mut Option<Copied>,
     ) -> Result<Handle<Artifact>> {
-        tracing::info!(
-            uid = known.uid,
-            "the content is known; its artifact is given back"
-        );
         let mut changes = ChangeSet::new();
-        let mut fields = vec![(
-            Field::Description,
-            self.description.clone().map(Value::from),
-        )];
+        let asked = known::Asked {
+            version: self.version.as_deref(),
+            is_new_version_of: self.is_new_version_of.as_ref(),
+            same_name: self.is_called(&known, content, location),
+        };
+        let version = known::version(&self.db, &known, &asked, &mut changes).await?;
+        let mut fields = vec![
+            (
+                Field::Description,
+                self.description.clone().map(Value::from),
+            ),
+            (Field::Version, version),
+        ];
+        let mut notice = known::unchanged(&known, &asked);
+        if notice.is_none() && (!asked.same_name || self.is_elsewhere(&known)) {
+            notice = Some(self.known_as(&known));
+        }
         let known = Handle::new(&self.db, known)?;
         if !known.storage_completed || known.is_missing().await? {
             let name = uid::random(Artifact::UID_LENGTH);
@@ -224,7 +248,11 @@ impl ArtifactBuilder {
             fields.push((Field::Storage, Some(storage.into())));
             fields.push((Field::StorageKey, Some(storage_key.into())));
             fields.push((Field::StorageCompleted, Some(true.into())));
-            fields.push((Field::Key, location.in_place.clone().map(Value::from)));
+            if let Some(key) = &location.in_place {
+                fields.push((Field::Key, Some(key.clone().into())));
+                let moved = known.key.as_ref().filter(|old| *old != key);
+                notice = moved.map(|_| format!("{} is at {key:?} now", known.label()));
+            }
             let copied = copied.as_ref().and_then(|copied| copied.etag.clone());
             let etag = copied.or_else(|| content.etag.clone());
             fields.push((Field::Etag, etag.map(Value::from)));
@@ -233,14 +261,6 @@ impl ArtifactBuilder {
             if (location.storage.id, location.in_place.as_ref()) == here {
                 // The same bytes may have been written again.
                 fields.push((Field::Etag, content.etag.clone().map(Value::from)));
-            }
-            let other_key = |key: &&String| known.key.as_ref() != Some(key);
-            if let Some(key) = self.key.as_ref().filter(other_key) {
-                tracing::warn!(
-                    uid = known.uid,
-                    key,
-                    "the content is known under another key, which stays"
-                );
             }
         }
         let given = Given {
@@ -251,6 +271,10 @@ impl ArtifactBuilder {
         known::update(&self.db, known.record(), given, &mut changes).await?;
         if !changes.changes.is_empty() {
             self.db.backend().apply(&changes).await?;
+        }
+        match notice.filter(|_| !self.is_quiet) {
+            Some(notice) => tracing::warn!("{notice}"),
+            None => tracing::info!("the content is that of {}", known.label()),
         }
         Handle::new(&self.db, known.fresh().await?)
     }

@@ -22,7 +22,7 @@ use super::unowned::{self, Fate};
 use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::instance::retry::{blocking, retry};
-use crate::instance::{Handle, Instance, versioned};
+use crate::instance::{Handle, Instance, namesake, versioned};
 use crate::record::{Artifact, Field, Id, LinkKind, RecordData, Run, Value, Visibility};
 use crate::store::StoreFormats;
 
@@ -98,7 +98,7 @@ impl Instance {
         for (index, item) in ready.into_iter().enumerate() {
             results.push(match (item, saved.remove(&index), &refused) {
                 (Err(error), ..) => Err(error),
-                (Ok(_), Some(record), _) => Handle::new(self, record),
+                (Ok(_), Some(record), _) => Ok(record),
                 (Ok(_), None, Some(error)) if is_final(error) => match fates.remove(&index) {
                     Some(fate) => fate.into_saved(self, error.again()),
                     None => Err(error.again()),
@@ -153,12 +153,12 @@ impl Instance {
         Ok(read.into_iter().map(|read| read.and_then(ready)).collect())
     }
 
-    /// Registers what is new, in one change set. Gives the records of those and of what is known,
-    /// by their index. What turns out to be wrong with one of them becomes its error.
+    /// Registers what is new, in one change set. Gives that and what is known, by index. What turns
+    /// out to be wrong with one of them becomes its error.
     async fn attempt_batch(
         &self,
         ready: &mut Vec<Result<Ready>>,
-    ) -> Result<HashMap<usize, Artifact>> {
+    ) -> Result<HashMap<usize, Handle<Artifact>>> {
         let mut changes = ChangeSet::new();
         let ways = self.ways(ready, &mut changes).await?;
         let (owned, formats) = (std::mem::take(ready), self.formats().clone());
@@ -180,7 +180,7 @@ impl Instance {
         for (index, (item, way)) in ready.iter().zip(ways).enumerate() {
             match (item, way) {
                 (Ok(_), Some(Way::Known(record))) => {
-                    saved.insert(index, *record);
+                    saved.insert(index, Handle::new(self, *record)?);
                 }
                 (Ok(item), Some(Way::New)) => {
                     let record = item.record(self).await?;
@@ -199,13 +199,22 @@ impl Instance {
         if changes.is_empty() {
             return Ok(saved);
         }
+        let is_copied = |index: &usize| {
+            let item = ready.get(*index).and_then(|item| item.as_ref().ok());
+            item.is_some_and(|item| item.location.in_place.is_none())
+        };
+        let copied = new.iter().filter(|(index, ..)| is_copied(index));
+        let namesake = namesake::notice(self, copied.map(|(.., record)| record)).await?;
         let applied = self.backend().apply(&changes).await?;
+        if let Some(namesake) = namesake {
+            tracing::warn!("{namesake}");
+        }
         for (index, inserted, mut record) in new {
             record.id = Some(applied.id(inserted)?);
             if let Some(Ok(item)) = ready.get(index) {
                 item.copied.iter().for_each(Copied::settle);
             }
-            saved.insert(index, record);
+            saved.insert(index, Handle::made(self, record)?);
         }
         Ok(saved)
     }
@@ -323,6 +332,8 @@ impl Ready {
             && same_etag
             && same_text(&builder.description, &known.description)
             && same_text(&builder.key, &known.key)
+            && same_text(&builder.version, &known.version)
+            && builder.is_new_version_of.is_none()
             && builder.given_labels().is_empty()
             && same_run
     }

@@ -28,7 +28,7 @@ impl Fate {
     /// What comes of the save that failed with `error`.
     pub(super) fn into_saved(self, db: &Instance, error: Error) -> Result<Handle<Artifact>> {
         match self {
-            Self::Owned(artifact) => Handle::new(db, *artifact),
+            Self::Owned(artifact) => Handle::made(db, *artifact),
             Self::Removed => Err(error),
             Self::Stays(place, why) => Err(error.note(why).with("copy", place)),
         }

@@ -9,7 +9,7 @@ use crate::instance::handle::same_instance;
 use crate::instance::known::{self, Given};
 use crate::instance::lineage::{RunChoice, link_inputs};
 use crate::instance::retry::retry;
-use crate::instance::{Handle, check_name, check_texts, versioned};
+use crate::instance::{Handle, check_name, check_texts, namesake, versioned};
 use crate::record::{
     Artifact, Collection, Field, Id, LinkKind, RecordData, Run, Value, Visibility, now,
 };
@@ -95,8 +95,12 @@ impl CollectionBuilder {
         let db = &self.db;
         let mut changes = ChangeSet::new();
         let hash = hash::hash_set(artifacts.iter().filter_map(|a| a.hash.as_deref()));
-        if let Some(known) = self.known(&hash, artifacts).await? {
-            return self.update(known, artifacts, run, reading_run).await;
+        if !self.skip_hash_lookup {
+            let (known, others) = self.known(&hash, artifacts).await?;
+            if let Some(known) = known {
+                return self.update(known, artifacts, run, reading_run).await;
+            }
+            changes.require_none(Collection::KIND, with_hash_but(&hash, others));
         }
         let base = self.is_new_version_of.as_ref().map(Handle::id);
         let place =
@@ -138,20 +142,26 @@ impl CollectionBuilder {
             link_inputs(db, run, artifacts, &mut changes).await?;
             link_inputs(db, run, place.base.as_slice(), &mut changes).await?;
         }
+        let namesake = match place.base {
+            None => namesake::notice(db, [&collection]).await?,
+            Some(_) => None,
+        };
         collection.id = Some(db.backend().apply(&changes).await?.id(new)?);
-        Handle::new(db, collection)
+        if let Some(namesake) = namesake {
+            tracing::warn!("{namesake}");
+        }
+        Handle::made(db, collection)
     }
 
-    /// The collection that has this content in this order. The hash alone does not tell: it sees
-    /// neither the order nor how often content occurs.
+    /// The collection that has this content in this order, of several one of this name, and others
+    /// that have its hash. The hash alone does not tell: it sees neither the order nor how often
+    /// content occurs.
     async fn known(
         &self,
         hash: &str,
         artifacts: &[Artifact],
-    ) -> Result<Option<Handle<Collection>>> {
-        if self.skip_hash_lookup {
-            return Ok(None);
-        }
+    ) -> Result<(Option<Handle<Collection>>, Vec<Id>)> {
+        let (mut known, mut others) = (None, Vec::new());
         for candidate in known::with_hash::<Collection>(&self.db, hash).await? {
             let candidate = Handle::new(&self.db, candidate)?;
             let held = candidate.artifacts().await?;
@@ -160,11 +170,20 @@ impl CollectionBuilder {
                     Some(held.id()) == artifact.id
                         || held.hash.is_some() && held.hash == artifact.hash
                 });
-            if same {
-                return Ok(Some(candidate));
+            if !same {
+                others.push(candidate.id());
+            } else if self.is_called(&candidate) {
+                return Ok((Some(candidate), others));
+            } else {
+                known.get_or_insert(candidate);
             }
         }
-        Ok(None)
+        Ok((known, others))
+    }
+
+    /// Whether a collection has the name given, if one is.
+    fn is_called(&self, known: &Collection) -> bool {
+        self.name.as_ref().is_none_or(|name| *name == known.name)
     }
 
     async fn update(
@@ -174,18 +193,22 @@ impl CollectionBuilder {
         run: Option<&Run>,
         reading_run: Option<&Run>,
     ) -> Result<Handle<Collection>> {
-        tracing::info!(
-            uid = known.uid,
-            "the content is known; its collection is given back"
-        );
         let mut changes = ChangeSet::new();
         let text = |text: &Option<String>| text.clone().map(Value::from);
+        let asked = known::Asked {
+            version: self.version.as_deref(),
+            is_new_version_of: self.is_new_version_of.as_ref(),
+            same_name: self.is_called(&known),
+        };
+        let version = known::version(&self.db, known.record(), &asked, &mut changes).await?;
         let meta = self.meta_id(Some(known.id())).await?;
         let given = Given {
             fields: vec![
-                (Field::Name, text(&self.name)),
                 (Field::Description, text(&self.description)),
+                (Field::Reference, text(&self.reference)),
+                (Field::ReferenceType, text(&self.reference_type)),
                 (Field::Artifact, meta.map(Value::from)),
+                (Field::Version, version),
             ],
             ulabels: &self.given_labels(),
             run,
@@ -196,6 +219,19 @@ impl CollectionBuilder {
         }
         if !changes.is_empty() {
             self.db.backend().apply(&changes).await?;
+        }
+        let other_name = self.name.as_ref().filter(|_| !asked.same_name);
+        let notice = known::unchanged(known.record(), &asked).or_else(|| {
+            let other_name = other_name?;
+            Some(format!(
+                "the artifacts of {other_name:?} are {} already, which is given back and keeps \
+                 its name",
+                known.label()
+            ))
+        });
+        match notice {
+            Some(notice) => tracing::warn!("{notice}"),
+            None => tracing::info!("the content is that of {}", known.label()),
         }
         Handle::new(&self.db, known.fresh().await?)
     }
@@ -220,6 +256,16 @@ impl CollectionBuilder {
 
     fn given_labels(&self) -> Vec<Id> {
         self.ulabels.iter().flatten().map(Handle::id).collect()
+    }
+}
+
+/// The collections with this hash, not in the trash, but for these.
+fn with_hash_but(hash: &str, others: Vec<Id>) -> Filter {
+    let with_hash =
+        Filter::eq(Field::Hash, hash).and(Filter::ne(Field::Visibility, Visibility::Trash));
+    match others.is_empty() {
+        true => with_hash,
+        false => with_hash.and(Filter::is_in(Field::Id, others).negate()),
     }
 }
 

@@ -143,6 +143,8 @@ async fn known_content_gives_the_existing_artifact() {
         (a.uid.as_str(), Some("new"))
     );
     assert!(known.updated_at > a.updated_at);
+    assert!(a.is_new() && !known.is_new());
+    assert_eq!(known.key.as_deref(), Some("a.txt"), "it keeps its key");
     assert_eq!(
         again.clone().save().await.unwrap().description.as_deref(),
         Some("new")
@@ -154,6 +156,33 @@ async fn known_content_gives_the_existing_artifact() {
     // Not one in the trash.
     a.delete(None).await.unwrap();
     assert_ne!(again.save().await.unwrap().uid, a.uid);
+}
+
+#[tokio::test]
+async fn known_content_is_the_version_that_is_asked_for_or_refused() {
+    let fixture = Fixture::new().await;
+    let db = &fixture.db;
+    let (a, b) = (fixture.artifact("a").await, fixture.artifact("b").await);
+    let (path, other) = (fixture.file("a.txt", "a"), fixture.file("other.txt", "a"));
+    for builder in [
+        db.artifact(&other).version("1"),
+        db.artifact(&other).is_new_version_of(&b),
+    ] {
+        let error = failure(builder.clone().save().await, ErrorKind::AlreadyExists);
+        assert!(error.message().contains(&a.uid), "{error}");
+        let error = db.save_artifacts([builder]).await.remove(0);
+        failure(error, ErrorKind::AlreadyExists);
+    }
+    let versioned = db.artifact(&path).version("1").save().await.unwrap();
+    assert_eq!(
+        (versioned.uid.as_str(), versioned.version.as_deref()),
+        (a.uid.as_str(), Some("1"))
+    );
+    let again = db.artifact(&path).version("2").save().await;
+    failure(again, ErrorKind::AlreadyExists);
+    let unchanged = db.artifact(&path).is_new_version_of(&a).save().await;
+    assert_eq!(unchanged.unwrap().uid, a.uid);
+    assert_eq!(db.artifacts().with_trash().count().await.unwrap(), 2);
 }
 
 #[tokio::test]

@@ -182,14 +182,18 @@ async fn known_content_gives_the_existing_collection() {
         .collection([&a, &b])
         .name("m")
         .description("d")
+        .reference("r")
         .save()
         .await
         .unwrap();
     assert_eq!(known.uid, c.uid);
+    assert!(c.is_new() && !known.is_new());
+    // It keeps its name.
     assert_eq!(
         (known.name.as_str(), known.description.as_deref()),
-        ("m", Some("d"))
+        ("n", Some("d"))
     );
+    assert_eq!(known.reference.as_deref(), Some("r"));
     // The hash does not see the order or a second artifact of equal content; we do.
     let reversed = db
         .collection([&b, &a])

@@ -146,6 +146,21 @@ async fn equal_transforms_and_labels_are_one() {
         (Some("2"), Some("t.py"))
     );
     assert_eq!(second.uid[..12], first.uid[..12]);
+    // Other code, or another name, is no second transform of a key and version.
+    let other = || db.transform("t").key("t.py").source_code("3");
+    let named = db.transform("u").key("t.py").source_code("2").version("2");
+    for taken in [other(), other().version("1"), named] {
+        let error = failure(taken.save().await, ErrorKind::AlreadyExists);
+        let message = error.message();
+        assert!(message.contains(&first.uid[..12]), "{error}");
+        assert!(message.contains("is_new_version_of"), "{error}");
+    }
+    let edited = db.transform("v").key("v.py").version("2");
+    let mut edited = edited.save().await.unwrap();
+    edited.key = Some("t.py".to_owned());
+    failure(edited.save().await, ErrorKind::AlreadyExists);
+    edited.version = Some("3".to_owned());
+    edited.save().await.unwrap();
     let parent = db.ulabel("cell").is_type(true).save().await.unwrap();
     let label = db.ulabel("T cell").parent(&parent).save().await.unwrap();
     assert_eq!(db.ulabel("T cell").save().await.unwrap(), label);

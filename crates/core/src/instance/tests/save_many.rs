@@ -57,6 +57,8 @@ async fn many_are_saved_like_one_by_one() {
         batch[3].uid, batch[4].uid,
         "the same content is one artifact"
     );
+    let new: Vec<_> = batch.iter().map(Handle::is_new).collect();
+    assert_eq!(new, [true, true, true, true, false, false]);
     assert_eq!(many.db.artifacts().count().await.unwrap(), 5);
     assert_eq!(many.db.check().deep(true).run().await.unwrap().findings, []);
     let again = many.db.save_artifacts(builders(&many)).await;

@@ -298,7 +298,9 @@ class Collection(Preparable):
         """Save the collection and underlying artifacts to database and storage.
 
         If the same content in the same order is registered already and not in the trash, this
-        becomes that record, with the name, description and run given here.
+        becomes that record, with the description, reference and run given here. It keeps its name,
+        of which a warning tells if it is another one, as it does of an unrelated collection of the
+        same name.
 
         Parameters
         ----------

@@ -109,7 +109,8 @@ class Data(IsVersioned, TracksRun):
         """Save the dataset, with what it is made of, to database and storage.
 
         If the same content is registered already and not in the trash, this becomes that record,
-        with the description and run given here.
+        with the description and run given here. It keeps its key or name, of which a warning tells
+        if it is another one.
 
         Parameters
         ----------
@@ -127,7 +128,8 @@ class Data(IsVersioned, TracksRun):
         ------
         anndex.errors.AnndexError
             `ValueError` if the record is in the trash of one of the instances, `FileExistsError`
-            if the other instance has something else in its place, `FileNotFoundError` if there is
+            if the content is registered in another version than the one given, or the other
+            instance has something else in its place, `FileNotFoundError` if there is
             no other instance, and as for a record that is saved here only.
         """
         other = None if using is None else location(using)

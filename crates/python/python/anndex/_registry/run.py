@@ -26,7 +26,8 @@ __all__ = ["Run", "Transform", "current_run", "finish", "track"]
 class Transform(IsVersioned):
     """A piece of code: a script, notebook, pipeline or function.
 
-    One with the same name, key, type, source code and version is that transform.
+    One with the same name, key, type, source code and version is that transform. Other code with
+    the same key and version is an error; it can be a new version.
 
     Parameters
     ----------
@@ -230,7 +231,8 @@ def track(transform: Transform | str | None = None) -> Run:
     Parameters
     ----------
     transform : Transform or str, optional
-        What is run: a transform, which is saved if it was not, or the uid of one. Default: the
+        What is run: a transform, which is saved if it was not, or the uid of one, or at least 4
+        characters of it. Default: the
         script that is running; if its code changed, a new version of its transform.
 
     Returns
