@@ -13,8 +13,10 @@ pub mod anndata;
 pub mod backend;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod decoding;
 pub mod error;
 pub mod instance;
+mod limits;
 pub mod lineage;
 pub mod mapped;
 pub mod record;
@@ -23,3 +25,4 @@ pub mod storage;
 pub mod store;
 
 pub use error::{Error, ErrorKind, Result};
+pub use limits::{Limits, Remaining};

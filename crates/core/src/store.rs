@@ -35,6 +35,7 @@ pub use writer::{
 };
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Limits;
 
 /// What stands at a path of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +144,11 @@ pub trait Store: Send + Sync + Debug {
     /// type or filter that can't be decoded is no error here but on reading, so that such arrays
     /// can be listed.
     fn array(&self, path: &str) -> Result<Arc<dyn Array>>;
+
+    /// How much may be taken for what it says of itself.
+    fn limits(&self) -> Limits {
+        Limits::DEFAULT
+    }
 
     /// Lets go of what is kept only so that reading structure is fast. To be called when a store
     /// stays open for its elements alone, as thousands may in one collection; it works as before.

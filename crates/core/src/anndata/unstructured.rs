@@ -12,6 +12,7 @@ use super::matrix::Element;
 use super::write::{Writer, encoding_attributes};
 use super::{child_path, encoding_type, locate};
 use crate::error::{Error, Result};
+use crate::limits::Remaining;
 use crate::store::{
     ArrayData, ArraySpec, DataType, NodeKind, NumericArray, Store, Strings, read_all_strings,
 };
@@ -59,9 +60,11 @@ impl Unstructured {
         store: &Arc<dyn Store>,
         path: &str,
         depth: usize,
+        walk: &mut Remaining,
         left_out: &mut LeftOut,
     ) -> Result<Self> {
         let located = locate(store, path);
+        walk.spend(1).map_err(&located)?;
         if depth > DEEPEST {
             let deep = format!("more than {DEEPEST} groups are in each other");
             return Err(located(Error::corrupt(deep)));
@@ -71,10 +74,10 @@ impl Unstructured {
         match (store.node(path).map_err(&located)?, encoding) {
             (None, _) | (_, "null") => Ok(Self::Null),
             (Some(NodeKind::Array), _) => Self::read_array(store, path).map_err(located),
-            (_, "dict") => Self::read_dict(store, path, depth, left_out).map(Self::Dict),
+            (_, "dict") => Self::read_dict(store, path, depth, walk, left_out).map(Self::Dict),
             // Before 0.7 only sparse matrices said what they are.
             (_, "") if !attributes.contains_key("h5sparse_format") => {
-                Self::read_dict(store, path, depth, left_out).map(Self::Dict)
+                Self::read_dict(store, path, depth, walk, left_out).map(Self::Dict)
             }
             (
                 _,
@@ -107,7 +110,13 @@ impl Unstructured {
         if !is_array && encoding_type(&encoding)? != "awkward-array" {
             return Ok(None);
         }
-        let value = Self::read_below(store, path, 0, &mut LeftOut::new())?;
+        let value = Self::read_below(
+            store,
+            path,
+            0,
+            &mut store.limits().walk(),
+            &mut LeftOut::new(),
+        )?;
         match value.rows() {
             None => Ok(None),
             Some(found) if found as u64 == rows => Ok(Some(value)),
@@ -137,7 +146,9 @@ impl Unstructured {
         left_out: &mut LeftOut,
     ) -> Result<BTreeMap<String, Self>> {
         match store.node(path).map_err(locate(store, path))? {
-            Some(NodeKind::Group) => Self::read_dict(store, path, 0, left_out),
+            Some(NodeKind::Group) => {
+                Self::read_dict(store, path, 0, &mut store.limits().walk(), left_out)
+            }
             _ => Ok(BTreeMap::new()),
         }
     }
@@ -146,12 +157,13 @@ impl Unstructured {
         store: &Arc<dyn Store>,
         path: &str,
         depth: usize,
+        walk: &mut Remaining,
         left_out: &mut LeftOut,
     ) -> Result<BTreeMap<String, Self>> {
         let mut items = BTreeMap::new();
         for (name, _) in store.children(path).map_err(locate(store, path))? {
             let path = child_path(path, &name);
-            let value = Self::read_below(store, &path, depth + 1, left_out);
+            let value = Self::read_below(store, &path, depth + 1, walk, left_out);
             if let Some(value) = left_out.unless_unsupported(store.location(), &path, value)? {
                 items.insert(name, value);
             }

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::{Array, ArrayInfo, NumericArray, Span, Strings};
 use crate::error::{Error, Result};
+use crate::limits::Limits;
 
 /// About as many decoded bytes are read by one thread at a time.
 const BLOCK_BYTES: u64 = 2 << 20;
@@ -104,11 +105,6 @@ pub fn read_all_strings(array: &dyn Array) -> Result<Strings> {
     array.read_strings(&[Span::new(0, info.rows())])
 }
 
-/// Compressors do not shrink data by more than about this (zstd on constants comes near).
-const LARGEST_COMPRESSION_RATIO: u64 = 1 << 16;
-/// Decoded sizes below this are always allowed, whatever is stored.
-const ALWAYS_PLAUSIBLE_BYTES: u64 = 64 << 20;
-
 /// Refuses an array that claims to be implausibly larger than what is stored of it.
 ///
 /// # Errors
@@ -122,8 +118,7 @@ pub(crate) fn check_plausible(info: &ArrayInfo) -> Result<()> {
 }
 
 fn plausible(decoded: u64, stored: Option<u64>) -> bool {
-    decoded <= ALWAYS_PLAUSIBLE_BYTES
-        || stored.is_none_or(|stored| decoded / LARGEST_COMPRESSION_RATIO <= stored)
+    stored.is_none_or(|stored| Limits::DEFAULT.is_plausible(decoded, stored))
 }
 
 fn implausible(info: &ArrayInfo) -> Error {

@@ -41,13 +41,24 @@ impl ColumnMap {
 
     /// Whether all of `columns` columns stay in their places, and there are no others.
     pub(super) fn is_identity(&self, columns: usize) -> bool {
-        columns == self.width() && (0..columns).all(|column| self.position(column) == Some(column))
+        let stays = |column| self.position(column) == Some(column);
+        columns == self.width()
+            && match self {
+                Self::Same(_) | Self::First(_) => true,
+                Self::Names(_) => (0..columns).all(stays),
+            }
     }
 
     /// Whether each column of the result has a place in a part with `columns` columns.
     fn fills(&self, columns: usize) -> bool {
-        let kept = (0..columns).filter(|&column| self.position(column).is_some());
-        kept.count() == self.width()
+        match self {
+            Self::Same(width) | Self::First(width) => columns >= *width,
+            Self::Names(map) => {
+                let known = columns.min(map.to_joint.len());
+                let kept = (0..known).filter(|&column| self.position(column).is_some());
+                kept.count() == self.width()
+            }
+        }
     }
 
     /// Whether columns that are kept stay in order.

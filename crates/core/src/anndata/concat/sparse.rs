@@ -172,9 +172,17 @@ fn place<T: bytemuck::Pod + Send>(
     pointers: &[i64],
     map: &ColumnMap,
 ) -> Vec<usize> {
-    let n_columns = columns.iter().max().map_or(0, |&last| last as usize + 1);
+    // Only names need a list; others may have more columns than there is memory for one.
+    let listed = match map {
+        ColumnMap::Names(map) => map.to_joint.len(),
+        ColumnMap::Same(_) | ColumnMap::First(_) => 0,
+    };
     let position = |column| map.position(column).map_or(-1, |position| position as i32);
-    let positions: Vec<i32> = (0..n_columns).map(position).collect();
+    let positions: Vec<i32> = (0..listed).map(position).collect();
+    let position = |column: i32| match positions.get(column as usize) {
+        Some(&position) => position,
+        None => position(column as usize),
+    };
     let (mut rest_values, mut rest_columns) = (&mut *values, &mut *columns);
     let mut tasks = Vec::new();
     let mut first = 0;
@@ -192,7 +200,7 @@ fn place<T: bytemuck::Pod + Send>(
     }
     let order = map.keeps_order();
     let placed = tasks.into_par_iter().map(|(values, columns, pointers)| {
-        let lengths = place_rows(values, columns, pointers, &positions, order);
+        let lengths = place_rows(values, columns, pointers, position, order);
         (pointers[0] as usize, lengths)
     });
     let placed: Vec<(usize, Vec<usize>)> = placed.collect();
@@ -215,7 +223,7 @@ fn place_rows<T: Copy>(
     values: &mut [T],
     columns: &mut [i32],
     pointers: &[i64],
-    positions: &[i32],
+    position: impl Fn(i32) -> i32,
     keeps_order: bool,
 ) -> Vec<usize> {
     let base = pointers[0];
@@ -224,7 +232,7 @@ fn place_rows<T: Copy>(
     let rows = pointers.windows(2).map(|ends| {
         let begin = end;
         for at in (ends[0] - base) as usize..(ends[1] - base) as usize {
-            let position = positions[columns[at] as usize];
+            let position = position(columns[at]);
             if position >= 0 {
                 columns[end] = position;
                 values[end] = values[at];
