@@ -126,8 +126,11 @@ impl TableBuilder {
         let paths = self.source.paths().await?;
         let join = self.join;
         let work = tokio::task::spawn_blocking(move || read_and_concat(&paths, join));
-        let loaded = work.await.map_err(|error| {
-            Error::new(ErrorKind::Storage, "reading the tables was stopped").source_error(error)
+        let loaded = work.await.map_err(|error| match error.try_into_panic() {
+            // As if it had run here: that is a bug, and no failure of a storage.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Error::new(ErrorKind::Cancelled, "reading the tables was stopped")
+                .source_error(error),
         })??;
         self.source.track_input(self.is_run_input).await?;
         Ok(loaded)

@@ -38,7 +38,11 @@ pub async fn read(source: &Arc<dyn ReadAt>, range: Range<u64>) -> Result<Bytes> 
         source.read_exact_at(range.start, &mut bytes)?;
         Ok(Bytes::from(bytes))
     });
-    let read = read.await.map_err(|error| stopped().source_error(error))?;
+    let read = read.await.map_err(|error| match error.try_into_panic() {
+        // As if it had run here: that is a bug.
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(error) => stopped().source_error(error),
+    })?;
     read.map_err(|e| Error::io("the file that is uploaded", e))
 }
 

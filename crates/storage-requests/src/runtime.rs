@@ -59,22 +59,22 @@ pub fn handle() -> Result<Handle> {
 /// Does something on the threads of `handle`. It is stopped when nobody waits for it any more.
 ///
 /// # Errors
-/// Those of `work`; `Storage` if a library that makes requests fails in a way that it should not;
-/// `Cancelled` if the threads end first.
+/// Those of `work`; `Cancelled` if the threads end first.
+///
+/// # Panics
+/// If `work` panics, as if it had run here: that is a bug, and no failure of a storage.
 pub async fn run<T: Send + 'static>(
     handle: &Handle,
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
     match AbortOnDrop(handle.spawn(work)).await {
         Ok(done) => done,
-        Err(error) if error.is_panic() => Err(Error::new(
-            ErrorKind::Storage,
-            "the request failed by a mistake in the program",
-        )
-        .source_error(error)),
-        Err(error) => {
-            Err(Error::new(ErrorKind::Cancelled, "the request was stopped").source_error(error))
-        }
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => {
+                Err(Error::new(ErrorKind::Cancelled, "the request was stopped").source_error(error))
+            }
+        },
     }
 }
 

@@ -27,6 +27,7 @@ macro_rules! retry {
     }};
 }
 
+pub(super) use crate::storage::wait::blocking;
 pub(super) use retry;
 
 /// How often something was tried.
@@ -48,18 +49,5 @@ impl Attempts {
             Ok(())
         })
         .await
-    }
-}
-
-/// Does work that blocks on a thread of its own.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(
-            Error::new(ErrorKind::Cancelled, "the work was stopped before it ended")
-                .source_error(error),
-        ),
     }
 }

@@ -229,10 +229,7 @@ async fn verify(request: &CacheRequest, names: &Names) -> Result<()> {
         return Ok(());
     };
     let path = names.partial.join(&request.file_name);
-    let hashed = tokio::task::spawn_blocking(move || hash::hash_path(&path));
-    let found = hashed.await.map_err(|error| {
-        Error::new(ErrorKind::Cancelled, "the work was stopped before it ended").source_error(error)
-    })??;
+    let found = super::wait::blocking(move || hash::hash_path(&path)).await?;
     match found.hash == expected && found.hash_type == hash_type {
         true => Ok(()),
         false => Err(Error::corrupt(format!(

@@ -47,6 +47,24 @@ pub(crate) fn wait<T>(request: impl Future<Output = Result<T>>) -> Result<T> {
     }
 }
 
+/// Does work that blocks on a thread of its own. If it panics, so does whoever waits for it: that is a
+/// bug, and nobody stopped it.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(Error::new(
+                ErrorKind::Cancelled,
+                "the work was stopped before it ended",
+            )
+            .source_error(error)),
+        },
+    }
+}
+
 struct Unpark(Thread);
 
 impl Wake for Unpark {

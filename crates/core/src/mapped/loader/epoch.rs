@@ -1,5 +1,7 @@
 //! The batches of one epoch, made by threads that end with it.
 
+use std::any::Any;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -104,14 +106,14 @@ impl Epoch {
         self.n_batches.saturating_sub(self.next)
     }
 
-    fn stop(&mut self) {
+    /// Ends the threads; gives the panic of one that had one.
+    fn stop(&mut self) -> Option<Box<dyn Any + Send>> {
         self.cancelled.store(true, Ordering::Relaxed);
         // Whoever waits to send finds that nobody listens.
         self.receiver = None;
-        for thread in self.threads.drain(..) {
-            // A panic was said when it happened, and is an error of the epoch.
-            let _ = thread.join();
-        }
+        let ends = self.threads.drain(..).map(|thread| thread.join().err());
+        let ends: Vec<_> = ends.collect();
+        ends.into_iter().flatten().next()
     }
 }
 
@@ -125,11 +127,13 @@ impl Iterator for Epoch {
         let receiver = self.receiver.as_ref()?;
         let received = if self.next < self.n_batches {
             let batch = receiver.recv().and_then(|promise| promise.recv());
-            Some(batch.unwrap_or_else(|_| {
-                Err(Error::new(
+            Some(batch.unwrap_or_else(|_| match self.stop() {
+                // As if it had happened here: that is a bug, and no failure of a storage.
+                Some(panic) => resume_unwind(panic),
+                None => Err(Error::new(
                     ErrorKind::Storage,
                     "the threads of the loader ended before the epoch did; this is a bug",
-                ))
+                )),
             }))
         } else {
             None
@@ -139,9 +143,9 @@ impl Iterator for Epoch {
                 self.next += 1;
                 self.position.hand_out(self.next);
             }
-            Some(Err(_)) => self.stop(),
+            Some(Err(_)) => drop(self.stop()),
             None => {
-                self.stop();
+                drop(self.stop());
                 self.position.finish();
             }
         }
@@ -158,7 +162,8 @@ impl std::iter::FusedIterator for Epoch {}
 
 impl Drop for Epoch {
     fn drop(&mut self) {
-        self.stop();
+        // Whoever lets go of it does not wait for what a panic would be about.
+        drop(self.stop());
     }
 }
 
