@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use anndex_core::store::{Array, ArrayInfo, DataType, Span, Strings, check_spans};
-use anndex_core::{Error, Result};
+use anndex_core::{Error, Remaining, Result};
 use hdf5_reader::{Dataset, Hdf5File};
 
 use crate::data_type::{ElementType, Encoding};
@@ -141,10 +141,20 @@ impl Hdf5Array {
         Ok(())
     }
 
-    fn text(&self, heaps: &Heaps, stored: &[u8], strings: &mut Strings) -> Result<()> {
+    fn text(
+        &self,
+        heaps: &Heaps,
+        stored: &[u8],
+        left: &mut Remaining,
+        strings: &mut Strings,
+    ) -> Result<()> {
         match self.element.encoding {
             Encoding::FixedString(padding) => strings.push(fixed_text(stored, padding)?),
-            Encoding::VariableString(padding) => strings.push(&heaps.text(stored, padding)?),
+            Encoding::VariableString(padding) => {
+                let text = heaps.text(stored, padding)?;
+                left.spend(text.len() as u64)?;
+                strings.push(&text);
+            }
             _ => return Err(Error::invalid_input("the elements are no strings")),
         }
         Ok(())
@@ -184,6 +194,8 @@ impl Array for Hdf5Array {
             }
             let heaps = self.heaps.open()?;
             let mut strings = Strings::new();
+            // Heaps are stored as they are, and elements may refer to the same text.
+            let mut left = self.raw.limits().text(self.raw.file_bytes());
             let value_size = self.element.value_size;
             let is_in_heaps = matches!(self.element.encoding, Encoding::VariableString(_));
             let behind = Some(&heaps).filter(|_| is_in_heaps && value_size > 0);
@@ -194,7 +206,7 @@ impl Array for Hdf5Array {
                 }
                 element
                     .chunks_exact(value_size)
-                    .try_for_each(|value| self.text(&heaps, value, &mut strings))
+                    .try_for_each(|value| self.text(&heaps, value, &mut left, &mut strings))
             })?;
             Ok(strings)
         };

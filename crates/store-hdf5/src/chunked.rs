@@ -39,10 +39,16 @@ impl Band<'_> {
             }
             let rows = start..span.end.min(self.end).max(start);
             let piece = (rows.clone(), out_start);
-            out_start += (rows.end - rows.start) as usize * self.row_bytes;
+            out_start = end_of(out_start, &rows, self.row_bytes);
             Some(piece)
         })
     }
+}
+
+/// Where the output of rows ends that begins at `start`. Without an output, which was checked to have
+/// room, there may be more rows than could have one.
+fn end_of(start: usize, rows: &Range<u64>, row_bytes: usize) -> usize {
+    start.saturating_add(((rows.end - rows.start) as usize).saturating_mul(row_bytes))
 }
 
 /// A chunk with the rows that are read of it.
@@ -68,7 +74,7 @@ pub(crate) struct Chunked {
     pub(crate) grid: Grid,
     pub(crate) index: ChunkIndex,
     pub(crate) pipeline: Pipeline,
-    /// One element that stands for all that were never written.
+    /// One element that stands for all that were never written; empty for zeros.
     pub(crate) fill: Vec<u8>,
     pub(crate) table: OnceLock<ChunkTable>,
 }
@@ -136,6 +142,10 @@ impl Chunked {
         spans: &[Span],
         mut each: impl FnMut(&ChunkPlace<'_>) -> Result<()>,
     ) -> Result<()> {
+        // An axis without elements has no chunks.
+        if self.grid.chunk_count == 0 {
+            return Ok(());
+        }
         let row_bytes = self.grid.columns(0).row_bytes;
         let band_rows = self.grid.band_rows();
         let mut next = 0;
@@ -164,7 +174,7 @@ impl Chunked {
                 })?;
             }
             for (rows, position) in band.pieces() {
-                out_start = position + (rows.end - rows.start) as usize * row_bytes;
+                out_start = end_of(position, &rows, row_bytes);
             }
             resume = band.end;
             while spans.get(next).is_some_and(|span| span.end <= resume) {

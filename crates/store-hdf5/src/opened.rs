@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anndex_core::storage::ReadAt;
 use anndex_core::store::{Attribute, Attributes, NodeKind};
-use anndex_core::{Error, ErrorKind, Result};
+use anndex_core::{Error, ErrorKind, Limits, Result};
 use hdf5_reader::group::Group;
 use hdf5_reader::messages::link::LinkTarget;
 use hdf5_reader::superblock::Superblock;
@@ -76,7 +76,7 @@ impl Opened {
         }
         let base = superblock.base_address;
         let heaps = HeapSource::new(metadata.clone(), base, superblock.offset_size);
-        let source = Source::new(metadata, base, location.into());
+        let source = Source::new(metadata, base, location.into(), Limits::DEFAULT);
         // What a request has brought is of use for what is read next.
         if source.remote().is_none() {
             source.release();

@@ -1,12 +1,14 @@
 //! The elements of an array as stored: reading rows from any layout, without making numbers or
 //! text of them yet.
 
+mod batches;
+
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use anndex_core::store::{DataType, Span};
-use anndex_core::{Error, Result};
+use anndex_core::{Error, Limits, Result};
 use hdf5_reader::messages::HdfMessage;
 use hdf5_reader::messages::dataspace::DataspaceType;
 use hdf5_reader::messages::layout::DataLayout;
@@ -24,8 +26,6 @@ use crate::source::Source;
 /// Arrays above this have their chunk table loaded when opened, so that their stored size is
 /// known before anybody makes room for their elements.
 const LARGE_BYTES: u64 = 64 << 20;
-/// Rows of strings and structs are read in batches of about this many bytes.
-const BATCH_BYTES: usize = 8 << 20;
 
 /// One array, as rows of stored elements.
 pub(crate) struct RawArray {
@@ -45,7 +45,7 @@ enum Layout {
         address: u64,
         size: u64,
     },
-    /// Nothing was written; every element is this one.
+    /// Nothing was written; every element is this one, or zeros if it is empty.
     Unwritten(Vec<u8>),
     Chunked(Box<Chunked>),
     External,
@@ -98,12 +98,10 @@ impl RawArray {
                 bytes.checked_mul(usize::try_from(n).ok()?)
             })
             .ok_or_else(|| Error::corrupt(format!("the shape {shape:?} is not possible")))?;
-        let mut element_fill = fill.cloned().unwrap_or_default();
-        if element_fill.len() != element_size {
-            if !element_fill.is_empty() {
-                return Err(Error::corrupt("the fill value has the wrong size"));
-            }
-            element_fill = vec![0; element_size];
+        // Without one, elements are zeros.
+        let element_fill = fill.cloned().unwrap_or_default();
+        if !element_fill.is_empty() && element_fill.len() != element_size {
+            return Err(Error::corrupt("the fill value has the wrong size"));
         }
         let layout = match layout {
             _ if is_external => Layout::External,
@@ -161,6 +159,15 @@ impl RawArray {
         Ok(array)
     }
 
+    pub(crate) fn limits(&self) -> Limits {
+        self.source.limits()
+    }
+
+    /// The length of the file.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.source.len()
+    }
+
     fn rows(&self) -> u64 {
         self.shape.first().copied().unwrap_or(1)
     }
@@ -188,7 +195,8 @@ impl RawArray {
     pub(crate) fn stored_bytes(&self) -> Option<u64> {
         match &self.layout {
             Layout::Compact(data) => Some(data.len() as u64),
-            Layout::Contiguous { size, .. } => Some(*size),
+            // It may claim more than there is.
+            Layout::Contiguous { size, .. } => Some((*size).min(self.source.len())),
             Layout::Unwritten(_) => Some(0),
             Layout::Chunked(chunked) => Some(chunked.table.get()?.stored_bytes()),
             Layout::External => None,
@@ -264,7 +272,10 @@ impl RawArray {
     pub(crate) fn read_ahead(&self, spans: &[Span]) -> Result<Option<Source>> {
         match self.source.remote() {
             None => Ok(None),
-            Some(_) => Ok(Some(self.source_of(spans)?.into_owned())),
+            Some(_) => {
+                self.check_decoded(spans)?;
+                Ok(Some(self.source_of(spans)?.into_owned()))
+            }
         }
     }
 
@@ -292,66 +303,5 @@ impl RawArray {
     fn range(&self, address: u64, span: &Span) -> Option<Range<u64>> {
         let at = |row: u64| row.checked_mul(self.row_bytes as u64)?.checked_add(address);
         Some(at(span.start)?..at(span.end)?)
-    }
-
-    /// Reads the rows of `spans` in batches, so that elements that take more room stored than
-    /// decoded need little memory. No chunk lies in two batches.
-    pub(crate) fn read_batches(
-        &self,
-        ahead: Option<&Source>,
-        spans: &[Span],
-        mut each: impl FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
-        if self.row_bytes == 0 {
-            return Ok(());
-        }
-        let band_rows = match &self.layout {
-            Layout::Chunked(chunked) => chunked.grid.band_rows(),
-            _ => 1,
-        };
-        let rows = (BATCH_BYTES / self.row_bytes).max(1) as u64;
-        let rows = rows.div_ceil(band_rows).saturating_mul(band_rows);
-        let mut batch: Vec<Span> = Vec::new();
-        let mut buffer = Vec::new();
-        for span in spans {
-            let mut start = span.start;
-            while start < span.end {
-                let bound = (start / rows).saturating_add(1).saturating_mul(rows);
-                let begins_new = batch
-                    .last()
-                    .is_some_and(|last| last.start / rows != start / rows);
-                if begins_new {
-                    each(self.read_batch(ahead, &batch, &mut buffer)?)?;
-                    batch.clear();
-                }
-                let end = span.end.min(bound);
-                batch.push(Span::new(start, end));
-                start = end;
-            }
-        }
-        each(self.read_batch(ahead, &batch, &mut buffer)?)
-    }
-
-    fn read_batch<'a>(
-        &self,
-        ahead: Option<&Source>,
-        spans: &[Span],
-        buffer: &'a mut Vec<u8>,
-    ) -> Result<&'a [u8]> {
-        let rows: u64 = spans.iter().map(Span::len).sum();
-        let bytes = usize::try_from(rows)
-            .ok()
-            .and_then(|rows| rows.checked_mul(self.row_bytes))
-            .ok_or_else(too_short)?;
-        if let Layout::Contiguous { size, .. } = &self.layout
-            && *size < bytes as u64
-        {
-            return Err(too_short());
-        }
-        buffer.clear();
-        buffer.try_reserve_exact(bytes).map_err(|_| too_short())?;
-        buffer.resize(bytes, 0);
-        self.read(ahead, spans, buffer)?;
-        Ok(buffer)
     }
 }

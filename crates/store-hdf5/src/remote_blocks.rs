@@ -102,6 +102,9 @@ impl RemoteBlocks {
         len: usize,
     ) -> hdf5_reader::error::Result<StorageBuffer> {
         check_range(self.file.len(), offset, len)?;
+        if len == 0 {
+            return Ok(StorageBuffer::from_vec(Vec::new()));
+        }
         let numbers = offset / BLOCK_BYTES..(offset + len as u64).div_ceil(BLOCK_BYTES);
         let blocks = self.blocks(numbers)?;
         let start = (offset % BLOCK_BYTES) as usize;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anndex_core::storage::{Fetched, Ranges, ReadAt, RemoteFile};
-use anndex_core::{Error, Result};
+use anndex_core::{Error, Limits, Result};
 use hdf5_reader::error::Error as Hdf5Error;
 use hdf5_reader::{BlockCacheStorage, Storage, StorageBuffer};
 
@@ -22,16 +22,23 @@ pub(crate) struct Source {
     metadata: Arc<MetadataCache>,
     base: u64,
     location: Arc<str>,
+    limits: Limits,
     /// What was read ahead.
     fetched: Fetched,
 }
 
 impl Source {
-    pub(crate) fn new(metadata: Arc<MetadataCache>, base: u64, location: Arc<str>) -> Self {
+    pub(crate) fn new(
+        metadata: Arc<MetadataCache>,
+        base: u64,
+        location: Arc<str>,
+        limits: Limits,
+    ) -> Self {
         Self {
             metadata,
             base,
             location,
+            limits,
             fetched: Fetched::default(),
         }
     }
@@ -93,6 +100,11 @@ impl Source {
     /// Lets go of what was kept to read structure faster.
     pub(crate) fn release(&self) {
         self.metadata.release();
+    }
+
+    /// How much may be taken for what the file says of itself.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// The path or URL, for messages.
@@ -180,13 +192,13 @@ impl Storage for MetadataStorage {
 
 /// Refuses what is not in a file of `size` bytes.
 pub(crate) fn check_range(size: u64, offset: u64, len: usize) -> hdf5_reader::error::Result<()> {
-    let available = size.saturating_sub(offset);
-    match len as u64 <= available {
-        true => Ok(()),
-        false => Err(Hdf5Error::UnexpectedEof {
+    // Not even nothing can be read past the end: where that would begin is no place of the file.
+    match offset.checked_add(len as u64) {
+        Some(end) if end <= size => Ok(()),
+        _ => Err(Hdf5Error::UnexpectedEof {
             offset,
             needed: len as u64,
-            available,
+            available: size.saturating_sub(offset),
         }),
     }
 }

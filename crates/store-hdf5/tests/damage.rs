@@ -264,6 +264,15 @@ fn whole_files_read_without_errors() {
 }
 
 #[test]
+fn what_claims_to_be_past_the_end_is_refused_on_a_server_as_here() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    for name in ["past_the_end_a.h5ad", "past_the_end_b.h5ad"] {
+        let refused = check(name, std::fs::read(data.join(name)).unwrap());
+        assert!(refused, "{name}");
+    }
+}
+
+#[test]
 fn cut_files_are_refused() {
     for path in files() {
         let bytes = std::fs::read(&path).unwrap();
