@@ -10,11 +10,10 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::num::NonZeroU64;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use anndex_codec::Decoders;
-use anndex_core::{Error, Result};
+use anndex_core::{Error, Result, decoding};
 use zarrs::array::codec::api::{
     ArrayBytes, BytesRepresentation, BytesToBytesCodecTraits, CodecOptions,
 };
@@ -47,6 +46,16 @@ pub(crate) enum Decoded {
     Fixed(Vec<u8>),
     /// Text: element `i` is `bytes[offsets[i]..offsets[i + 1]]`.
     Text { bytes: Vec<u8>, offsets: Vec<usize> },
+}
+
+impl Decoded {
+    /// The bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Fixed(bytes) => bytes.len(),
+            Self::Text { bytes, offsets } => bytes.len() + size_of_val(&offsets[..]),
+        }
+    }
 }
 
 impl Decoder {
@@ -263,7 +272,7 @@ fn read_limited(reader: impl Read, exact: usize, limit: u64) -> Result<Vec<u8>> 
 /// Runs a codec of zarrs. Some of them index by numbers from the bytes they decode; a panic there
 /// means that the bytes are damaged, and must not end the program.
 pub(crate) fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+    decoding::catch(run).unwrap_or_else(|| {
         Err(Error::corrupt(
             "a codec gave up on damaged bytes or metadata",
         ))

@@ -39,8 +39,9 @@ pub(crate) struct Field {
 
 /// Structured types do not nest deeper than this.
 const DEPTH_LIMIT: usize = 8;
-/// No element is larger, so that sums of sizes can't overflow.
-const SIZE_LIMIT: usize = 1 << 30;
+/// Elements of this size and more are not decoded: no writer makes any, and one alone, such as the
+/// fill value, takes as much memory.
+const SIZE_LIMIT: usize = 1 << 24;
 
 impl Element {
     /// The type of a v2 `dtype`, such as `"<f4"` or `[["a", "<i4"], ["b", "<U8", [2]]]`.
@@ -164,7 +165,10 @@ impl Element {
                 shape,
                 offset: size,
             });
-            size = size.checked_add(all).filter(|&size| size <= SIZE_LIMIT)?;
+            size = size.checked_add(all)?;
+        }
+        if size >= SIZE_LIMIT {
+            return Some(Self::Opaque(format!("a structured type of {size} bytes")));
         }
         (size > 0).then_some(Self::Struct { fields, size })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anndex_core::storage::RemoteContent;
 use anndex_core::store::{Attributes, Store, StoreFormat, StoreWriter};
-use anndex_core::{Error, ErrorKind, Result};
+use anndex_core::{Error, ErrorKind, Limits, Result};
 
 use crate::store::ZarrStore;
 use crate::writer::{self, ZarrWriter};
@@ -24,6 +24,7 @@ pub enum ZarrVersion {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ZarrFormat {
     version: ZarrVersion,
+    limits: Limits,
 }
 
 impl ZarrFormat {
@@ -35,6 +36,12 @@ impl ZarrFormat {
     /// Sets the version that is written.
     pub fn writing(mut self, version: ZarrVersion) -> Self {
         self.version = version;
+        self
+    }
+
+    /// Sets how much may be taken for what a store says of itself.
+    pub fn within(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 }
@@ -49,7 +56,8 @@ impl StoreFormat for ZarrFormat {
     }
 
     fn open(&self, path: &Path) -> Result<Arc<dyn Store>> {
-        let store = ZarrStore::open(path).map_err(|e| e.with("path", path.display()))?;
+        let store =
+            ZarrStore::open(path, self.limits).map_err(|e| e.with("path", path.display()))?;
         Ok(Arc::new(store))
     }
 
@@ -60,7 +68,7 @@ impl StoreFormat for ZarrFormat {
                  out `stream`, so that it is cached first",
             ));
         }
-        Ok(Arc::new(ZarrStore::open_remote(content)?))
+        Ok(Arc::new(ZarrStore::open_remote(content, self.limits)?))
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn StoreWriter>> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anndex_core::storage::RemoteContent;
 use anndex_core::store::{Attributes, NodeKind, check_path};
-use anndex_core::{Error, ErrorKind, Result};
+use anndex_core::{Error, ErrorKind, Limits, Result};
 use serde_json::{Map, Value};
 
 use crate::format::ZarrVersion;
@@ -21,6 +21,8 @@ pub(crate) struct Hierarchy {
     pub(crate) location: String,
     pub(crate) version: ZarrVersion,
     pub(crate) storage: Box<dyn Storage>,
+    /// How much may be taken for what it says of itself.
+    pub(crate) limits: Limits,
     /// All documents by file name (`obs/.zarray`, `obs/zarr.json`), if they are consolidated.
     consolidated: Option<BTreeMap<String, Value>>,
 }
@@ -37,26 +39,27 @@ pub(crate) struct Node {
 }
 
 impl Hierarchy {
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path, limits: Limits) -> Result<Self> {
         let metadata = std::fs::metadata(path).map_err(|e| Error::io(path.display(), e))?;
         let storage: Box<dyn Storage> = if metadata.is_dir() {
             Box::new(Directory::open(path)?)
         } else {
             Box::new(Zip::open(path)?)
         };
-        let (version, consolidated) = root(&*storage)?;
+        let (version, consolidated) = root(&*storage, &limits)?;
         Ok(Self {
             location: path.display().to_string(),
             version,
             storage,
+            limits,
             consolidated,
         })
     }
 
     /// Opens a directory on a server.
-    pub(crate) fn open_remote(content: &RemoteContent) -> Result<Self> {
+    pub(crate) fn open_remote(content: &RemoteContent, limits: Limits) -> Result<Self> {
         let mut storage = Remote::new(content);
-        let (version, consolidated) = root(&storage)?;
+        let (version, consolidated) = root(&storage, &limits)?;
         if consolidated.is_none() {
             storage.read_documents()?;
         }
@@ -64,6 +67,7 @@ impl Hierarchy {
             location: content.location(),
             version,
             storage: Box::new(storage),
+            limits,
             consolidated,
         })
     }
@@ -157,7 +161,7 @@ impl Hierarchy {
     /// The document of a file name. Consolidated metadata are authoritative, as in Python.
     fn document(&self, file: &str) -> Result<Option<Map<String, Value>>> {
         match &self.consolidated {
-            None => read_document(&*self.storage, file),
+            None => read_document(&*self.storage, &self.limits, file),
             Some(documents) => match documents.get(file) {
                 None => Ok(None),
                 Some(Value::Object(document)) => Ok(Some(document.clone())),
@@ -185,16 +189,21 @@ pub(crate) fn key(path: &str, name: &str) -> String {
     }
 }
 
-fn read_document(storage: &dyn Storage, file: &str) -> Result<Option<Map<String, Value>>> {
+fn read_document(
+    storage: &dyn Storage,
+    limits: &Limits,
+    file: &str,
+) -> Result<Option<Map<String, Value>>> {
     let text = storage.read(file, DOCUMENT_LIMIT)?;
-    text.map(|text| json::parse(file, &text)).transpose()
+    text.map(|text| json::parse(file, &text, limits))
+        .transpose()
 }
 
 type Documents = BTreeMap<String, Value>;
 
 /// The version of the hierarchy, and its consolidated documents if it has some.
-fn root(storage: &dyn Storage) -> Result<(ZarrVersion, Option<Documents>)> {
-    if let Some(mut root) = read_document(storage, "zarr.json")? {
+fn root(storage: &dyn Storage, limits: &Limits) -> Result<(ZarrVersion, Option<Documents>)> {
+    if let Some(mut root) = read_document(storage, limits, "zarr.json")? {
         let consolidated = root
             .get_mut("consolidated_metadata")
             .and_then(|consolidated| consolidated.get_mut("metadata"))
@@ -210,7 +219,7 @@ fn root(storage: &dyn Storage) -> Result<(ZarrVersion, Option<Documents>)> {
         documents.insert("zarr.json".to_owned(), Value::Object(root));
         return Ok((ZarrVersion::V3, Some(documents)));
     }
-    if let Some(mut consolidated) = read_document(storage, ".zmetadata")? {
+    if let Some(mut consolidated) = read_document(storage, limits, ".zmetadata")? {
         let documents = match consolidated.get_mut("metadata").map(Value::take) {
             Some(Value::Object(documents)) => documents,
             _ => {
@@ -220,7 +229,7 @@ fn root(storage: &dyn Storage) -> Result<(ZarrVersion, Option<Documents>)> {
         return Ok((ZarrVersion::V2, Some(documents.into_iter().collect())));
     }
     for file in [".zgroup", ".zarray"] {
-        if read_document(storage, file)?.is_some() {
+        if read_document(storage, limits, file)?.is_some() {
             return Ok((ZarrVersion::V2, None));
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anndex_core::store::{Attribute, Attributes};
-use anndex_core::{Error, Result};
+use anndex_core::{Error, Limits, Remaining, Result};
 use serde_json::{Map, Number, Value};
 
 /// Marks the text of a number that JSON has no words for, where Python has written it bare.
@@ -12,8 +12,9 @@ const BARE: &str = "\0";
 /// Parses a document. Python writes `NaN`, `Infinity` and `-Infinity` bare; they are understood.
 ///
 /// # Errors
-/// `Corrupt`, naming the file, if this is no JSON object.
-pub(crate) fn parse(file: &str, text: &[u8]) -> Result<Map<String, Value>> {
+/// `Corrupt`, naming the file, if this is no JSON object, or one of more values than `limits` allow.
+pub(crate) fn parse(file: &str, text: &[u8], limits: &Limits) -> Result<Map<String, Value>> {
+    spend_values(text, &mut limits.values()).map_err(|e| e.with("file", file))?;
     let parsed = serde_json::from_slice(text).or_else(|e| match quote_bare_numbers(text) {
         Some(quoted) => serde_json::from_slice(&quoted),
         None => Err(e),
@@ -25,6 +26,23 @@ pub(crate) fn parse(file: &str, text: &[u8]) -> Result<Map<String, Value>> {
             .with("file", file)
             .source_error(error)),
     }
+}
+
+/// Spends the values that a document holds, before any is made of its text: each takes tens of bytes,
+/// of which its text may be one.
+pub(crate) fn spend_values(text: &[u8], left: &mut Remaining) -> Result<()> {
+    let (mut in_text, mut is_escaped) = (false, false);
+    for &byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_text,
+            b'"' => in_text = !in_text,
+            // Each but the first value of a list or an object stands behind a comma.
+            b',' | b'[' | b'{' if !in_text => left.spend(1)?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Puts bare `NaN` and infinities outside of texts in quotes; `None` if there are none.
@@ -138,7 +156,7 @@ mod tests {
     #[test]
     fn bare_numbers_are_understood_outside_of_texts_only() {
         let text = br#"{"a": NaN, "b": [-Infinity, Infinity], "NaN": "NaN \" NaN"}"#;
-        let attributes = attributes(&parse(".zattrs", text).expect("JSON"));
+        let attributes = attributes(&parse(".zattrs", text, &Limits::DEFAULT).expect("JSON"));
         assert!(matches!(attributes["a"], Attribute::Float(value) if value.is_nan()));
         let expected = Attribute::from(vec![f64::NEG_INFINITY, f64::INFINITY]);
         assert_eq!(attributes["b"], expected);

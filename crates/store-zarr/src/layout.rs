@@ -6,6 +6,8 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use anndex_core::{Error, ErrorKind, Result};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 use zarrs::array::{Array, ArrayMetadata, CodecChain};
 
@@ -96,13 +98,12 @@ fn codecs(
     if let Some(reason) = &parts.unsupported {
         return Err(Error::unsupported(reason));
     }
-    let array = zarrs_array(version, document, parts)?;
     let (chunk, configuration) = match &parts.sharding {
         Some((chunk, configuration)) => (chunk, Some(configuration)),
         None => (&parts.stored, None),
     };
-    // Every string takes four bytes for its length.
-    let size = parts.element.size().unwrap_or(4) as u64;
+    // What a string takes besides its text, stored (its length) and in memory.
+    let size = parts.element.size().unwrap_or(16) as u64;
     let decoded = chunk.iter().try_fold(size, |size, &n| size.checked_mul(n));
     let numbers = matches!(parts.element, Element::Number { .. });
     let partial = parts.plain && numbers && chunk.get(1..) == parts.shape.get(1..);
@@ -112,6 +113,7 @@ fn codecs(
              write the array again with smaller chunks"
         )));
     }
+    let array = zarrs_array(version, document, parts)?;
     let (chain, shards) = match configuration {
         None => (array.codecs(), None),
         Some(configuration) => {
@@ -169,7 +171,8 @@ fn zarrs_array(
             ZarrVersion::V3 => format!("r{}", size * 8),
         };
         document.insert(type_field.to_owned(), Value::String(raw));
-        fill = json!(bytes);
+        // As text, since a list takes many times as much memory.
+        fill = json!(BASE64_STANDARD.encode(bytes));
     } else if parts.element == Element::Text {
         if version == ZarrVersion::V3 {
             document.insert(type_field.to_owned(), json!("string"));

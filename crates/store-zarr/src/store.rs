@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anndex_core::storage::RemoteContent;
 use anndex_core::store::{Array, Attributes, NodeKind, Store};
-use anndex_core::{Error, Result};
+use anndex_core::{Error, Limits, Result};
 
 use crate::array::ZarrArray;
 use crate::format::ZarrVersion;
@@ -18,13 +18,13 @@ pub(crate) struct ZarrStore {
 }
 
 impl ZarrStore {
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let hierarchy = Arc::new(Hierarchy::open(path)?);
+    pub(crate) fn open(path: &Path, limits: Limits) -> Result<Self> {
+        let hierarchy = Arc::new(Hierarchy::open(path, limits)?);
         Ok(Self { hierarchy })
     }
 
-    pub(crate) fn open_remote(content: &RemoteContent) -> Result<Self> {
-        let hierarchy = Arc::new(Hierarchy::open_remote(content)?);
+    pub(crate) fn open_remote(content: &RemoteContent, limits: Limits) -> Result<Self> {
+        let hierarchy = Arc::new(Hierarchy::open_remote(content, limits)?);
         Ok(Self { hierarchy })
     }
 
@@ -56,6 +56,10 @@ impl Store for ZarrStore {
 
     fn is_remote(&self) -> bool {
         self.hierarchy.storage.is_remote()
+    }
+
+    fn limits(&self) -> Limits {
+        self.hierarchy.limits
     }
 
     fn node(&self, path: &str) -> Result<Option<NodeKind>> {

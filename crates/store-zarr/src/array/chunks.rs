@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anndex_codec::Buffer;
 use anndex_core::storage::{Fetched, Ranges, ReadAt};
 use anndex_core::store::Span;
-use anndex_core::{Error, Result};
+use anndex_core::{Error, Limits, Result};
 
 use crate::decoder::{CHUNK_LIMIT, Decoded};
 use crate::hierarchy::{Hierarchy, Node};
@@ -200,6 +200,24 @@ impl Chunks {
         Ok(())
     }
 
+    /// Refuses rows of so many bytes that are more than can come from what is stored.
+    pub(crate) fn check_decoded(&self, spans: &[Span], row_bytes: u64) -> Result<()> {
+        let limits = self.hierarchy.limits;
+        let rows: u64 = spans.iter().map(Span::len).sum();
+        let decoded = rows.saturating_mul(row_bytes);
+        if limits.is_plausible(decoded, 0) {
+            return Ok(());
+        }
+        match self.stored_bytes() {
+            Some(stored) => limits.check_decoded(decoded, stored),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.hierarchy.limits
+    }
+
     /// The index of the only chunk of a row of chunks.
     fn index_of_row(&self, row: u64) -> Vec<u64> {
         let mut index = vec![0; self.layout.shape.len()];
@@ -220,6 +238,9 @@ impl Chunks {
         if !self.hierarchy.storage.is_remote() {
             return Ok(None);
         }
+        // Without codecs there are no places; and what can't be is not gone through.
+        self.codecs()?;
+        self.check_decoded(spans, row_bytes as u64)?;
         let mut wanted = Ranges::new();
         self.layout.for_each_row(spans, |row, pieces| {
             if parts {
@@ -280,6 +301,6 @@ impl Chunks {
             let size = self.hierarchy.storage.size(&codecs.key(&index));
             sum += u128::from(size.ok()?.unwrap_or(0));
         }
-        u64::try_from(sum * u128::from(count) / u128::from(samples.max(1))).ok()
+        u64::try_from(sum.saturating_mul(count.into()) / u128::from(samples.max(1))).ok()
     }
 }

@@ -9,7 +9,9 @@ use crate::decoder::Decoded;
 use crate::element::Element;
 
 /// More strings in one row of chunks than this are refused.
-const ROW_LIMIT: u64 = 1 << 28;
+const ROW_LIMIT: u64 = 1 << 25;
+/// And so is one that decodes to more bytes.
+const ROW_BYTES: usize = 1 << 30;
 
 /// Reads the strings of `spans` in C order.
 pub(super) fn read(
@@ -23,10 +25,14 @@ pub(super) fn read(
     if row_elements == 0 {
         return Ok(strings);
     }
-    let fill = &chunks.codecs()?.fill;
+    let fill = fill_texts(view, &chunks.codecs()?.fill);
+    chunks.check_decoded(spans, row_elements.saturating_mul(8))?;
+    // A fill value stands for any number of texts that are not stored.
+    let mut filled = chunks.limits().text(0);
     chunks.layout.for_each_row(spans, |row, pieces| {
         let mut decoded = Vec::new();
         let mut trailing_indices = Vec::new();
+        let mut held = 0;
         let stored = row_elements / view.count.max(1) as u64;
         if stored
             .checked_mul(pieces.iter().map(|p| p.len()).sum())
@@ -35,7 +41,12 @@ pub(super) fn read(
             return Err(Error::unsupported("too many strings for one read"));
         }
         chunks.layout.for_each_in_row(row, |trailing, index| {
-            decoded.push(chunks.fetch(index)?);
+            let chunk = chunks.fetch(index)?;
+            held += chunk.as_ref().map_or(0, Decoded::bytes);
+            if held > ROW_BYTES {
+                return Err(Error::unsupported("too much text for one read"));
+            }
+            decoded.push(chunk);
             trailing_indices.push(trailing.to_vec());
             Ok(())
         })?;
@@ -56,16 +67,22 @@ pub(super) fn read(
                 placed.ok_or_else(|| chunks.damaged(&[row]))?;
             }
             for (chunk, element) in sources {
-                let decoded = decoded.get(chunk).and_then(Option::as_ref);
-                for value in 0..view.count {
-                    push(
-                        &mut strings,
-                        view,
-                        decoded,
-                        fill,
-                        element * view.count + value,
-                    )
-                    .ok_or_else(|| Error::corrupt("a string is not valid Unicode"))?;
+                match decoded.get(chunk).and_then(Option::as_ref) {
+                    Some(chunk) => {
+                        let first = element * view.count;
+                        for index in first..first + view.count {
+                            let bytes = value_of(view, chunk, index);
+                            bytes
+                                .and_then(|bytes| push(&mut strings, view, bytes))
+                                .ok_or_else(no_text)?;
+                        }
+                    }
+                    None => {
+                        for text in fill.as_ref().ok_or_else(no_text)?.iter() {
+                            filled.spend(text.len() as u64)?;
+                            strings.push(text);
+                        }
+                    }
                 }
             }
         }
@@ -74,22 +91,35 @@ pub(super) fn read(
     Ok(strings)
 }
 
-/// Appends one value of a chunk, or of the fill value if the chunk is not stored.
-fn push(
-    strings: &mut Strings,
-    view: &View,
-    chunk: Option<&Decoded>,
-    fill: &[u8],
-    index: usize,
-) -> Option<()> {
-    let bytes = match chunk {
-        Some(Decoded::Text { bytes, offsets }) => {
-            bytes.get(*offsets.get(index)?..*offsets.get(index + 1)?)?
+fn no_text() -> Error {
+    Error::corrupt("a string is not valid Unicode")
+}
+
+/// The texts of an element that is not stored.
+fn fill_texts(view: &View, fill: &[u8]) -> Option<Strings> {
+    let mut texts = Strings::new();
+    if view.element == Element::Text {
+        push(&mut texts, view, fill)?;
+        return Some(texts);
+    }
+    for index in 0..view.count {
+        push(&mut texts, view, view.value(fill, index)?)?;
+    }
+    Some(texts)
+}
+
+/// The bytes of one value of a chunk.
+fn value_of<'a>(view: &View, chunk: &'a Decoded, index: usize) -> Option<&'a [u8]> {
+    match chunk {
+        Decoded::Text { bytes, offsets } => {
+            bytes.get(*offsets.get(index)?..*offsets.get(index + 1)?)
         }
-        Some(Decoded::Fixed(bytes)) => view.value(bytes, index)?,
-        None if view.element == Element::Text => fill,
-        None => view.value(fill, index % view.count)?,
-    };
+        Decoded::Fixed(bytes) => view.value(bytes, index),
+    }
+}
+
+/// Appends the text in these bytes.
+fn push(strings: &mut Strings, view: &View, bytes: &[u8]) -> Option<()> {
     match view.element {
         Element::Utf32 { big_endian, .. } => {
             let codes = bytes.chunks_exact(4).map(|code| {

@@ -1,10 +1,11 @@
 //! Taking the text of a chunk apart.
 
-use anndex_core::{Error, Result};
+use anndex_core::{Error, Limits, Result};
 use serde_json::Value;
 use zarrs::array::codec::api::{ArrayBytes, ArrayBytesOffsets};
 
 use super::undecodable;
+use crate::json::spend_values;
 
 /// How the strings of a chunk are put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,12 @@ fn split_json(stored: &[u8], count: usize) -> Result<ArrayBytes<'static>> {
         }
         Some(())
     }
+    // Besides the texts there may be lists around them, and the type and the shape behind them.
+    let limits = Limits {
+        elements: 4 * count as u64 + 1024,
+        ..Limits::DEFAULT
+    };
+    spend_values(stored, &mut limits.values())?;
     let items: Vec<Value> = serde_json::from_slice(stored).map_err(undecodable)?;
     let strings = items
         .get(..items.len().saturating_sub(2))

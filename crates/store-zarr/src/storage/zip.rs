@@ -68,6 +68,7 @@ impl Zip {
             // Writers append new versions of a member; the last one counts.
             members.insert(entry.name().to_owned(), member);
         }
+        check_overlap(&members)?;
         let root = root(&members)?;
         let members = members
             .into_iter()
@@ -121,6 +122,23 @@ impl Zip {
 
     fn failed(&self, key: &str, error: io::Error) -> Error {
         Error::io(self.path.display(), error).with("file", key)
+    }
+}
+
+/// Refuses an archive whose members share bytes, by which few of them could be any number.
+fn check_overlap(members: &HashMap<String, Member>) -> Result<()> {
+    let mut ranges: Vec<(u64, u64)> = members
+        .values()
+        .map(|member| (member.position, member.compressed))
+        .filter(|(_, length)| *length > 0)
+        .collect();
+    ranges.sort_unstable();
+    let overlap = |pair: &[(u64, u64)]| pair[0].0.saturating_add(pair[0].1) > pair[1].0;
+    match ranges.windows(2).any(overlap) {
+        false => Ok(()),
+        true => Err(Error::corrupt(
+            "members of the archive overlap; zip the directory again",
+        )),
     }
 }
 
