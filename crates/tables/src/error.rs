@@ -1,8 +1,6 @@
 //! Errors of the libraries that read tables, as those of anndex.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use anndex_core::{Error, ErrorKind, Result};
+use anndex_core::{Error, ErrorKind, Result, decoding as decoders};
 use arrow_schema::ArrowError;
 use parquet::errors::ParquetError;
 
@@ -29,8 +27,7 @@ pub(crate) fn parquet(error: ParquetError) -> Error {
 
 /// Does work that damaged bytes may make panic, which is an error like any other then.
 pub(crate) fn decoding<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    // What a panic leaves half done is dropped with it.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+    decoders::catch(work).unwrap_or_else(|| {
         Err(Error::corrupt(
             "the file is damaged in a way that its decoder does not expect",
         ))

@@ -1,13 +1,16 @@
 //! Arrow's own files: Feather since version 2, and streams.
 
+mod lengths;
+
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
 use anndex_core::storage::LocalFile;
-use anndex_core::{Error, Result};
+use anndex_core::{Error, Limits, Result};
 use arrow_ipc::reader::{FileReader, StreamReader};
 
+use self::lengths::Lengths;
 use crate::Table;
 use crate::error::arrow;
 
@@ -16,9 +19,10 @@ const FILE: &[u8] = b"ARROW1";
 /// What the first version of Feather begins with.
 const FEATHER_1: &[u8] = b"FEA1";
 
-pub(crate) fn read(path: &Path) -> Result<Table> {
+pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Table> {
     // Refuses what is no file.
-    LocalFile::open(path)?;
+    let bytes = LocalFile::open(path)?;
+    let mut lengths = Lengths::new(&bytes, *limits);
     let at = |error| Error::io(path.display(), error);
     let mut file = File::open(path).map_err(at)?;
     let mut magic = Vec::new();
@@ -33,6 +37,7 @@ pub(crate) fn read(path: &Path) -> Result<Table> {
         ));
     }
     if magic == FILE {
+        lengths.check_file()?;
         let reader = FileReader::try_new(BufReader::new(file), None).map_err(arrow)?;
         let schema = reader.schema();
         let batches = reader
@@ -40,6 +45,7 @@ pub(crate) fn read(path: &Path) -> Result<Table> {
             .map_err(arrow)?;
         return Table::new(schema, batches);
     }
+    lengths.check_stream()?;
     let reader = StreamReader::try_new_buffered(file, None).map_err(arrow)?;
     let schema = reader.schema();
     let batches = reader

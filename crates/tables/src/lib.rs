@@ -15,4 +15,4 @@ pub use arrow_array;
 pub use arrow_schema;
 pub use concat::concat;
 pub use stacked::{Block, Stacked, StackedReader};
-pub use table::{SUFFIXES, Table, is_table, read, read_all};
+pub use table::{SUFFIXES, Table, is_table, read, read_all, read_within};

@@ -1,5 +1,6 @@
 //! Parquet, decoded on all cores: each thread takes some columns of a row group.
 
+mod pages;
 mod present;
 mod stacked;
 
@@ -8,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anndex_core::storage::{LocalFile, ReadAt};
-use anndex_core::{Error, Result};
+use anndex_core::{Error, Limits, Result};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Schema, SchemaRef};
 use bytes::Bytes;
@@ -93,6 +94,7 @@ impl Opened {
         if let Some(plain) = without_categories_of_numbers(metadata.schema()) {
             metadata = load(ArrowReaderOptions::new().with_schema(plain))?;
         }
+        pages::check(&file.0, metadata.metadata(), &Limits::DEFAULT)?;
         let schema = metadata.parquet_schema();
         let roots = (0..schema.num_columns()).map(|leaf| schema.get_column_root_idx(leaf));
         let roots: Vec<usize> = roots.collect();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anndex_core::{Error, Result};
+use anndex_core::{Error, Limits, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use rayon::prelude::*;
@@ -121,10 +121,18 @@ pub(crate) fn format(path: &Path) -> Result<Format> {
 /// `Unsupported` for another suffix, or a codec or type that can't be decoded; `Corrupt` if the
 /// content is damaged; `NotFound`, `PermissionDenied` or `Storage` if it can't be read.
 pub fn read(path: &Path) -> Result<Table> {
+    read_within(path, &Limits::DEFAULT)
+}
+
+/// As [`read`], with limits of one's own.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_within(path: &Path, limits: &Limits) -> Result<Table> {
     let read = error::decoding(|| match format(path)? {
         Format::Parquet => parquet::read(path),
         Format::Text(delimiter) => csv::read(path, delimiter),
-        Format::Ipc => ipc::read(path),
+        Format::Ipc => ipc::read(path, limits),
     });
     read.map_err(|error| error.operation("read table").with("path", path.display()))
 }

@@ -15,6 +15,8 @@ use arrow_array::types::{Float64Type, Int8Type, Int64Type};
 use arrow_array::{
     ArrayRef, DictionaryArray, Float64Array, Int8Array, Int64Array, RecordBatch, StringArray,
 };
+use arrow_ipc::CompressionType;
+use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow_schema::DataType;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
@@ -284,4 +286,39 @@ fn damaged_parquet_is_no_panic() {
         refused += usize::from(read(&path).is_err());
     }
     assert!(refused > 10, "only {refused}");
+}
+
+#[test]
+fn lengths_that_compressed_buffers_claim_are_checked() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.feather");
+    let column: ArrayRef = Arc::new(Int64Array::from(vec![7; 1000]));
+    let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
+    for codec in [CompressionType::LZ4_FRAME, CompressionType::ZSTD] {
+        let options = IpcWriteOptions::default().try_with_compression(Some(codec));
+        let options = options.unwrap();
+        let schema = batch.schema();
+        let mut writer = FileWriter::try_new_with_options(Vec::new(), &schema, options).unwrap();
+        writer.write(&batch).unwrap();
+        let content = writer.into_inner().unwrap();
+        let length = 8000i64.to_le_bytes();
+        let at = content
+            .windows(8)
+            .position(|window| window == length)
+            .unwrap();
+        // One bit: 8 TiB, then 512 MiB more than there are.
+        for bit in [5 * 8 + 3, 3 * 8 + 5] {
+            let mut broken = content.clone();
+            broken[at + bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, broken).unwrap();
+            let error = read(&path).unwrap_err();
+            assert_eq!(
+                error.kind(),
+                ErrorKind::Corrupt,
+                "{codec:?} {bit}: {error:#}"
+            );
+        }
+        fs::write(&path, content).unwrap();
+        assert_eq!(read(&path).unwrap().n_rows(), 1000);
+    }
 }
