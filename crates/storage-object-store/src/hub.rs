@@ -20,8 +20,8 @@ use anndex_core::storage::{
     ObjectInfo, ObjectStorage, PerProcess, ReadAt, StorageCapabilities, StorageUrl, changed,
     check_range,
 };
-use anndex_core::{Error, Result};
-use anndex_storage_requests::{Environment, RequestLimits, runtime};
+use anndex_core::{Error, Limits, Result};
+use anndex_storage_requests::{Environment, Listing, RequestLimits, runtime};
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::{Method, StatusCode, Url};
@@ -32,9 +32,6 @@ use client::Client;
 use failure::Failure;
 
 const READ_ONLY: &str = "repositories of the Hub are for reading; nothing can be written there";
-
-/// More than a directory of files can fill, and less than a server that never ends would.
-const MOST_PAGES: usize = 100_000;
 
 /// A repository at a revision, whose root may be a directory in it.
 pub(crate) struct Hub {
@@ -189,14 +186,14 @@ impl ObjectStorage for Hub {
         };
         first.set_query(Some("recursive=true"));
         let files = self.call(prefix, move |client| async move {
-            let mut files = Vec::new();
+            let mut files = Listing::new(Limits::DEFAULT, |file: &ObjectInfo| &file.key);
             let mut next = Some(first);
-            for _ in 0..MOST_PAGES {
+            for _ in 0..Limits::DEFAULT.pages {
                 let Some(url) = next else {
-                    return Ok(files);
+                    return Ok(files.into_found());
                 };
                 let (found, following) = client.again(|| list_page(&client, &url)).await?;
-                files.extend(found);
+                found.into_iter().try_for_each(|file| files.add(file))?;
                 next = following;
             }
             Err(Error::corrupt("the list of files has no end"))

@@ -10,8 +10,8 @@ use anndex_core::storage::{
     ObjectInfo, ObjectStorage, PerProcess, ReadAt, StorageCapabilities, StorageUrl, UploadNotes,
     changed, check_range,
 };
-use anndex_core::{Error, ErrorKind, Result, registry::key};
-use anndex_storage_requests::{RequestLimits, runtime, too_slow, unquoted};
+use anndex_core::{Error, ErrorKind, Limits, Result, registry::key};
+use anndex_storage_requests::{Listing, RequestLimits, runtime, too_slow, unquoted};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -206,13 +206,14 @@ impl ObjectStorage for Storage {
             .map_err(|_| Error::invalid_input("the prefix is not fit"))?;
         let total = self.limits.total;
         let found = self.call(prefix, move |client| async move {
-            let mut found = Vec::new();
+            let mut found =
+                Listing::new(Limits::DEFAULT, |meta: &ObjectMeta| meta.location.as_ref());
             let mut listed = client.list(path.as_ref());
             // Each page has the limit, since there may be any number of them.
             while let Some(meta) = limited(total, listed.try_next()).await? {
-                found.push(meta);
+                found.add(meta)?;
             }
-            Ok(found)
+            Ok(found.into_found())
         });
         let found = found.await?;
         let below = match prefix {

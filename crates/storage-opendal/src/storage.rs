@@ -10,8 +10,8 @@ use anndex_core::storage::{
     ObjectInfo, ObjectStorage, PerProcess, ReadAt, StorageCapabilities, StorageUrl, changed,
     check_range,
 };
-use anndex_core::{Error, ErrorKind, Result};
-use anndex_storage_requests::{RequestLimits, runtime, unquoted};
+use anndex_core::{Error, ErrorKind, Limits, Result};
+use anndex_storage_requests::{Listing, RequestLimits, runtime, unquoted};
 use async_trait::async_trait;
 use bytes::Bytes;
 use opendal_core::options::ReaderOptions;
@@ -262,7 +262,7 @@ async fn files_below(
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         seen => seen?,
     };
-    let mut found = Vec::new();
+    let mut found = Listing::new(Limits::DEFAULT, |found: &(String, Metadata)| &found.0);
     let mut directories = vec![directory];
     while let Some(directory) = directories.pop() {
         for entry in again(limits, || operator.list(&directory)).await? {
@@ -276,11 +276,11 @@ async fn files_below(
             } else if seen.is_dir() {
                 directories.push(path);
             } else {
-                found.push((path, seen));
+                found.add((path, seen))?;
             }
         }
     }
-    Ok(found)
+    Ok(found.into_found())
 }
 
 fn info(key: &str, seen: &Metadata) -> ObjectInfo {

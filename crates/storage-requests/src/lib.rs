@@ -6,6 +6,7 @@
 mod attempts;
 mod environment;
 mod limits;
+mod listing;
 pub mod parts;
 pub mod runtime;
 mod tag;
@@ -13,4 +14,5 @@ mod tag;
 pub use attempts::{FailedRequest, again};
 pub use environment::Environment;
 pub use limits::{RequestLimits, too_slow};
+pub use listing::Listing;
 pub use tag::unquoted;

@@ -5,6 +5,7 @@
 
 mod cached;
 mod default;
+mod endless;
 mod faults;
 mod few_requests;
 mod full_disk;
