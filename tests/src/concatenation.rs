@@ -83,7 +83,9 @@ impl<'a> Concatenation<'a> {
                 None => (data.layers.get(key)?, true),
             },
         };
-        let (data_type, values) = dense_row(matrix, row);
+        let stored = matrix.data_type().clone();
+        let data_type = dtype.cloned().unwrap_or_else(|| stored.clone());
+        let values = dense_row(matrix, row, &data_type);
         let values = match self.variables().filter(|_| joined) {
             Some(Ok(variables)) => {
                 let own: BTreeMap<String, f64> = index(&data.var).into_iter().zip(values).collect();
@@ -94,19 +96,6 @@ impl<'a> Concatenation<'a> {
             }
             _ => values,
         };
-        let was_float = data_type.is_float();
-        let data_type = dtype.cloned().unwrap_or(data_type);
-        // Only 0 and 1 are left of a number that becomes a boolean, the lowest byte of an integer
-        // that becomes one, and the largest value of a float that is larger.
-        let converted: fn(f64) -> f64 = match (&data_type, was_float) {
-            (DataType::Bool, _) => |value| f64::from(u8::from(value != 0.0)),
-            (DataType::Int8, true) => |value| f64::from(value as i8),
-            (DataType::UInt8, true) => |value| f64::from(value as u8),
-            (DataType::Int8, false) => |value| f64::from(value as i64 as i8),
-            (DataType::UInt8, false) => |value| f64::from(value as i64 as u8),
-            _ => |value| value,
-        };
-        let values = values.into_iter().map(converted).collect();
         Some((data_type, values))
     }
 
@@ -147,21 +136,47 @@ fn index(frame: &DataFrame) -> Vec<String> {
     frame.index().iter().map(str::to_owned).collect()
 }
 
-fn dense_row(matrix: &InMemoryMatrix, row: usize) -> Row {
+/// A row in another type. Values of one column are converted and then added.
+fn dense_row(matrix: &InMemoryMatrix, row: usize, data_type: &DataType) -> Vec<f64> {
+    let convert = conversion(matrix.data_type(), data_type);
     match matrix {
         InMemoryMatrix::Dense(values) => {
             let width = values.shape()[1];
             let value = |column| values.get_f64(row * width + column).expect("in range");
-            (values.data_type().clone(), (0..width).map(value).collect())
+            (0..width).map(value).map(convert).collect()
         }
         InMemoryMatrix::Csr(csr) => {
             let mut values = vec![0.0; csr.n_columns()];
             for position in csr.indptr()[row] as usize..csr.indptr()[row + 1] as usize {
-                values[csr.indices()[position] as usize] =
-                    csr.data().get_f64(position).expect("in range");
+                let value = csr.data().get_f64(position).expect("in range");
+                let place = &mut values[csr.indices()[position] as usize];
+                *place = add(data_type, *place, convert(value));
             }
-            (csr.data().data_type().clone(), values)
+            values
         }
         InMemoryMatrix::Csc(_) => panic!("the generator makes none"),
+    }
+}
+
+/// Only 0 and 1 are left of a number that becomes a boolean, the lowest byte of an integer that
+/// becomes one, and the largest value of a float that is larger.
+fn conversion(stored: &DataType, data_type: &DataType) -> fn(f64) -> f64 {
+    match (data_type, stored.is_float()) {
+        (DataType::Bool, _) => |value| f64::from(u8::from(value != 0.0)),
+        (DataType::Int8, true) => |value| f64::from(value as i8),
+        (DataType::UInt8, true) => |value| f64::from(value as u8),
+        (DataType::Int8, false) => |value| f64::from(value as i64 as i8),
+        (DataType::UInt8, false) => |value| f64::from(value as i64 as u8),
+        _ => |value| value,
+    }
+}
+
+/// The sum of two values of a type as NumPy has it.
+pub fn add(data_type: &DataType, a: f64, b: f64) -> f64 {
+    match data_type {
+        DataType::Bool => a.max(b),
+        DataType::Int8 => f64::from((a + b) as i64 as i8),
+        DataType::UInt8 => f64::from((a + b) as i64 as u8),
+        _ => a + b,
     }
 }

@@ -11,7 +11,7 @@ use anndex_core::anndata::{
 use anndex_core::store::{Compression, DataType, NumericArray, Strings};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::{select, subsequence};
+use proptest::sample::{Index, select, subsequence};
 
 /// Genes that variables are drawn from. Not in order, so that joins have to sort; one of them
 /// needs more than ASCII.
@@ -71,42 +71,56 @@ fn matrix(n_rows: usize, n_columns: usize) -> impl Strategy<Value = InMemoryMatr
     // The lowest byte is never negative, so that no cast makes a negative number of it.
     let large = (1u16..=3, 0u16..=100).prop_map(|(high, low)| high << 8 | low);
     let value = prop_oneof![30 => Just(0u16), 9 => 1u16..=100, 1 => large];
+    // Behind what is sorted: columns in any order, some of them for another time. The sum of all
+    // is below 2048, up to which float16 holds whole numbers.
+    let place = || (any::<Index>(), any::<Index>());
+    let more = (
+        vec((place(), 1u16..=100), 0..5),
+        vec((place(), 256u16..=356), 0..=1),
+    )
+        .prop_map(|(small, large)| [large, small].concat());
     (
         vec(value, n_rows * n_columns),
+        more,
         select(DataType::NUMERIC.to_vec()),
         any::<bool>(),
     )
-        .prop_map(move |(values, data_type, sparse)| {
-            let dense = NumericArray::from_values([n_rows, n_columns], &values)
-                .and_then(|values| values.cast(&data_type))
-                .expect("integers become every type");
+        .prop_map(move |(values, more, data_type, sparse)| {
             if sparse {
-                InMemoryMatrix::Csr(sparsify(&dense))
+                InMemoryMatrix::Csr(sparsify([n_rows, n_columns], &values, &more, &data_type))
             } else {
+                let dense = NumericArray::from_values([n_rows, n_columns], &values)
+                    .and_then(|values| values.cast(&data_type))
+                    .expect("integers become every type");
                 InMemoryMatrix::Dense(dense)
             }
         })
 }
 
-fn sparsify(dense: &NumericArray) -> CsrMatrix {
-    let (n_rows, n_columns) = (dense.shape()[0], dense.shape()[1]);
+fn sparsify(
+    [n_rows, n_columns]: [usize; 2],
+    dense: &[u16],
+    more: &[((Index, Index), u16)],
+    data_type: &DataType,
+) -> CsrMatrix {
     let mut values = Vec::new();
     let mut indices = Vec::new();
     let mut indptr = vec![0];
     for row in 0..n_rows {
-        for column in 0..n_columns {
-            let value = dense.get_f64(row * n_columns + column).unwrap_or_default();
-            if value != 0.0 {
-                values.push(value);
-                indices.push(column as i32);
-            }
+        let own = dense[row * n_columns..][..n_columns].iter().enumerate();
+        let own = own.filter(|&(_, &value)| value != 0);
+        let others = more.iter().filter(|((of, _), _)| of.index(n_rows) == row);
+        let others = others.map(|((_, column), value)| (column.index(n_columns), value));
+        for (column, &value) in own.chain(others) {
+            values.push(value);
+            indices.push(column as i32);
         }
         indptr.push(values.len() as i64);
     }
     NumericArray::from_values([values.len()], &values)
-        .and_then(|values| values.cast(dense.data_type()))
+        .and_then(|values| values.cast(data_type))
         .and_then(|values| CsrMatrix::new(n_columns, values, indices, indptr))
-        .expect("a matrix made from a dense one fits")
+        .expect("as many columns as values")
 }
 
 fn obs(n_obs: usize) -> impl Strategy<Value = DataFrame> {

@@ -221,7 +221,7 @@ proptest! {
                 });
                 prop_assert_eq!(row.data_type(), &data_type);
                 let values: Vec<f64> = (0..row.len()).filter_map(|at| row.get_f64(at)).collect();
-                let (_, expected) = truth.row(number, key, None).expect("the row");
+                let (_, expected) = truth.row(number, key, Some(&data_type)).expect("the row");
                 prop_assert_eq!(values, expected, "{} of {}", key, number);
             }
         }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::buffer::Buffers;
 use super::held::HeldRows;
-use super::pack::Small;
+use super::pack::{Small, Sum, sum_of};
 use super::rows::DirectRows;
 use super::selection::Slot;
 use super::source::Source;
@@ -59,14 +59,14 @@ impl PlacedGroup<'_> {
         }
     }
 
-    fn write_dense<T: Small>(&self, row: usize, out: &mut [T]) -> Result<()> {
+    fn write_dense<T: Small>(&self, row: usize, sum: Sum<T>, out: &mut [T]) -> Result<()> {
         match self.rows {
             GroupRows::Held(held) => {
-                held.write_dense(row, self.map, out);
+                held.write_dense(row, self.map, sum, out);
                 Ok(())
             }
             GroupRows::Direct(rows) => rows
-                .write_dense(row, self.map, out)
+                .write_dense(row, self.map, sum, out)
                 .map_err(|error| self.source.locate(error)),
         }
     }
@@ -119,13 +119,14 @@ pub(super) fn dense(
     }
     with_element!(&shape.data_type, T => {
         let values: &mut [T] = bytemuck::cast_slice_mut(out.bytes_mut());
+        let sum = sum_of::<T>(&shape.data_type);
         let write = |(out, &slot): (&mut [T], &Slot)| {
             let (group, row) = placed.group(slot);
             // New memory is all zeros.
             if !is_new && !group.writes_all() {
                 out.fill(T::zeroed());
             }
-            group.write_dense(row, out)
+            group.write_dense(row, sum, out)
         };
         if size_of_val(values) < PARALLEL_BYTES {
             values.chunks_mut(width).zip(placed.slots).try_for_each(write)?;

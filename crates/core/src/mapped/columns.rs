@@ -5,12 +5,15 @@
 //! one that has too many runs is held in two bytes each, and so is what becomes sparse batches, to
 //! which runs are copied more slowly.
 
+mod falls;
+
 use std::ops::Range;
 
 use num_traits::AsPrimitive;
 
 use crate::error::{Error, Result};
 use crate::store::{DataType, Element, with_element};
+use falls::Falls;
 
 /// Elements checked at once, so that all loops over them are vectorised and find them in the cache.
 const SEGMENT: usize = 1024;
@@ -21,9 +24,16 @@ const SHORTEST_RUN: usize = 4;
 /// Columns that are written out together: about as many as a run has.
 const BLOCK: usize = 32;
 
-/// Column indices, all of them in range.
+/// Column indices, all of them in range, and where they do not rise.
 #[derive(Debug)]
-pub(super) enum Columns {
+pub(super) struct Columns {
+    packed: PackedColumns,
+    falls: Falls,
+}
+
+/// Column indices in the smallest type.
+#[derive(Debug)]
+pub(super) enum PackedColumns {
     /// Of a matrix of at most 65,536 columns, in runs.
     U8(Runs),
     /// The same where runs would be too short, or slower.
@@ -70,8 +80,15 @@ impl Columns {
         packing: ColumnPacking,
     ) -> Result<Self> {
         let narrow = |columns: Vec<u16>| {
+            let falls = Falls::new(&columns);
             let runs = (packing == ColumnPacking::Small).then(|| Runs::new(&columns));
-            runs.flatten().map_or(Self::U16(columns), Self::U8)
+            let packed = runs.flatten();
+            let packed = packed.map_or(PackedColumns::U16(columns), PackedColumns::U8);
+            Self { packed, falls }
+        };
+        let wide = |columns: Vec<u32>| Self {
+            falls: Falls::new(&columns),
+            packed: PackedColumns::U32(columns),
         };
         if data_type.is_float() || *data_type == DataType::Bool {
             return Err(not_integers());
@@ -84,12 +101,12 @@ impl Columns {
                     checked(indices, n, AsPrimitive::<u32>::as_, |i| i as u16).map(narrow)
                 }
                 (Ok(n), ..=4) if n <= 1 << 31 => {
-                    checked(indices, n, AsPrimitive::<u32>::as_, |i| i).map(Self::U32)
+                    checked(indices, n, AsPrimitive::<u32>::as_, |i| i).map(wide)
                 }
                 (Ok(n), _) if n <= 1 << 16 => {
                     checked(indices, n.into(), wide_index, |i| i as u16).map(narrow)
                 }
-                _ => checked(indices, n_columns as u64, wide_index, |i| i as u32).map(Self::U32),
+                _ => checked(indices, n_columns as u64, wide_index, |i| i as u32).map(wide),
             };
             columns.ok_or_else(|| out_of_range(indices, n_columns))
         }, else Err(not_integers()))
@@ -97,15 +114,26 @@ impl Columns {
 
     /// The number of bytes held.
     pub(super) fn bytes(&self) -> usize {
-        match self {
-            Self::U8(runs) => {
+        let packed = match &self.packed {
+            PackedColumns::U8(runs) => {
                 runs.lowest.len()
                     + size_of_val(runs.runs.as_slice())
                     + size_of_val(runs.first.as_slice())
             }
-            Self::U16(columns) => size_of_val(columns.as_slice()),
-            Self::U32(columns) => size_of_val(columns.as_slice()),
-        }
+            PackedColumns::U16(columns) => size_of_val(columns.as_slice()),
+            PackedColumns::U32(columns) => size_of_val(columns.as_slice()),
+        };
+        packed + self.falls.bytes()
+    }
+
+    pub(super) fn packed(&self) -> &PackedColumns {
+        &self.packed
+    }
+
+    /// The positions in `range` whose columns are not larger than the one before; `None` if there
+    /// are too many for a list of them.
+    pub(super) fn falls(&self, range: Range<usize>) -> Option<&[u32]> {
+        self.falls.within(range)
     }
 }
 
@@ -239,10 +267,13 @@ mod tests {
     #[test]
     fn columns_are_checked() {
         let sorted = columns(&[0, 1, 2, 4], 5).unwrap();
-        assert!(matches!(sorted, Columns::U8(_)) && sorted.bytes() < 4 * size_of::<u32>());
+        assert!(
+            matches!(sorted.packed, PackedColumns::U8(_)) && sorted.bytes() < 4 * size_of::<u32>()
+        );
         let apart: Vec<i32> = (0..40).map(|i| i * 1000).collect();
-        assert!(matches!(columns(&apart, 65_536).unwrap(), Columns::U16(v) if v.len() == 40));
-        assert!(matches!(columns(&[70_000], 70_001).unwrap(), Columns::U32(v) if v == [70_000]));
+        let packed = |values: &[i32], n_columns| columns(values, n_columns).unwrap().packed;
+        assert!(matches!(packed(&apart, 65_536), PackedColumns::U16(v) if v.len() == 40));
+        assert!(matches!(packed(&[70_000], 70_001), PackedColumns::U32(v) if v == [70_000]));
         for wrong in [-1, 5, i32::MIN] {
             let error = columns(&[0, wrong], 5).unwrap_err();
             assert!(error.to_string().contains(&wrong.to_string()), "{error}");
@@ -264,7 +295,7 @@ mod tests {
             }).collect();
             let start = start.min(values.len());
             let end = (start + length).min(values.len());
-            if let Columns::U8(runs) = columns(&values, 65_536).unwrap() {
+            if let PackedColumns::U8(runs) = columns(&values, 65_536).unwrap().packed {
                 let parts = runs.within(start..end);
                 let found: Vec<i32> = parts
                     .flat_map(|(base, low)| low.iter().map(move |&low| base + u32::from(low)))

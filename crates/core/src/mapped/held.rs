@@ -2,14 +2,16 @@
 
 mod scatter;
 mod stretch;
+mod summed;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::columns::Columns;
-use super::pack::{Packed, Small};
+use super::pack::{Packed, Small, Sum};
 use crate::anndata::VarMap;
 use stretch::{ColumnStretch, ValueStretch};
+pub(super) use summed::summed_rows;
 
 /// One long sequence of elements that is held in pieces.
 #[derive(Debug)]
@@ -78,6 +80,8 @@ pub(super) enum HeldRows {
         starts: Vec<usize>,
         values: Pieces<Packed>,
         columns: Pieces<Columns>,
+        /// The rows that may have a column twice, as [`summed_rows`] gives them.
+        summed: Vec<u32>,
     },
 }
 
@@ -91,9 +95,11 @@ impl HeldRows {
                 starts,
                 values,
                 columns,
+                summed,
             } => {
                 let columns: usize = columns.blocks().map(Columns::bytes).sum();
-                packed(values) + columns + size_of_val(starts.as_slice())
+                let rows = size_of_val(starts.as_slice()) + size_of_val(summed.as_slice());
+                packed(values) + columns + rows
             }
         }
     }
@@ -104,8 +110,15 @@ impl HeldRows {
     }
 
     /// Writes the values of a row into `out`, which is all zeros, to the columns that `map` gives;
-    /// without one they are the stored ones.
-    pub(super) fn write_dense<T: Small>(&self, row: usize, map: Option<&VarMap>, out: &mut [T]) {
+    /// without one they are the stored ones. Values of one column are added by `sum`, in the order
+    /// in which they are stored.
+    pub(super) fn write_dense<T: Small>(
+        &self,
+        row: usize,
+        map: Option<&VarMap>,
+        sum: Sum<T>,
+        out: &mut [T],
+    ) {
         match self {
             Self::Dense { width, values } => {
                 let mut column = 0;
@@ -114,6 +127,13 @@ impl HeldRows {
                     write_values(block, stretch, map, column, out);
                     column += length;
                 }
+            }
+            Self::Csr { summed, .. } if summed.binary_search(&(row as u32)).is_ok() => {
+                self.for_each_entry(row, map, |column, value| {
+                    if let Some(place) = out.get_mut(column as usize) {
+                        *place = sum(*place, value);
+                    }
+                });
             }
             Self::Csr { .. } => {
                 self.for_each_stretch(row, |columns, values| {
@@ -214,6 +234,7 @@ impl HeldRows {
             starts,
             values,
             columns,
+            ..
         } = self
         else {
             return;

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use bytemuck::Zeroable;
 use half::f16;
 use num_traits::AsPrimitive;
 
@@ -51,6 +52,20 @@ pub(super) trait Small: Element + PartialEq {
     fn of_small(small: u16) -> Self;
     /// Whether both have the same bits: -0.0 is not 0.0.
     fn is(self, other: Self) -> bool;
+    /// The sum as NumPy has it: an integer that does not fit begins again at the other end.
+    fn plus(self, other: Self) -> Self;
+}
+
+/// How two values of one column become one.
+pub(super) type Sum<T> = fn(T, T) -> T;
+
+/// Adds elements of `data_type` as NumPy does, where the sum of two booleans is whether one of them
+/// is true.
+pub(super) fn sum_of<T: Small>(data_type: &DataType) -> Sum<T> {
+    match data_type {
+        DataType::Bool => |a, b| if a == Zeroable::zeroed() { b } else { a },
+        _ => T::plus,
+    }
 }
 
 macro_rules! small_integers {
@@ -64,6 +79,9 @@ macro_rules! small_integers {
             }
             fn is(self, other: Self) -> bool {
                 self == other
+            }
+            fn plus(self, other: Self) -> Self {
+                self.wrapping_add(other)
             }
         })*
     };
@@ -83,6 +101,9 @@ impl Small for f32 {
     fn is(self, other: Self) -> bool {
         self.to_bits() == other.to_bits()
     }
+    fn plus(self, other: Self) -> Self {
+        self + other
+    }
 }
 
 impl Small for f64 {
@@ -95,6 +116,9 @@ impl Small for f64 {
     fn is(self, other: Self) -> bool {
         self.to_bits() == other.to_bits()
     }
+    fn plus(self, other: Self) -> Self {
+        self + other
+    }
 }
 
 impl Small for f16 {
@@ -106,6 +130,9 @@ impl Small for f16 {
     }
     fn is(self, other: Self) -> bool {
         self.to_bits() == other.to_bits()
+    }
+    fn plus(self, other: Self) -> Self {
+        self + other
     }
 }
 
@@ -246,6 +273,19 @@ mod tests {
         assert!(matches!(pack(&[f16::from_f32(-0.0)]), Packed::Wide(_)));
         assert_eq!(bytes(pack(&[f16::from_f32(200.0)])).lowest, [200]);
         assert!(matches!(pack(&[1i8]), Packed::Wide(_)));
+    }
+
+    #[test]
+    fn sums_are_those_of_numpy() {
+        assert_eq!(sum_of::<i8>(&DataType::Int8)(100, 100), -56);
+        assert_eq!(sum_of::<u16>(&DataType::UInt16)(65_535, 2), 1);
+        assert_eq!(sum_of::<u8>(&DataType::UInt8)(1, 1), 2);
+        assert_eq!(sum_of::<u8>(&DataType::Bool)(1, 1), 1);
+        assert_eq!(sum_of::<u8>(&DataType::Bool)(0, 1), 1);
+        assert_eq!(sum_of::<f32>(&DataType::Float32)(0.5, 0.25), 0.75);
+        let half = f16::from_f32;
+        let sum = sum_of::<f16>(&DataType::Float16)(half(2048.0), half(1.0));
+        assert_eq!(sum, half(2048.0), "it has eleven digits");
     }
 
     #[test]

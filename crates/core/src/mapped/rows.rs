@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::allowance::Allowance;
 use super::chunk_cache::ChunkCache;
 use super::columns::{ColumnPacking, Columns};
-use super::held::{HeldRows, Pieces};
+use super::held::{HeldRows, Pieces, summed_rows};
 use super::pack::Packed;
 use crate::anndata::{Matrix, SparseFormat, SparseMatrix};
 use crate::error::{Error, Result};
@@ -201,10 +201,14 @@ impl MatrixRows {
                 } else {
                     (columns(), values())
                 };
+                let columns = columns.map_err(|error| self.locate(error, "/indices"))?;
+                let summed = summed_rows(&starts, &columns);
+                spend(allowance, size_of_val(summed.as_slice()))?;
                 Ok(HeldRows::Csr {
-                    starts,
                     values: values.map_err(|error| self.locate(error, "/data"))?,
-                    columns: columns.map_err(|error| self.locate(error, "/indices"))?,
+                    starts,
+                    columns,
+                    summed,
                 })
             }
         }

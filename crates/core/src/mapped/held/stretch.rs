@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::mapped::columns::{Columns, Runs};
+use crate::mapped::columns::{Columns, PackedColumns, Runs};
 use crate::mapped::pack::{Packed, Small};
 use crate::store::NumericArray;
 
@@ -15,10 +15,10 @@ pub(super) enum ColumnStretch<'a> {
 
 impl<'a> ColumnStretch<'a> {
     pub(super) fn new(block: &'a Columns, range: Range<usize>) -> Self {
-        match block {
-            Columns::U8(runs) => Self::U8(runs, range),
-            Columns::U16(columns) => Self::U16(&columns[range]),
-            Columns::U32(columns) => Self::U32(&columns[range]),
+        match block.packed() {
+            PackedColumns::U8(runs) => Self::U8(runs, range),
+            PackedColumns::U16(columns) => Self::U16(&columns[range]),
+            PackedColumns::U32(columns) => Self::U32(&columns[range]),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::mapped::BatchFormat;
 use crate::mapped::columns::{ColumnPacking, Columns};
 use crate::mapped::held::sort_by_column;
-use crate::mapped::pack::Small;
+use crate::mapped::pack::{Small, Sum};
 use crate::store::{Array, DataType, Span};
 
 /// Some rows of a matrix, none of them read yet.
@@ -60,7 +60,8 @@ impl DirectRows<'_> {
     }
 
     /// Writes the values of a row into `out`, which is all zeros, to the columns that `map` gives;
-    /// without one they are the stored ones.
+    /// without one they are the stored ones. Values of one column are added by `sum`, in the order
+    /// in which they are stored.
     ///
     /// # Errors
     /// `Corrupt` or `Storage` if the row can't be read.
@@ -68,6 +69,7 @@ impl DirectRows<'_> {
         &self,
         row: usize,
         map: Option<&VarMap>,
+        sum: Sum<T>,
         out: &mut [T],
     ) -> Result<()> {
         let span = self.span(row);
@@ -101,11 +103,11 @@ impl DirectRows<'_> {
                     let values: &[T] = bytemuck::cast_slice(values);
                     let all_in_range = if index_bytes == count * size_of::<u32>() {
                         let columns: &[u32] = bytemuck::cast_slice(columns);
-                        scatter(columns.iter().map(|&c| c as usize), values, map, out)
+                        scatter(columns, |c| c as usize, values, map, sum, out)
                     } else {
                         let columns: &[u64] = bytemuck::cast_slice(columns);
-                        let column = |&c| usize::try_from(c).unwrap_or(usize::MAX);
-                        scatter(columns.iter().map(column), values, map, out)
+                        let column = |c| usize::try_from(c).unwrap_or(usize::MAX);
+                        scatter(columns, column, values, map, sum, out)
                     };
                     if all_in_range {
                         Ok(())
@@ -192,24 +194,45 @@ impl DirectRows<'_> {
     }
 }
 
-/// Puts values at their columns. Says whether all of these exist.
-fn scatter<T: Copy>(
-    columns: impl Iterator<Item = usize>,
+/// Puts values at their columns, and adds those of one that is there twice. Says whether all
+/// columns exist.
+fn scatter<C: Copy + PartialOrd, T: Copy>(
+    columns: &[C],
+    wide: impl Fn(C) -> usize,
     values: &[T],
     map: Option<&VarMap>,
+    sum: Sum<T>,
+    out: &mut [T],
+) -> bool {
+    let rises = |all, pair: &[C]| all & (pair[0] < pair[1]);
+    let entries = columns.iter().map(|&column| wide(column)).zip(values);
+    match columns.windows(2).fold(true, rises) {
+        true => put(entries, map, |place, value| *place = value, out),
+        false => put(
+            entries,
+            map,
+            |place, value| *place = sum(*place, value),
+            out,
+        ),
+    }
+}
+
+fn put<'a, T: Copy + 'a>(
+    entries: impl Iterator<Item = (usize, &'a T)>,
+    map: Option<&VarMap>,
+    write: impl Fn(&mut T, T),
     out: &mut [T],
 ) -> bool {
     let mut all = true;
-    let entries = columns.zip(values);
     match map {
         None => entries.for_each(|(column, &value)| match out.get_mut(column) {
-            Some(place) => *place = value,
+            Some(place) => write(place, value),
             None => all = false,
         }),
         Some(map) => entries.for_each(|(column, &value)| {
             let joint = map.to_joint.get(column).copied();
             match joint.and_then(|joint| out.get_mut(joint as usize)) {
-                Some(place) => *place = value,
+                Some(place) => write(place, value),
                 None => all &= joint == Some(ABSENT),
             }
         }),
