@@ -11,7 +11,7 @@ use anndex_core::mapped::{
     UnknownLabel,
 };
 use anndex_core::store::{Compression, DataType, promote};
-use anndex_tests::concatenation::Concatenation;
+use anndex_tests::concatenation::{Concatenation, add};
 use anndex_tests::{formats, generate};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -205,7 +205,7 @@ fn check_sample(
     let got: Vec<String> = sample.matrices.iter().map(|(key, _)| key.clone()).collect();
     assert_eq!(got, keys, "keys and their order");
     for key in &options.obs_keys {
-        let label = expected.label(observation, key);
+        let label = expected.label(observation, key).unwrap_or(Label::Missing);
         let got = sample.obs(key).map(|value| match value {
             ObsValue::Code(code) => mapped.encoder(key).unwrap().decode(*code).cloned().unwrap(),
             ObsValue::Number(number) if *number.data_type() == DataType::Bool => {
@@ -214,7 +214,7 @@ fn check_sample(
             ObsValue::Number(number) => Label::from(number.get_f64(0).unwrap()),
             ObsValue::Label(label) => label.clone(),
         });
-        assert_eq!(got, label, "{key} of observation {observation}");
+        assert_eq!(got, Some(label), "{key} of observation {observation}");
     }
 }
 
@@ -228,9 +228,10 @@ fn check_batch(
 ) {
     let indices: Vec<u64> = order.iter().map(|&index| index as u64).collect();
     let rows = |key: &str| -> Option<Vec<Vec<f64>>> {
+        let data_type = batch_type(parts, options, key);
         order
             .iter()
-            .map(|&o| Some(expected.row(o, key, options.dtype.as_ref())?.1))
+            .map(|&o| Some(expected.row(o, key, Some(&data_type))?.1))
             .collect()
     };
     let keys: Vec<String> = mapped
@@ -306,8 +307,9 @@ fn dense(matrix: &InMemoryMatrix) -> (DataType, Vec<f64>) {
             let mut values = vec![0.0; csr.n_rows() * width];
             for row in 0..csr.n_rows() {
                 for at in csr.indptr()[row] as usize..csr.indptr()[row + 1] as usize {
-                    values[row * width + csr.indices()[at] as usize] =
-                        csr.data().get_f64(at).unwrap();
+                    let place = &mut values[row * width + csr.indices()[at] as usize];
+                    let value = csr.data().get_f64(at).unwrap();
+                    *place = add(csr.data().data_type(), *place, value);
                 }
             }
             (csr.data().data_type().clone(), values)

@@ -18,6 +18,7 @@ mod filter;
 mod held;
 mod join;
 mod labels;
+mod lacking;
 mod loader;
 mod options;
 mod order;
@@ -178,7 +179,8 @@ impl MappedCollection {
             n_obs += source.n_obs();
             offsets.push(n_obs);
         }
-        let notices = sources.iter_mut().flat_map(Source::take_notices).collect();
+        let mut notices: Vec<_> = sources.iter_mut().flat_map(Source::take_notices).collect();
+        notices.extend(lacking::notices(&keys, &sources, &options.names));
         let dtype = options.dtype.clone();
         Ok(Self {
             keys: Arc::new(keys),
@@ -268,7 +270,8 @@ impl MappedCollection {
         &self.keys.obs
     }
 
-    /// What opening had to do that cost time or space, in sentences for the user.
+    /// What users should know of the collection, in sentences: what opening had to do that cost
+    /// time or space, and which stores lack an obs key.
     pub fn notices(&self) -> &[String] {
         &self.notices
     }

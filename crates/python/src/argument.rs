@@ -102,6 +102,7 @@ pub(crate) struct OptionsArgument {
     cache_categories: bool,
     dtype: Option<String>,
     cache_dir: Option<PathBuf>,
+    names: Vec<String>,
     chunk_cache: u64,
     stream_gap: u64,
     stream_requests: usize,
@@ -134,6 +135,7 @@ impl OptionsArgument {
             .cache_categories(self.cache_categories)
             .dtype(dtype)
             .chunk_cache(self.chunk_cache)
+            .names(self.names)
             .streaming(
                 StreamOptions::default()
                     .gap(self.stream_gap)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,52 @@ def test_a_batch_is_the_samples_stacked(
             if samples and values.dtype != object:
                 stacked = np.stack([sample[key] for sample in samples])
                 assert values.dtype == stacked.dtype, key
+
+
+@pytest.fixture
+def lacking(tmp_path: Path) -> list[Path]:
+    """Seven files, six of which lack columns that the other has; they have 2, 4, ... cells."""
+    for number in range(1, 7):
+        path = write(tmp_path / f"{number}.h5ad", 2 * number)
+        adata = ad.read_h5ad(path)
+        adata.obs = adata.obs[[]]
+        adata.write_h5ad(path)
+    write(tmp_path / "7.zarr", 14)
+    return [tmp_path / name for name in [*(f"{n}.h5ad" for n in range(1, 7)), "7.zarr"]]
+
+
+@pytest.mark.parametrize("encode", [True, False])
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_column_that_a_file_lacks_is_missing_everywhere_and_said(
+    lacking: list[Path], encode: bool, cache: bool
+) -> None:
+    with pytest.warns(UserWarning, match="lack the column") as warned:
+        mapped = MappedCollection(
+            lacking, obs_keys=KEYS, encode_labels=encode, cache_categories=cache
+        )
+    assert len(warned) == len(KEYS) and warned[0].filename == __file__
+    said = str(warned[0].message)
+    assert "6 of 7 files" in said and "`cell_type`" in said and "42 of 56 observations" in said
+    assert said.endswith(", ".join(map(str, lacking[:5])) + " and 1 more")
+    with mapped:
+        batch = mapped[:]
+        for index in (0, 41, 42, 55):
+            sample = mapped[index]
+            assert list(sample) == ["_store_idx", "X", *KEYS]
+            for key in KEYS:
+                np.testing.assert_array_equal(batch[key][index], sample[key])
+                assert index > 41 or sample[key] != sample[key]
+    with pytest.warns(UserWarning) as warned:
+        MappedCollection(lacking, obs_keys="cell_type", names=[f"file{n}" for n in range(7)])
+    assert str(warned[0].message).endswith("file0, file1, file2, file3, file4 and 1 more")
+
+
+def test_what_no_selected_observation_lacks_is_not_said(lacking: list[Path]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        only = {"cell_type": ["B", "T"]}
+        with MappedCollection(lacking, obs_keys=KEYS, obs_filter=only) as mapped:
+            assert mapped[:]["cell_type"].dtype == np.int64 and len(mapped) == 14
 
 
 def test_integers_of_all_kinds_index(paths: list[Path]) -> None:

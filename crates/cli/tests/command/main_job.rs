@@ -34,6 +34,14 @@ fn an_epoch_of_the_outer_join() {
         );
         assert_eq!(map["checksum"], json!({"X": {"sum": 18.5, "nonzero": 12}}));
         assert_eq!(map["original_shapes"], json!([[2, 3], [2, 3], [2, 3]]));
+        let notices = map["notices"].as_array().unwrap();
+        let said = notices[0].as_str().unwrap();
+        assert!(
+            said.starts_with("1 of 3 files lack the column `cell_type`"),
+            "{said}"
+        );
+        assert!(said.contains("2 of 6 observations"), "{said}");
+        assert!(said.ends_with(": c.h5ad"), "by the artifact's key: {said}");
         assert!(map["cells_per_second"].as_f64().unwrap() > 0.0);
         assert!(map["bytes_per_second"].as_f64().unwrap() > 0.0);
     }
@@ -77,4 +85,10 @@ fn people_get_tables() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains('\u{1b}'), "colour only on a terminal");
+    assert!(!text.contains("lack"), "both files have cell types: {text}");
+    workplace.ok(&["collection", "create", "all", &uids[0], &uids[1], &uids[2]]);
+    let output = workplace.call(&["map", "all", "--obs", "cell_type"]);
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    assert_eq!(said.matches("lack the column").count(), 1, "{said}");
 }

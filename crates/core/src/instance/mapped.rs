@@ -163,6 +163,12 @@ impl MappedBuilder {
             }
         };
         let formats = db.formats().clone();
+        if options.names.is_empty() {
+            let name = |artifact: &Handle<Artifact>| {
+                artifact.key.clone().unwrap_or_else(|| artifact.uid.clone())
+            };
+            options.names = artifacts.iter().map(name).collect();
+        }
         options
             .cache_dir
             .get_or_insert_with(|| db.cache_dir().to_owned());

@@ -76,6 +76,8 @@ pub struct MappedOptions {
     /// Where matrices that are compressed by columns are kept after their conversion. Default:
     /// a directory of the user's cache (`$XDG_CACHE_HOME/anndex` or `~/.cache/anndex`).
     pub cache_dir: Option<PathBuf>,
+    /// What the stores are called in notices, in their order. Default: their locations.
+    pub names: Vec<String>,
     /// The bytes that decoded chunks may take which single samples and batches come back to;
     /// loaders have a budget of their own. Default: 128 MiB.
     pub chunk_cache: u64,
@@ -97,6 +99,7 @@ impl Default for MappedOptions {
             stream: false,
             streaming: StreamOptions::default(),
             cache_dir: None,
+            names: Vec::new(),
             chunk_cache: 128 << 20,
         }
     }
@@ -187,6 +190,12 @@ impl MappedOptions {
     /// Sets [`MappedOptions::chunk_cache`].
     pub fn chunk_cache(mut self, bytes: u64) -> Self {
         self.chunk_cache = bytes;
+        self
+    }
+
+    /// Sets [`MappedOptions::names`].
+    pub fn names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.names = owned(names);
         self
     }
 

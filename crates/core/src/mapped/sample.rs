@@ -12,7 +12,8 @@ use crate::anndata::{Column, Label, Values};
 use crate::error::Result;
 use crate::store::NumericArray;
 
-/// One observation. Keys that its store lacks are left out.
+/// One observation. Matrices that its store lacks are left out; an obs key that it lacks is
+/// missing, as it is in batches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// The store that it comes from (`_store_idx` in Python).
@@ -21,7 +22,7 @@ pub struct Sample {
     /// dense, in the stored type unless `dtype` was given; joined variables that the store lacks
     /// are 0.
     pub matrices: Vec<(String, NumericArray)>,
-    /// The values of the obs keys.
+    /// The values of all obs keys.
     pub obs: Vec<(String, ObsValue)>,
 }
 
@@ -45,7 +46,7 @@ impl Sample {
             .map(|(_, row)| row)
     }
 
-    /// The value of an obs key; `None` if the store lacks it.
+    /// The value of an obs key; `None` if it was not asked for.
     pub fn obs(&self, key: &str) -> Option<&ObsValue> {
         self.obs
             .iter()
@@ -100,7 +101,7 @@ impl MappedCollection {
         let mut obs = Vec::with_capacity(self.keys.obs.len());
         for (position, key) in self.keys.obs.iter().enumerate() {
             let value = match source.obs_rows(position, &[row]).map_err(located)? {
-                None => continue,
+                None => ObsValue::Label(Label::Missing),
                 Some(ObsRows::Codes(codes)) => match codes.first() {
                     None | Some(&MISSING_CODE) => ObsValue::Label(Label::Missing),
                     Some(&code) => ObsValue::Code(code.into()),

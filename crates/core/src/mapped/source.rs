@@ -127,6 +127,11 @@ impl Source {
             .map_or(observation, |rows| rows[observation as usize])
     }
 
+    /// Whether the store lacks the collection's obs key number `key`.
+    pub(super) fn lacks_obs(&self, key: usize) -> bool {
+        self.columns.get(key).is_none_or(Option::is_none)
+    }
+
     /// The matrix under the collection's key number `key`; `None` if the store lacks it.
     pub(super) fn matrix(&self, key: usize) -> Option<&MatrixRows> {
         self.matrices.get(key)?.as_ref()

@@ -45,6 +45,7 @@ class Options(TypedDict):
     cache_categories: bool
     dtype: str | None
     cache_dir: str | None
+    names: list[str]
     chunk_cache: int
     stream_gap: int
     stream_requests: int

@@ -74,6 +74,8 @@ class MappedCollection(OpenedFiles, MapStyle):
         them: more of it means fewer requests and more bytes.
     stream_requests : int, default 64
         How many requests are made to servers at the same time.
+    names : list of str, optional
+        What the files are called in warnings. Default: their paths.
 
     Attributes
     ----------
@@ -105,7 +107,8 @@ class MappedCollection(OpenedFiles, MapStyle):
     the same keys with arrays whose first axis are the observations.
 
     In a batch, a matrix has one dtype for the whole collection, and labels some of which are
-    missing become float, with NaN.
+    missing become float, with NaN. A column of ``obs`` that a file lacks is missing in all of its
+    observations; a warning names such files.
 
     Variables are given as `pandas.Index` where pandas is installed, else as object arrays.
 
@@ -142,6 +145,7 @@ class MappedCollection(OpenedFiles, MapStyle):
         chunk_cache: int | str = "128MiB",
         stream_gap: int | str = "64KiB",
         stream_requests: int = 64,
+        names: Sequence[str] | None = None,
     ) -> None:
         paths = arguments.absolute_paths(path_list)
         self.path_list = list(path_list)
@@ -171,6 +175,7 @@ class MappedCollection(OpenedFiles, MapStyle):
             "cache_categories": flag("cache_categories", cache_categories),
             "dtype": arguments.dtype_name(dtype),
             "cache_dir": None,
+            "names": arguments.key_list("names", names),
             "chunk_cache": arguments.byte_count(chunk_cache),
             "stream_gap": arguments.byte_count(stream_gap),
             "stream_requests": arguments.number("stream_requests", stream_requests),
@@ -284,10 +289,14 @@ class MappedCollection(OpenedFiles, MapStyle):
         sampler : WeightedSampler, torch's WeightedRandomSampler, or iterable of int, optional
             Which observations an epoch has. Default: all of them.
         drop_last : bool, default False
-            Leave out the last batch if it is smaller. All ranks then have as many batches.
+            Leave out the last batch if it is smaller; with several ranks, what is beyond the full
+            batches that all of them have.
         rank, world_size : int, optional
             Which part of each epoch this process takes. Default: those of torch's default process
-            group if there is one when a pass begins, else everything.
+            group if there is one when a pass begins, else everything. All ranks have as many
+            batches, and every observation is in one of them: where one rank has an observation more
+            than fills its batches, the last batch of the others is given in two, of all but one
+            and of one. Where there are too few for that, `drop_last` is asked for.
         memory : int or str, optional
             What is read ahead takes at most this, in bytes, beside two batches; but one batch is
             read whatever it takes. More of it means less to decode. A shuffled collection that
@@ -334,7 +343,7 @@ class MappedCollection(OpenedFiles, MapStyle):
             "memory": None if memory is None else arguments.byte_count(memory),
             "threads": arguments.number("threads", threads),
         }
-        unknown = loader_options.add_sampler(options, sampler, self.n_obs)
+        unknown = loader_options.add_sampler(options, sampler, self.n_obs, follows_group)
         return Loader(self, options, to, pin_memory, unknown, follows_group)
 
     def __iter__(self) -> Iterator[Sample]:

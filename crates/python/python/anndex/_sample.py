@@ -16,7 +16,7 @@ class Sample(dict[str, Any]):
     """One observation: a dict of its matrix rows and labels.
 
     The keys are ``"_store_idx"``, the layers, ``"obsm_<key>"`` and the obs keys, in this order. A
-    key that the observation's file lacks is left out.
+    matrix that the observation's file lacks is left out, a column of ``obs`` that it lacks is NaN.
     """
 
 

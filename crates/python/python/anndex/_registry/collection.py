@@ -249,6 +249,8 @@ class Collection(Preparable):
             dtype=dtype,
             stream_gap=stream_gap,
             stream_requests=stream_requests,
+            # Only columns of obs can be missing.
+            names=obs_keys and [artifact.key or artifact.uid for artifact in self.artifacts],
         )
         try:
             self._track_input(is_run_input)
