@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import random_collections as random
 import scipy.sparse as sp
+import zarr
 from registry_files import h5ad, text
 
 import anndex as ln
@@ -301,3 +302,31 @@ def test_what_is_not_loaded_is_said(tmp_path: Path, instance: None) -> None:
     artifact = ln.Artifact(tmp_path / "twice.h5ad").save()
     with pytest.raises(ln.errors.InvalidInputError, match="more than once"):
         ln.Collection([artifact, cells], name="twice").save().load()
+
+
+@pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+def test_attributes_may_be_arrays_of_one(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{suffix}"
+    labels = pd.Categorical(["b", "a", None], categories=["b", "a"], ordered=True)
+    written = ad.AnnData(
+        X=sp.csr_matrix(np.eye(3)), obs=pd.DataFrame({"stage": labels}, index=list("xyz"))
+    )
+    attributes = ("ordered", "encoding-type", "encoding-version", "_index")
+    if suffix == ".zarr":
+        written.write_zarr(path)
+        root: Any = zarr.open(path, mode="r+")
+    else:
+        written.write_h5ad(path)
+        root = h5py.File(path, "r+")
+    for name in ("obs/stage", "X", "obs"):
+        for attribute in set(attributes) & set(root[name].attrs):
+            value = root[name].attrs[attribute]
+            root[name].attrs[attribute] = [value]
+    if suffix == ".h5ad":
+        root.close()
+    else:
+        zarr.consolidate_metadata(path)
+    found = read_anndata(str(path))
+    pd.testing.assert_frame_equal(found.obs, written.obs)
+    assert found.obs["stage"].dtype.ordered
+    np.testing.assert_array_equal(found.X.toarray(), np.eye(3))

@@ -31,17 +31,30 @@ pub enum Attribute {
 }
 
 impl Attribute {
-    /// The text, if it is text.
-    pub fn as_str(&self) -> Option<&str> {
+    /// The one item of a list of one: writers outside of Python know no scalars, and Python takes
+    /// an array of one as what is in it. Anything else is itself.
+    fn scalar(&self) -> &Self {
         match self {
+            Self::List(items) => match items.as_slice() {
+                [one] => one.scalar(),
+                _ => self,
+            },
+            _ => self,
+        }
+    }
+
+    /// The text, if it is text, or a list of one that is.
+    pub fn as_str(&self) -> Option<&str> {
+        match self.scalar() {
             Self::String(text) => Some(text),
             _ => None,
         }
     }
 
-    /// The boolean, if it is one (or an integer 0 or 1, as some writers store booleans).
+    /// The boolean, if it is one (or an integer 0 or 1, as some writers store booleans), or a list
+    /// of one that is.
     pub fn as_bool(&self) -> Option<bool> {
-        match self {
+        match self.scalar() {
             Self::Bool(value) => Some(*value),
             Self::Int(0) => Some(false),
             Self::Int(1) => Some(true),
@@ -49,9 +62,9 @@ impl Attribute {
         }
     }
 
-    /// The integer, if it is one and not negative.
+    /// The integer, if it is one and not negative, or a list of one that is.
     pub fn as_u64(&self) -> Option<u64> {
-        match self {
+        match self.scalar() {
             Self::Int(value) => u64::try_from(*value).ok(),
             Self::UInt(value) => Some(*value),
             _ => None,
@@ -106,5 +119,27 @@ impl From<f64> for Attribute {
 impl<T: Into<Attribute>> From<Vec<T>> for Attribute {
     fn from(items: Vec<T>) -> Self {
         Self::List(items.into_iter().map(Into::into).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_one_is_the_value_in_it() {
+        assert_eq!(Attribute::from(vec![true]).as_bool(), Some(true));
+        assert_eq!(Attribute::from(vec![vec![1i64]]).as_bool(), Some(true));
+        assert_eq!(
+            Attribute::from(vec!["csr_matrix"]).as_str(),
+            Some("csr_matrix")
+        );
+        assert_eq!(Attribute::from(vec![7i64]).as_u64(), Some(7));
+        assert_eq!(Attribute::from(vec![true, true]).as_bool(), None);
+        assert_eq!(Attribute::List(Vec::new()).as_str(), None);
+        assert_eq!(
+            Attribute::from(vec!["a"]).as_list().map(<[_]>::len),
+            Some(1)
+        );
     }
 }
