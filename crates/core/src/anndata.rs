@@ -5,6 +5,7 @@
 //! <https://anndata.readthedocs.io/en/stable/fileformat-prose.html>; older files are read by the
 //! rules that their writers used, named where they apply.
 
+mod aligned;
 mod awkward;
 mod backed_data_frame;
 mod categorical;
@@ -29,6 +30,7 @@ mod write_rows;
 use std::fmt;
 use std::sync::Arc;
 
+pub use aligned::Mapping;
 pub use awkward::Awkward;
 pub use backed_data_frame::BackedDataFrame;
 pub use categorical::Categorical;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anndex_core::anndata::{BackedAnnData, Element, InMemoryElement, MatrixKey};
+use anndex_core::anndata::{BackedAnnData, Element, InMemoryElement, Mapping, MatrixKey};
 use anndex_core::{Error, Result};
 use pyo3::prelude::*;
 
@@ -19,8 +19,21 @@ impl Backed {
         self.0.element(&match key.split_once('/') {
             Some(("layers", name)) => MatrixKey::Layer(name.to_owned()),
             Some(("obsm", name)) => MatrixKey::Obsm(name.to_owned()),
-            _ => MatrixKey::X,
+            Some((place, name)) => return self.0.aligned(mapping_of(place)?, name),
+            None if key == "raw.X" => MatrixKey::RawX,
+            None => MatrixKey::X,
         })
+    }
+}
+
+/// What a mapping beside `layers` and `obsm` is called in Python.
+fn mapping_of(place: &str) -> Result<Mapping> {
+    match place {
+        "obsp" => Ok(Mapping::Obsp),
+        "varm" => Ok(Mapping::Varm),
+        "varp" => Ok(Mapping::Varp),
+        "raw.varm" => Ok(Mapping::RawVarm),
+        _ => Err(Error::not_found(format!("there is no `{place}`"))),
     }
 }
 
@@ -44,15 +57,23 @@ impl Backed {
         guarded(py, || frame(py, read))
     }
 
-    /// The names in `"layers"` or `"obsm"`.
+    /// The annotations of the variables of `raw`; `None` if there is no `raw`.
+    fn raw_var<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let read = working(py, || self.0.raw_var()?.map(|var| var.read()).transpose())?;
+        guarded(py, || read.map(|read| frame(py, read)).transpose())
+    }
+
+    /// The names in `"layers"`, `"obsm"`, `"varm"`, `"obsp"`, `"varp"` or `"raw.varm"`.
     fn keys(&self, py: Python<'_>, place: &str) -> PyResult<Vec<String>> {
         working(py, || match place {
             "layers" => self.0.layers_keys(),
-            _ => self.0.obsm_keys(),
+            "obsm" => self.0.obsm_keys(),
+            _ => self.0.names(mapping_of(place)?),
         })
     }
 
-    /// Encoding, type and shape of `"X"`, `"layers/…"` or `"obsm/…"`; `None` if it is not there.
+    /// Encoding, type and shape of `"X"`, `"raw.X"`, or `"layers/…"` and the same of other mappings;
+    /// `None` if it is not there.
     fn matrix(&self, py: Python<'_>, key: &str) -> PyResult<Option<(String, String, Vec<u64>)>> {
         let found = working(py, || self.element(key))?;
         Ok(found.map(|found| match found {

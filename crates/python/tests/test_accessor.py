@@ -29,12 +29,46 @@ def write(path: Path, matrix: Any) -> ad.AnnData:
         uns={"title": "cells"},
     )
     adata.obsm["table"] = pd.DataFrame({"q": range(n_obs)}, index=adata.obs_names)
+    adata.varm["PCs"] = np.arange(3 * n_vars, dtype="float32").reshape(n_vars, 3)
+    adata.varm["table"] = pd.DataFrame({"v": range(n_vars)}, index=adata.var_names)
+    near = np.triu(np.arange(n_obs**2).reshape(n_obs, n_obs) % 4)
+    adata.obsp["near"], adata.obsp["all"] = sp.csr_matrix(near), near.astype("float64")
+    adata.varp["by"] = sp.csc_matrix(np.tri(n_vars))
+    adata.uns["cell_type_colors"] = ["#000000", "#ff0000"]
+    raw = ad.AnnData(
+        X=sp.csr_matrix(np.eye(n_obs, n_vars + 2, dtype="float32")),
+        obs=adata.obs[[]],
+        var=pd.DataFrame({"n": range(n_vars + 2)}, index=[f"raw{i}" for i in range(n_vars + 2)]),
+    )
+    raw.varm["loadings"] = np.arange(n_vars + 2.0)[:, None]
+    adata.raw = raw
     adata.write_zarr(path) if path.suffix == ".zarr" else adata.write_h5ad(path)
     return adata
 
 
 def dense(matrix: Any) -> Any:
     return matrix.toarray() if sp.issparse(matrix) else np.asarray(matrix)
+
+
+def check_same(found: ad.AnnData, expected: ad.AnnData) -> None:
+    """Every part, whatever sparse format it has."""
+    np.testing.assert_array_equal(dense(found.X), dense(expected.X))
+    pd.testing.assert_frame_equal(found.obs, expected.obs)
+    pd.testing.assert_frame_equal(found.var, expected.var)
+    for name in ("layers", "obsm", "varm", "obsp", "varp"):
+        parts, others = getattr(found, name), getattr(expected, name)
+        assert parts.keys() == others.keys(), name
+        for key, part in parts.items():
+            if isinstance(part, pd.DataFrame):
+                pd.testing.assert_frame_equal(part, others[key])
+            else:
+                np.testing.assert_array_equal(dense(part), dense(others[key]), err_msg=name)
+    assert found.uns.keys() == expected.uns.keys()
+    assert list(found.uns["cell_type_colors"]) == list(expected.uns["cell_type_colors"])
+    assert found.raw is not None and expected.raw is not None
+    np.testing.assert_array_equal(dense(found.raw.X), dense(expected.raw.X))
+    pd.testing.assert_frame_equal(found.raw.var, expected.raw.var)
+    np.testing.assert_array_equal(found.raw.varm["loadings"], expected.raw.varm["loadings"])
 
 
 @pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
@@ -46,7 +80,9 @@ def test_parts_are_those_of_the_whole(kind: Any, suffix: str, tmp_path: Path) ->
     whole = write(path, kind(values))
     backed = ln.AnnDataAccessor(str(path))
     assert backed.shape == whole.shape and (backed.n_obs, backed.n_vars) == whole.shape
-    assert backed.uns == {"title": "cells"} and set(backed.obsm) == {"X_pca", "table"}
+    assert backed.uns["title"] == "cells" and set(backed.obsm) == {"X_pca", "table"}
+    assert set(backed.varm) == {"PCs", "table"} and set(backed.obsp) == {"near", "all"}
+    assert backed.raw is not None and len(backed.raw.var) == 8 and set(backed.varp) == {"by"}
     pd.testing.assert_frame_equal(backed.obs, whole.obs)
     x = backed.X
     assert x is not None and x.shape == whole.shape and x.dtype == "float32"
@@ -64,19 +100,14 @@ def test_parts_are_those_of_the_whole(kind: Any, suffix: str, tmp_path: Path) ->
         (whole.obs["cell_type"] == "T", slice(None)),
         ([7, 2], ["gene3", "gene0"]),
         (["cell4", "cell1"], np.array([True, False] * 3)),
+        (slice(None), slice(1, 4)),
+        ([], []),
     ]
     for rows, columns in wanted:
         part = backed[rows, columns]
         loaded, expected = part.to_memory(), whole[rows, columns].copy()
         assert part.shape == loaded.shape == expected.shape
-        np.testing.assert_array_equal(dense(loaded.X), dense(expected.X))
-        np.testing.assert_array_equal(
-            dense(loaded.layers["counts"]), dense(expected.layers["counts"])
-        )
-        np.testing.assert_array_equal(loaded.obsm["X_pca"], expected.obsm["X_pca"])
-        pd.testing.assert_frame_equal(loaded.obsm["table"], expected.obsm["table"])
-        assert list(loaded.obs_names) == list(expected.obs_names)
-        assert list(loaded.var_names) == list(expected.var_names)
+        check_same(loaded, expected)
     np.testing.assert_array_equal(dense(backed.to_memory().X), values)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import anndata as ad
     import pandas as pd
 
-__all__ = ["AnnDataAccessor", "AnnDataAccessorSubset", "BackedMatrix"]
+__all__ = ["AnnDataAccessor", "AnnDataAccessorSubset", "BackedMatrix", "BackedRaw"]
 
 
 class BackedMatrix:
@@ -69,7 +69,7 @@ class BackedMatrix:
 
 
 class _Matrices(Mapping[str, BackedMatrix]):
-    """The matrices of ``layers`` or ``obsm``."""
+    """The matrices of ``layers``, ``obsm`` and other mappings."""
 
     __slots__ = ("_names", "_native", "_prefix")
 
@@ -96,6 +96,34 @@ class _Matrices(Mapping[str, BackedMatrix]):
 
     def __repr__(self) -> str:
         return f"{self._prefix}: {', '.join(self._names)}"
+
+
+class BackedRaw:
+    """What is kept under ``raw`` in a file: more variables than the rest of it has."""
+
+    __slots__ = ("_native", "_var")
+
+    def __init__(self, backed: native.Backed, var: tuple[Any, ...]) -> None:
+        self._native = backed
+        self._var = frame(var)
+
+    @property
+    def X(self) -> BackedMatrix | None:  # noqa: N802
+        """The matrix of observations × the variables of `var`."""
+        return _matrix(self._native, "raw.X")
+
+    @property
+    def var(self) -> pd.DataFrame:
+        """The annotations of these variables."""
+        return cast("pd.DataFrame", self._var)
+
+    @property
+    def varm(self) -> Mapping[str, BackedMatrix]:
+        """Matrices and tables of these variables × anything."""
+        return _Matrices(self._native, "raw.varm")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: {len(self.var)} variables"
 
 
 class AnnDataAccessor:
@@ -179,6 +207,27 @@ class AnnDataAccessor:
         return _Matrices(self._native, "obsm")
 
     @property
+    def varm(self) -> Mapping[str, BackedMatrix]:
+        """Matrices and tables of variables × anything."""
+        return _Matrices(self._native, "varm")
+
+    @property
+    def obsp(self) -> Mapping[str, BackedMatrix]:
+        """Matrices of observations × observations."""
+        return _Matrices(self._native, "obsp")
+
+    @property
+    def varp(self) -> Mapping[str, BackedMatrix]:
+        """Matrices of variables × variables."""
+        return _Matrices(self._native, "varp")
+
+    @property
+    def raw(self) -> BackedRaw | None:
+        """What is kept under ``raw``, if anything."""
+        var = self._native.raw_var()
+        return None if var is None else BackedRaw(self._native, var)
+
+    @property
     def uns(self) -> dict[str, Any]:
         """Whatever else is kept in the file, read each time."""
         return mapping(self._native.uns())
@@ -203,6 +252,9 @@ class AnnDataAccessor:
             ("var", list(self.var.columns)),
             ("layers", list(self.layers)),
             ("obsm", list(self.obsm)),
+            ("varm", list(self.varm)),
+            ("obsp", list(self.obsp)),
+            ("varp", list(self.varp)),
         ):
             if keys:
                 lines.append(f"    {name}: {keys}")
@@ -238,16 +290,32 @@ class AnnDataAccessorSubset:
         return var if self._var is None else var.iloc[self._var]
 
     def to_memory(self) -> ad.AnnData:
-        """Read them, with X, layers, obsm and uns."""
+        """Read them, as ``adata[obs, var].copy()`` has them, with no more rows than these."""
+        accessor = self._accessor
         rows, columns = self._obs, slice(None) if self._var is None else self._var
-        x = self._accessor.X
+        # anndata's own rules decide what becomes of categories that do not occur any more, and of
+        # their colours in uns.
+        tables: Any = package().AnnData(obs=accessor.obs, var=accessor.var, uns=accessor.uns)
+        tables = tables[rows, columns].copy()
+        x, raw = accessor.X, accessor.raw
+        raw_x = None if raw is None else raw.X
         adata: Any = package().AnnData(
             X=None if x is None else x[rows, columns],
-            obs=self.obs,
-            var=self.var,
-            layers={key: layer[rows, columns] for key, layer in self._accessor.layers.items()},
-            obsm={key: matrix[rows] for key, matrix in self._accessor.obsm.items()},
-            uns=self._accessor.uns,
+            obs=tables.obs,
+            var=tables.var,
+            layers={key: layer[rows, columns] for key, layer in accessor.layers.items()},
+            obsm={key: matrix[rows] for key, matrix in accessor.obsm.items()},
+            varm={key: matrix[columns] for key, matrix in accessor.varm.items()},
+            obsp={key: matrix[rows, rows] for key, matrix in accessor.obsp.items()},
+            varp={key: matrix[columns, columns] for key, matrix in accessor.varp.items()},
+            uns=tables.uns,
+            raw=None
+            if raw is None or raw_x is None
+            else {
+                "X": raw_x[rows],
+                "var": raw.var,
+                "varm": {key: matrix.to_memory() for key, matrix in raw.varm.items()},
+            },
         )
         return cast("ad.AnnData", adata)
 
