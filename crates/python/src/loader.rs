@@ -117,6 +117,23 @@ impl Loader {
         self.loader.n_batches()
     }
 
+    /// The number of observations in an epoch, of this rank.
+    fn n_obs(&self, py: Python<'_>) -> PyResult<u64> {
+        let loader = self.here(py)?;
+        run(py, || loader.n_obs())
+    }
+
+    /// The epoch and the first batch of the pass that `epoch` would start.
+    fn next_pass(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
+        Ok(self.here(py)?.next_pass())
+    }
+
+    /// The observations of a batch of an epoch, in order.
+    fn batch_indices(&self, py: Python<'_>, epoch: u64, batch: u64) -> PyResult<Vec<u64>> {
+        let loader = self.here(py)?;
+        run(py, || loader.indices(epoch, batch..batch.saturating_add(1)))
+    }
+
     /// What exact order costs, if that is worth a word.
     fn notice(&self, py: Python<'_>) -> PyResult<Option<String>> {
         let repeated = self.here(py)?.repeated_decoding();

@@ -218,3 +218,86 @@ def test_ranks_of_a_process_group_resume_together(paths: list[str], tmp_path: Pa
     for epoch in range(2):
         assert sorted(results[0][epoch] + results[1][epoch]) == list(range(N_OBS))
     assert results[0][2] == results[1][2], "gradients were shared"
+
+
+UNEVEN = """
+import json, sys
+import torch, torch.distributed as distributed
+
+sys.path.insert(0, {tests!r})
+import test_distributed as tests
+from anndex import MappedCollection, errors
+
+rank, store, paths = json.loads(sys.argv[1])
+distributed.init_process_group("gloo", init_method=f"file://{{store}}", rank=rank, world_size=2)
+mapped = MappedCollection(paths, obs_keys="number", encode_labels=False)
+
+def epoch(loader):
+    found = []
+    for batch in loader:
+        # Hangs if the other rank has no more.
+        distributed.all_reduce(torch.ones(1))
+        found.append(batch["number"].tolist())
+    return [len(loader), found]
+
+def resumed(loader):
+    batches = iter(loader)
+    first = next(batches)["number"].tolist()
+    states = [loader.state_dict()]
+    batches.close()
+    distributed.broadcast_object_list(states)
+    other = mapped.loader(64, sampler=list(range(129)))
+    other.load_state_dict(states[0])
+    found = [first] + [batch["number"].tolist() for batch in other]
+    distributed.all_reduce(torch.ones(1))
+    return [len(other), found]
+
+refused = []
+for options in (dict(sampler=list(range(129))), dict(sampler=[7])):
+    try:
+        mapped.loader(1, **options)
+    except errors.InvalidInputError as error:
+        refused.append(str(error))
+try:
+    sampler = torch.utils.data.DistributedSampler(mapped)
+    mapped.loader(64, sampler=sampler)
+except errors.InvalidInputError as error:
+    refused.append(str(error))
+print(json.dumps([
+    epoch(mapped.loader(64, sampler=list(range(129)))),
+    epoch(mapped.loader(64, sampler=torch.utils.data.SequentialSampler(range(129)))),
+    epoch(mapped.loader(33, "exact", seed=2)),
+    epoch(mapped.loader(64, sampler=list(range(129)), drop_last=True)),
+    resumed(mapped.loader(64, sampler=list(range(129)))),
+    refused,
+]))
+"""
+
+
+def test_ranks_have_as_many_batches_and_every_observation_once(
+    paths: list[str], tmp_path: Path
+) -> None:
+    script = UNEVEN.format(tests=str(Path(__file__).parent))
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, json.dumps([rank, str(tmp_path / "store"), paths])],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    one, other = (json.loads(process.communicate(timeout=300)[0]) for process in processes)
+
+    def check(case: int, sizes: list[list[int]], seen: list[int]) -> None:
+        for (length, batches), expected in zip((one[case], other[case]), sizes, strict=True):
+            assert length == len(batches) and [len(batch) for batch in batches] == expected
+        assert sorted(sum(one[case][1] + other[case][1], [])) == seen
+
+    for case in (0, 1, 4):
+        check(case, [[63, 1], [64, 1]], list(range(129)))
+    check(2, [[33, 33, 33, 1]] * 2, list(range(N_OBS)))
+    check(3, [[64], [64]], [*range(64), *range(64, 128)])
+    for refused in (one[5], other[5]):
+        assert len(refused) == 3
+        assert all("drop_last" in message for message in refused[:2])
+        assert "DistributedSampler" in refused[2]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.utils.data import RandomSampler
 
 from anndex import MappedCollection
 
@@ -114,3 +115,23 @@ def test_a_checkpoint_resumes_in_the_middle_of_an_epoch(
     assert resumed.seen == {1: whole.seen[1][4 * BATCH_SIZE :]}
     for own, expected in zip(resumed.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(own, expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"sampler": [5, 3, 9, *range(100, 150)]}])
+def test_overfitting_has_the_same_observations_in_each_epoch(
+    mapped: MappedCollection, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    model = Classifier()
+    loader = mapped.loader(BATCH_SIZE, **options)
+    trainer(tmp_path, max_epochs=3, overfit_batches=2).fit(model, loader)
+    expected = list(options.get("sampler", range(N_OBS)))[: 2 * BATCH_SIZE]
+    assert list(model.seen.values()) == [expected] * 3
+
+
+def test_overfitting_refuses_a_loader_that_is_shuffled(
+    mapped: MappedCollection, tmp_path: Path
+) -> None:
+    for options in ({"shuffle": "exact"}, {"sampler": RandomSampler(range(N_OBS))}):
+        loader = mapped.loader(BATCH_SIZE, **options)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"Loader\(.* needs to subclass"):
+            trainer(tmp_path, max_epochs=3, overfit_batches=2).fit(Classifier(), loader)

@@ -11,6 +11,7 @@ mod plan;
 mod position;
 mod reader;
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub use budget::RepeatedDecoding;
@@ -114,16 +115,17 @@ impl LoaderBuilder {
         self
     }
 
-    /// Leave out the last batch if it is smaller; with several ranks, as many batches as all of
-    /// them have. Default: keep it.
+    /// Leave out the last batch if it is smaller; with several ranks, what is beyond the full
+    /// batches that all of them have. Default: keep it.
     pub fn drop_last(mut self, drop_last: bool) -> Self {
         self.options.drop_last = drop_last;
         self
     }
 
     /// Which part of each epoch this process takes: the epoch is cut into `world_size` parts of
-    /// equal length (but for one observation), of which this is number `rank`, from 0. Default:
-    /// all of it.
+    /// equal length (but for one observation), of which this is number `rank`, from 0. Every part
+    /// has as many batches: where the one more would be a batch of its own, the last batches of the
+    /// other parts are cut in two, of all but one observation and of that one. Default: all of it.
     pub fn rank(mut self, rank: u64, world_size: u64) -> Self {
         self.options.rank = rank;
         self.options.world_size = world_size;
@@ -152,7 +154,8 @@ impl LoaderBuilder {
     ///
     /// # Errors
     /// `InvalidInput` if parameters are out of range or contradict each other, the collection was
-    /// closed, or its stores can't be in one batch: one lacks a matrix, or rows differ in length.
+    /// closed, there are too few observations for every rank to have as many batches, or the stores
+    /// can't be in one batch: one lacks a matrix, or rows differ in length.
     pub fn build(self) -> Result<Loader> {
         let Self { mapped, options } = self;
         mapped.check_open()?;
@@ -186,7 +189,7 @@ impl LoaderBuilder {
         let budget = Budget::new(&mapped, &options)?;
         Ok(Loader {
             digest: order::digest(0, Shuffle::None, &Sampler::Indices(own.into())),
-            n_batches: Plan::new(first, &options).n_batches(),
+            n_batches: Plan::new(first, &options)?.n_batches(),
             buffers: Arc::new(Buffers::keeping(
                 (budget.batches_ahead() + 2) * 2 * mapped.keys.matrices.len(),
             )),
@@ -246,6 +249,34 @@ impl Loader {
         self.n_batches
     }
 
+    /// The number of observations in an epoch, of this rank.
+    ///
+    /// # Errors
+    /// `InvalidInput` if observations can't be drawn.
+    pub fn n_obs(&self) -> Result<u64> {
+        Ok(self.plan(0)?.n_all_obs())
+    }
+
+    /// The epoch and the first batch of the pass that [`Loader::epoch`] would start.
+    pub fn next_pass(&self) -> (u64, u64) {
+        self.position().next().state()
+    }
+
+    /// The observations of some batches of an epoch, in order.
+    ///
+    /// # Errors
+    /// `InvalidInput` if observations can't be drawn, or there are not so many batches.
+    pub fn indices(&self, epoch: u64, batches: Range<u64>) -> Result<Vec<u64>> {
+        if batches.end > self.n_batches {
+            return Err(Error::invalid_input(format!(
+                "the batch {} is out of range: there are {}",
+                batches.end.saturating_sub(1),
+                self.n_batches
+            )));
+        }
+        Ok(self.plan(epoch)?.indices(batches))
+    }
+
     /// What exact order costs, if chunks are decoded more than twice in an epoch, as was seen once
     /// the second batch was handed out. It is logged then, too.
     pub fn repeated_decoding(&self) -> Option<RepeatedDecoding> {
@@ -297,7 +328,7 @@ impl Loader {
             shuffle, sampler, ..
         } = &self.options;
         let order = Order::new(self.mapped.n_obs(), *shuffle, sampler, epoch)?;
-        Ok(Plan::new(order, &self.options))
+        Plan::new(order, &self.options)
     }
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
 
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from anndex import _anndex as native
 from anndex._checks import choice, explained, flag, number, shown
-from anndex._loader_options import LoaderOptions, given_indices, part
+from anndex._loader_options import LoaderOptions, given_indices, is_sequential, part
+from anndex._order import BatchOrder, Order, order
+from anndex._sample import Sample, SampleBatch
 from anndex._warning import warn
 from anndex.errors import InvalidInputError, MissingPackageError, UnsupportedError
 
@@ -42,7 +44,21 @@ class Loader:
     -----
     A batch is a dict with the keys of samples. Dense matrices are arrays of observations ×
     variables; sparse ones are CSR. Labels are integers, or lists of text if they are not encoded.
+
+    It has the attributes of a ``DataLoader`` that trainers look for. What they make of these, such
+    as ``accelerate.skip_first_batches``, has the same batches, but is read by torch. Lightning's
+    ``overfit_batches`` needs ``shuffle=False``, and refuses a loader that is shuffled.
     """
+
+    num_workers = 0
+    """Threads read ahead, and not processes."""
+    timeout = 0
+    worker_init_fn: Callable[[int], None] | None = None
+    multiprocessing_context: Any = None
+    generator: Any = None
+    prefetch_factor: int | None = None
+    persistent_workers = False
+    pin_memory_device = ""
 
     def __init__(
         self,
@@ -89,9 +105,45 @@ class Loader:
         return self._handle
 
     @property
+    def dataset(self) -> MappedCollection:
+        """The collection that it loads."""
+        return self._mapped
+
+    @property
     def batch_size(self) -> int:
         """Observations per batch."""
         return self._options["batch_size"]
+
+    @property
+    def drop_last(self) -> bool:
+        """Whether a smaller last batch is left out."""
+        return self._options["drop_last"]
+
+    @property
+    def pin_memory(self) -> bool:
+        """Whether tensors are in pinned memory."""
+        return self._pin_memory
+
+    @property
+    def sampler(self) -> Order:
+        """The observations of this process's part of each epoch, one by one.
+
+        It is one of torch's ``SequentialSampler`` if they are the same in each epoch.
+        """
+        options = self._options
+        is_drawn = options["shuffle"] is not None or options["weights"] is not None
+        is_unknown = not (self._sampler is None or is_sequential(self._sampler))
+        return order(self, not (is_drawn or is_unknown))
+
+    @property
+    def batch_sampler(self) -> BatchOrder:
+        """The observations of each batch of this process's part of each epoch."""
+        return BatchOrder(self)
+
+    @property
+    def n_obs(self) -> int:
+        """The number of observations of this process's part of an epoch."""
+        return self._native().n_obs()
 
     def __len__(self) -> int:
         """Give the number of batches in an epoch."""
@@ -99,21 +151,41 @@ class Loader:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Pass over an epoch: the next one, or where `load_state_dict` has put the loader."""
-        handle = self._native()
-        if self._sampler is not None:
-            # A sampler has another order in each epoch.
-            handle = self._handle = self._made()
-        epoch = handle.epoch()
+        epoch = self._next_handle().epoch()
         number = 0
         try:
             while (batch := epoch.next()) is not None:
                 number += 1
                 # What the order costs is known once the first batch was seen.
-                if number == 2 and (notice := handle.notice()) is not None:
+                if number == 2 and (notice := self._handle.notice()) is not None:
                     warn(notice)
                 yield {key: self._converted(values) for key, values in batch.items()}
         finally:
             epoch.close()
+
+    def pass_in_indices(self) -> Iterator[list[int]]:
+        """Pass over an epoch as by iterating, but give the observations of each batch.
+
+        The next pass is over the next epoch, also if this one is left early.
+        """
+        handle = self._next_handle()
+        epoch, first = handle.next_pass()
+        handle.set_epoch(epoch + 1)
+        for batch in range(first, handle.n_batches()):
+            yield handle.batch_indices(epoch, batch)
+
+    def collate_fn(self, samples: Sequence[Sample]) -> dict[str, Any]:
+        """Make one batch of samples of `dataset`, as the loader has it."""
+        if isinstance(samples, SampleBatch):
+            arrays = samples.arrays
+        else:
+            arrays = {key: _stacked([sample[key] for sample in samples]) for key in samples[0]}
+        sparse = self._mapped.layers_keys if self._options["sparse"] else ()
+        # Memory is pinned by the process that this may be a worker of.
+        return {
+            key: self._converted(_csr(values) if key in sparse else values, pins=False)
+            for key, values in arrays.items()
+        }
 
     def state_dict(self) -> LoaderState:
         """Say how far the loader is: which batches were handed out, not what was read ahead.
@@ -160,6 +232,14 @@ class Loader:
         """Have the next pass be over epoch number `epoch`, from its beginning."""
         self._native().set_epoch(number("epoch", epoch))
 
+    def _next_handle(self) -> native.Loader:
+        """Give the native loader for another pass."""
+        handle = self._native()
+        if self._sampler is not None:
+            # A sampler has another order in each epoch.
+            handle = self._handle = self._made()
+        return handle
+
     def _check_resumable(self) -> None:
         if self._sampler is not None:
             raise UnsupportedError(
@@ -167,13 +247,13 @@ class Loader:
                 "indices or anndex.WeightedSampler to resume an epoch"
             )
 
-    def _converted(self, values: Any) -> Any:
+    def _converted(self, values: Any, pins: bool = True) -> Any:
         if isinstance(values, tuple):
-            return self._sparse(*cast("CsrParts", values))
+            return self._sparse(*cast("CsrParts", values), pins)
         if self._to == "numpy" or not isinstance(values, np.ndarray):
             return values
         array = cast("NDArray[Any]", values)
-        return array if array.dtype == object else self._tensor(array)
+        return array if array.dtype == object else self._tensor(array, pins)
 
     def _sparse(
         self,
@@ -181,6 +261,7 @@ class Loader:
         indices: NDArray[Any],
         indptr: NDArray[Any],
         shape: tuple[int, int],
+        pins: bool,
     ) -> Any:
         # Both want one type for columns and row pointers.
         if len(data) <= np.iinfo(np.int32).max:
@@ -197,12 +278,12 @@ class Loader:
             # Its constructor would check what is known to be right, value by value.
             matrix.data, matrix.indices, matrix.indptr = data, indices, indptr
             return matrix
-        parts = [self._tensor(part) for part in (indptr, indices, data)]
+        parts = [self._tensor(part, pins) for part in (indptr, indices, data)]
         return _package("torch").sparse_csr_tensor(*parts, size=shape, check_invariants=False)
 
-    def _tensor(self, array: NDArray[Any]) -> Any:
+    def _tensor(self, array: NDArray[Any], pins: bool) -> Any:
         tensor = self._torch.from_numpy(array)
-        if not self._pin_memory:
+        if not (pins and self._pin_memory):
             return tensor
         with explained("memory can't be pinned; use pin_memory=False", UnsupportedError):
             return tensor.pin_memory()
@@ -222,6 +303,19 @@ class Loader:
         self._handle = self._made()
         if passed is not None:
             self.load_state_dict(passed)
+
+
+def _stacked(values: list[Any]) -> Any:
+    """Values of samples as a batch has them: an array, or a list where some are text."""
+    return values if any(isinstance(value, str) for value in values) else np.array(values)
+
+
+def _csr(rows: NDArray[Any]) -> CsrParts:
+    """The parts of a sparse matrix."""
+    in_rows, columns = np.nonzero(rows)
+    counts = np.bincount(in_rows, minlength=len(rows))
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    return rows[in_rows, columns], columns.astype(np.int32), indptr, (len(rows), rows.shape[1])
 
 
 def _package(name: str) -> Any:

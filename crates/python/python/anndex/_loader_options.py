@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from anndex._checks import explained, flag, number, shown
 from anndex.errors import InvalidInputError, InvalidTypeError
 
-__all__ = ["LoaderOptions", "WeightedSampler", "add_sampler", "given_indices", "part"]
+__all__ = [
+    "LoaderOptions", "WeightedSampler", "add_sampler", "given_indices", "is_sequential", "part",
+]
 
 
 class LoaderOptions(TypedDict):
@@ -56,10 +58,23 @@ class WeightedSampler:
     replacement: bool = True
 
 
-def add_sampler(options: LoaderOptions, sampler: Any, n_obs: int) -> Iterable[int] | None:
+def is_sequential(sampler: Any) -> bool:
+    """Whether a sampler is torch's that has the same order in each epoch."""
+    return type(sampler).__name__ == "SequentialSampler"
+
+
+def add_sampler(
+    options: LoaderOptions, sampler: Any, n_obs: int, follows_group: bool
+) -> Iterable[int] | None:
     """Write a sampler into the options, or give it back if only its indices are known."""
     if sampler is None:
         return None
+    if getattr(sampler, "num_replicas", 1) > 1 and (follows_group or options["world_size"] > 1):
+        # A part of the part would be left, and nobody would have the rest.
+        raise InvalidInputError(
+            f"{type(sampler).__name__} divides an epoch among ranks, and so does the loader; leave "
+            "it out, or give rank=0 and world_size=1"
+        )
     if isinstance(sampler, WeightedSampler) or type(sampler).__name__ == "WeightedRandomSampler":
         # torch's has the same attributes.
         with explained("the weights of a sampler are a number for each observation"):

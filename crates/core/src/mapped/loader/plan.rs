@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::Options;
+use crate::error::{Error, Result};
 use crate::mapped::order::Order;
 
 /// The part of an epoch that one rank takes, in batches.
@@ -13,27 +14,45 @@ pub(super) struct Plan {
     part: Range<u64>,
     batch_size: u64,
     n_batches: u64,
+    /// Whether the last batch is an observation that the one before it gave up.
+    is_split: bool,
 }
 
 impl Plan {
-    pub(super) fn new(order: Order, options: &Options) -> Self {
-        let (rank, world_size) = (options.rank, options.world_size);
+    /// All ranks have as many batches, since those that exchange gradients after each would wait
+    /// for ever for one that has no more. Their parts differ by one observation; where that alone
+    /// would be one batch more, the last batch of the others gives up one of its own.
+    ///
+    /// # Errors
+    /// `InvalidInput` if there are too few observations for that.
+    pub(super) fn new(order: Order, options: &Options) -> Result<Self> {
+        let (world_size, batch_size) = (options.world_size, options.batch_size);
         // 128 bits, since the product need not fit 64.
         let cut = |rank: u64| {
             (u128::from(order.len()) * u128::from(rank) / u128::from(world_size)) as u64
         };
-        let part = cut(rank)..cut(rank + 1);
+        let part = cut(options.rank)..cut(options.rank + 1);
         let n_batches = if options.drop_last {
-            order.len() / world_size / options.batch_size
+            order.len() / world_size / batch_size
         } else {
-            (part.end - part.start).div_ceil(options.batch_size)
+            order.len().div_ceil(world_size).div_ceil(batch_size)
         };
-        Self {
+        if !options.drop_last && order.len() / world_size < n_batches {
+            return Err(Error::invalid_input(format!(
+                "{} observations can't be divided so that each of {world_size} ranks has as many \
+                 batches of {batch_size}, and ranks that train together would wait for one that \
+                 has no more; set `drop_last` to leave out the last ones, or choose larger batches",
+                order.len()
+            )));
+        }
+        let own_batches = (part.end - part.start).div_ceil(batch_size);
+        Ok(Self {
             order,
             part,
-            batch_size: options.batch_size,
+            batch_size,
             n_batches,
-        }
+            is_split: own_batches < n_batches,
+        })
     }
 
     pub(super) fn n_batches(&self) -> u64 {
@@ -53,10 +72,17 @@ impl Plan {
             .collect()
     }
 
+    /// The number of observations in all batches.
+    pub(super) fn n_all_obs(&self) -> u64 {
+        self.n_obs(0..self.n_batches)
+    }
+
     fn positions(&self, batches: Range<u64>) -> Range<u64> {
         let position = |batch: u64| {
             let rows = batch.saturating_mul(self.batch_size);
-            self.part.start.saturating_add(rows).min(self.part.end)
+            let given_up = u64::from(self.is_split && batch < self.n_batches);
+            let end = self.part.end - given_up;
+            self.part.start.saturating_add(rows).min(end)
         };
         position(batches.start)..position(batches.end)
     }
@@ -85,7 +111,10 @@ impl Plan {
         let mut end = None;
         let mut position = start;
         while let Some(next) = self.order.window_end(position.min(self.order.len() - 1)) {
-            let batch = (next - self.part.start.min(next)).div_ceil(self.batch_size);
+            let batch = match next < self.part.end {
+                true => (next - self.part.start.min(next)).div_ceil(self.batch_size),
+                false => self.n_batches,
+            };
             let fits = batch <= wanted || (end.is_none() && batch <= most);
             if !fits || next <= position {
                 break;
@@ -141,10 +170,26 @@ mod tests {
             window: 100,
         };
         let order = Order::new(1000, shuffle, &Sampler::All, 0).unwrap();
-        let plan = Plan::new(order, &options(5, false, 0, 1));
+        let plan = Plan::new(order, &options(5, false, 0, 1)).unwrap();
         assert_eq!(plan.window(0, 250, 250), 40, "two whole ones");
         assert_eq!(plan.window(0, 60, 100), 20, "more than wanted, but whole");
         assert_eq!(plan.window(0, 60, 99), 12, "a part, since no more may be");
+    }
+
+    #[test]
+    fn a_rank_that_is_one_observation_short_has_as_many_batches() {
+        let plan = |rank, batch_size| {
+            let order = Order::new(129, Shuffle::None, &Sampler::All, 0).unwrap();
+            Plan::new(order, &options(batch_size, false, rank, 2))
+        };
+        let sizes = |rank| {
+            let plan = plan(rank, 64).unwrap();
+            let sizes = (0..plan.n_batches()).map(|batch| plan.n_obs(batch..batch + 1));
+            sizes.collect::<Vec<_>>()
+        };
+        assert_eq!([sizes(0), sizes(1)], [[63, 1], [64, 1]]);
+        let error = plan(0, 1).unwrap_err().to_string();
+        assert!(error.contains("drop_last"), "{error}");
     }
 
     proptest! {
@@ -157,10 +202,21 @@ mod tests {
             window_rows in 1u64..300,
         ) {
             let mut all = Vec::new();
-            let mut counts = Vec::new();
+            let (mut counts, mut even_counts) = (Vec::new(), Vec::new());
             for rank in 0..world_size {
                 let order = || Order::new(n_obs, shuffle, &Sampler::All, 3).unwrap();
-                let plan = Plan::new(order(), &options(batch_size, false, rank, world_size));
+                let own = options(batch_size, false, rank, world_size);
+                let Ok(plan) = Plan::new(order(), &own) else {
+                    prop_assert!(batch_size == 1 || n_obs < world_size);
+                    prop_assert!(n_obs % world_size != 0);
+                    return Ok(());
+                };
+                counts.push(plan.n_batches());
+                let sizes = (0..plan.n_batches()).map(|batch| plan.n_obs(batch..batch + 1));
+                let sizes: Vec<u64> = sizes.collect();
+                prop_assert!(sizes.iter().all(|&size| (1..=batch_size).contains(&size)));
+                let full = sizes.iter().filter(|&&size| size == batch_size).count();
+                prop_assert!(full + 2 >= sizes.len());
                 let mut first = 0;
                 let mut own = Vec::new();
                 while first < plan.n_batches() {
@@ -173,13 +229,16 @@ mod tests {
                 }
                 prop_assert_eq!(own.clone(), plan.indices(0..plan.n_batches()));
                 all.extend(own);
-                let even = Plan::new(order(), &options(batch_size, true, rank, world_size));
+                let even = options(batch_size, true, rank, world_size);
+                let even = Plan::new(order(), &even).unwrap();
                 prop_assert!(even.n_batches() <= plan.n_batches());
                 let kept = even.n_obs(0..even.n_batches());
                 prop_assert_eq!(kept, even.n_batches() * batch_size);
-                counts.push(even.n_batches());
+                even_counts.push(even.n_batches());
             }
-            prop_assert!(counts.windows(2).all(|pair| pair[0] == pair[1]));
+            for counts in [counts, even_counts] {
+                prop_assert!(counts.windows(2).all(|pair| pair[0] == pair[1]));
+            }
             all.sort_unstable();
             prop_assert!(all.into_iter().eq(0..n_obs));
         }
