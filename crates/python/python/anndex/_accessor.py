@@ -12,7 +12,13 @@ from anndex import _anndex as native
 from anndex._anndata import frame, mapping, package, read_anndata, value
 from anndex._checks import explained, shown
 from anndex._registry.paths import location
-from anndex.errors import InvalidIndexError, InvalidTypeError, KeyNotFoundError
+from anndex._warning import warn
+from anndex.errors import (
+    InvalidIndexError,
+    InvalidTypeError,
+    KeyNotFoundError,
+    UnsupportedError,
+)
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -299,29 +305,43 @@ class AnnDataAccessorSubset:
         tables = tables[rows, columns].copy()
         x, raw = accessor.X, accessor.raw
         raw_x = None if raw is None else raw.X
+        left_out: list[str] = []
         adata: Any = package().AnnData(
             X=None if x is None else x[rows, columns],
             obs=tables.obs,
             var=tables.var,
-            layers={key: layer[rows, columns] for key, layer in accessor.layers.items()},
-            obsm={key: matrix[rows] for key, matrix in accessor.obsm.items()},
-            varm={key: matrix[columns] for key, matrix in accessor.varm.items()},
-            obsp={key: matrix[rows, rows] for key, matrix in accessor.obsp.items()},
-            varp={key: matrix[columns, columns] for key, matrix in accessor.varp.items()},
+            layers=_parts(accessor.layers, (rows, columns), left_out),
+            obsm=_parts(accessor.obsm, rows, left_out),
+            varm=_parts(accessor.varm, columns, left_out),
+            obsp=_parts(accessor.obsp, (rows, rows), left_out),
+            varp=_parts(accessor.varp, (columns, columns), left_out),
             uns=tables.uns,
             raw=None
             if raw is None or raw_x is None
             else {
                 "X": raw_x[rows],
                 "var": raw.var,
-                "varm": {key: matrix.to_memory() for key, matrix in raw.varm.items()},
+                "varm": _parts(raw.varm, slice(None), left_out),
             },
         )
+        if left_out:
+            warn(f"parts that can't be read row by row are left out: {'; '.join(left_out)}")
         return cast("ad.AnnData", adata)
 
     def __repr__(self) -> str:
         n_obs, n_vars = self.shape
         return f"AnnDataAccessorSubset object with n_obs × n_vars = {n_obs} × {n_vars}"
+
+
+def _parts(matrices: Mapping[str, BackedMatrix], index: Any, left_out: list[str]) -> dict[str, Any]:
+    """A part of each matrix; what can't be read is noted."""
+    parts: dict[str, Any] = {}
+    for name in matrices:
+        try:
+            parts[name] = matrices[name][index]
+        except UnsupportedError as error:
+            left_out.append(f"{name} ({error})")
+    return parts
 
 
 def _matrix(backed: native.Backed, key: str) -> BackedMatrix | None:

@@ -29,8 +29,6 @@ else:
 
 __all__ = ["MappedCollection"]
 
-_CACHES = ("indices", "indices_list", "storage_idx", "var_indices", "var_joint")
-
 
 class MappedCollection(OpenedFiles, MapStyle):
     """Map-style dataset over many AnnData files, virtually concatenated.
@@ -107,8 +105,7 @@ class MappedCollection(OpenedFiles, MapStyle):
     the same keys with arrays whose first axis are the observations.
 
     In a batch, a matrix has one dtype for the whole collection, and labels some of which are
-    missing become float, with NaN. A column of ``obs`` that a file lacks is missing in all of its
-    observations; a warning names such files.
+    missing become float, with NaN. They are where a file lacks a column, which a warning says.
 
     Variables are given as `pandas.Index` where pandas is installed, else as object arrays.
 
@@ -294,9 +291,9 @@ class MappedCollection(OpenedFiles, MapStyle):
         rank, world_size : int, optional
             Which part of each epoch this process takes. Default: those of torch's default process
             group if there is one when a pass begins, else everything. All ranks have as many
-            batches, and every observation is in one of them: where one rank has an observation more
-            than fills its batches, the last batch of the others is given in two, of all but one
-            and of one. Where there are too few for that, `drop_last` is asked for.
+            batches, and every observation is in one of them: where a rank has one more than fills
+            its batches, the last batch of the others is cut in two, the second of which has one.
+            Where there are too few for that, `drop_last` is asked for.
         memory : int or str, optional
             What is read ahead takes at most this, in bytes, beside two batches; but one batch is
             read whatever it takes. More of it means less to decode. A shuffled collection that
