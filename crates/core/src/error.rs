@@ -126,6 +126,11 @@ impl Error {
                 ErrorKind::PermissionDenied,
                 "the file system can only be read; choose a place that can be written",
             ),
+            // Not only of files on servers: see `storage::LocalFile`.
+            Io::StaleNetworkFileHandle => (
+                ErrorKind::Storage,
+                "the file changed, or was removed, since it was opened; open it again",
+            ),
             Io::InvalidFilename => PATH,
             // A NUL character, which is noticed before the system is asked.
             Io::InvalidInput if source.raw_os_error().is_none() => PATH,

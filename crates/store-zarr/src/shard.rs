@@ -38,7 +38,7 @@ type ShardIndex = Option<Arc<Shard>>;
 pub(crate) struct Shard {
     /// Position and length of each chunk, in C order.
     entries: Box<[(u64, u64)]>,
-    /// The stored object, unless too many are held open.
+    /// The stored object, unless it takes memory.
     pub(crate) value: Option<Value>,
 }
 
@@ -161,7 +161,7 @@ impl Shards {
             (inside || entry == ABSENT).then_some(entry)
         });
         let entries = numbers.collect::<Option<_>>().ok_or_else(damaged)?;
-        let value = value.keep();
+        let value = value.keep().map_err(|e| e.with("file", key))?;
         Ok(Some(Arc::new(Shard { entries, value })))
     }
 }

@@ -6,8 +6,6 @@ mod value;
 mod zip;
 
 use std::fmt::Debug;
-use std::fs::File;
-use std::io;
 
 use anndex_core::Result;
 use anndex_core::storage::Fetched;
@@ -43,25 +41,4 @@ pub(crate) trait Storage: Send + Sync + Debug {
     fn is_remote(&self) -> bool {
         false
     }
-}
-
-/// Reads at a position without moving a cursor, so that threads can share the file.
-#[cfg(unix)]
-fn read_exact_at(file: &File, out: &mut [u8], position: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, out, position)
-}
-
-/// Reads at a position; the cursor that Windows moves is never used.
-#[cfg(windows)]
-fn read_exact_at(file: &File, mut out: &mut [u8], mut position: u64) -> io::Result<()> {
-    while !out.is_empty() {
-        match std::os::windows::fs::FileExt::seek_read(file, out, position)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            count => {
-                out = &mut out[count..];
-                position += count as u64;
-            }
-        }
-    }
-    Ok(())
 }

@@ -39,7 +39,7 @@ struct Place {
 
 enum Source {
     Value(Value),
-    /// A shard that is held open.
+    /// A shard that is kept.
     Shard(Arc<Shard>),
 }
 

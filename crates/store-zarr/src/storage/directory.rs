@@ -1,9 +1,10 @@
 //! A hierarchy in a directory of the file system.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use anndex_core::storage::open_file;
 use anndex_core::{Error, Result};
 
 use super::{Storage, Value};
@@ -65,8 +66,8 @@ impl Storage for Directory {
         match found {
             // Anything but a regular file could block (a pipe) or never end (a device).
             Some((path, metadata)) if metadata.is_file() => {
-                let file = File::open(&path)
-                    .map_err(|e| Error::io(path.display(), e).with("file", key))?;
+                let file =
+                    open_file(&path).map_err(|e| Error::io(path.display(), e).with("file", key))?;
                 Ok(Some(Value::file(file, path, metadata.len())))
             }
             _ => Ok(None),

@@ -2,35 +2,25 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anndex_core::storage::{Fetched, ReadAt, RemoteFile};
+use anndex_core::storage::{Fetched, LocalFile, ReadAt, RemoteFile, read_exact_at};
 use anndex_core::{Error, Result};
-
-use super::read_exact_at;
-
-/// Files that may be held open from one read to the next, in all stores together.
-const KEPT_FILES: usize = 256;
-
-static KEPT: AtomicUsize = AtomicUsize::new(0);
 
 /// A value whose length is known. Reading it takes no lock.
 #[derive(Debug)]
 pub(crate) struct Value {
     bytes: Bytes,
     len: u64,
-    /// Whether it counts among those that are held open.
-    is_kept: bool,
 }
 
 #[derive(Debug)]
 enum Bytes {
-    /// A file of its own.
+    /// A file of its own that is read once.
     File(File, PathBuf),
     /// The part of a file that begins here.
-    Part(Arc<File>, Arc<Path>, u64),
+    Part(Arc<LocalFile>, u64),
     Memory(Vec<u8>),
     /// An object on a server.
     Remote(RemoteFile),
@@ -38,29 +28,25 @@ enum Bytes {
 
 impl Value {
     pub(super) fn file(file: File, path: PathBuf, len: u64) -> Self {
-        Self::new(Bytes::File(file, path), len)
+        let bytes = Bytes::File(file, path);
+        Self { bytes, len }
     }
 
-    pub(super) fn part(file: Arc<File>, path: Arc<Path>, position: u64, len: u64) -> Self {
-        Self::new(Bytes::Part(file, path, position), len)
+    pub(super) fn part(file: Arc<LocalFile>, position: u64, len: u64) -> Self {
+        let bytes = Bytes::Part(file, position);
+        Self { bytes, len }
     }
 
     pub(super) fn memory(bytes: Vec<u8>) -> Self {
         let len = bytes.len() as u64;
-        Self::new(Bytes::Memory(bytes), len)
+        let bytes = Bytes::Memory(bytes);
+        Self { bytes, len }
     }
 
     pub(super) fn remote(file: RemoteFile) -> Self {
         let len = file.len();
-        Self::new(Bytes::Remote(file), len)
-    }
-
-    fn new(bytes: Bytes, len: u64) -> Self {
-        Self {
-            bytes,
-            len,
-            is_kept: false,
-        }
+        let bytes = Bytes::Remote(file);
+        Self { bytes, len }
     }
 
     /// The length in bytes when it was opened.
@@ -68,20 +54,17 @@ impl Value {
         self.len
     }
 
-    /// The value, to be held open; `None` if too many are, or if it takes memory.
-    pub(crate) fn keep(mut self) -> Option<Self> {
-        match self.bytes {
-            Bytes::Part(..) | Bytes::Remote(_) => Some(self),
-            Bytes::Memory(_) => None,
-            Bytes::File(..) => {
-                // Only a number is shared, which orders nothing else.
-                let more = |kept: usize| (kept < KEPT_FILES).then_some(kept + 1);
-                KEPT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-                    .ok()?;
-                self.is_kept = true;
-                Some(self)
-            }
-        }
+    /// The value, to be kept from one read to the next; `None` if it takes memory.
+    ///
+    /// # Errors
+    /// As [`LocalFile::from_file`].
+    pub(crate) fn keep(self) -> Result<Option<Self>> {
+        let bytes = match self.bytes {
+            Bytes::Memory(_) => return Ok(None),
+            Bytes::File(file, path) => Bytes::Part(LocalFile::from_file(&path, file)?.into(), 0),
+            kept => kept,
+        };
+        Ok(Some(Self { bytes, ..self }))
     }
 
     /// The object that it is; `None` if it is on this machine.
@@ -102,9 +85,12 @@ impl Value {
         if end.is_none_or(|end| end > self.len) {
             return Err(early());
         }
-        let (file, path, position) = match &self.bytes {
-            Bytes::File(file, path) => (file, path.as_path(), position),
-            Bytes::Part(file, path, start) => (&**file, &**path, start.saturating_add(position)),
+        let (read, path) = match &self.bytes {
+            Bytes::File(file, path) => (read_exact_at(file, position, out), path.as_path()),
+            Bytes::Part(file, start) => {
+                let position = start.saturating_add(position);
+                (file.read_exact_at(position, out), file.path())
+            }
             Bytes::Memory(bytes) => {
                 let bytes = bytes.get(position as usize..).unwrap_or_default();
                 let bytes = bytes.get(..out.len()).ok_or_else(early)?;
@@ -116,7 +102,7 @@ impl Value {
                 return read.map_err(|e| Error::io(&file.object().key, e));
             }
         };
-        read_exact_at(file, out, position).map_err(|error| match error.kind() {
+        read.map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof => early().with("path", path.display()),
             _ => Error::io(path.display(), error),
         })
@@ -136,13 +122,5 @@ impl Value {
         let mut bytes = vec![0; self.len as usize];
         self.read(0, fetched, &mut bytes)?;
         Ok(bytes)
-    }
-}
-
-impl Drop for Value {
-    fn drop(&mut self) {
-        if self.is_kept {
-            KEPT.fetch_sub(1, Ordering::Relaxed);
-        }
     }
 }

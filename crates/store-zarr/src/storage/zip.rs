@@ -1,16 +1,16 @@
 //! A hierarchy in a zip archive, stored or deflated, read-only.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use anndex_core::storage::{LocalFile, ReadAt, open_file};
 use anndex_core::{Error, Result};
 use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::{DOCUMENTS, Storage, Value, read_exact_at};
+use super::{DOCUMENTS, Storage, Value};
 
 /// The largest deflated member that is inflated.
 const INFLATE_LIMIT: u64 = 1 << 30;
@@ -18,8 +18,7 @@ const INFLATE_LIMIT: u64 = 1 << 30;
 /// An archive whose table of contents is held in memory.
 #[derive(Debug)]
 pub(crate) struct Zip {
-    path: Arc<Path>,
-    file: Arc<File>,
+    file: Arc<LocalFile>,
     members: HashMap<String, Member>,
 }
 
@@ -35,7 +34,7 @@ struct Member {
 impl Zip {
     /// Reads the table of contents. The hierarchy may stand in a folder of the archive.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|e| Error::io(path.display(), e))?;
+        let file = open_file(path).map_err(|e| Error::io(path.display(), e))?;
         let failed = |e: zip::result::ZipError| {
             Error::corrupt("this is neither a Zarr directory nor a zip archive of one")
                 .source_error(e)
@@ -75,8 +74,7 @@ impl Zip {
             .filter_map(|(name, member)| Some((name.strip_prefix(&root)?.to_owned(), member)))
             .collect();
         Ok(Self {
-            path: path.into(),
-            file: Arc::new(file),
+            file: LocalFile::from_file(path, file)?.into(),
             members,
         })
     }
@@ -117,11 +115,12 @@ impl Zip {
     }
 
     fn fill(&self, key: &str, position: u64, out: &mut [u8]) -> Result<()> {
-        read_exact_at(&self.file, out, position).map_err(|e| self.failed(key, e))
+        let read = self.file.read_exact_at(position, out);
+        read.map_err(|e| self.failed(key, e))
     }
 
     fn failed(&self, key: &str, error: io::Error) -> Error {
-        Error::io(self.path.display(), error).with("file", key)
+        Error::io(self.file.path().display(), error).with("file", key)
     }
 }
 
@@ -175,12 +174,11 @@ impl Storage for Zip {
         }
         // A damaged length fails before memory is taken for it.
         let end = member.position.checked_add(member.size);
-        let len = self.file.metadata().map_err(|e| self.failed(key, e))?.len();
-        if end.is_none_or(|end| end > len) {
+        if end.is_none_or(|end| end > self.file.len()) {
             return Err(Error::corrupt("the file ends too early").with("file", key));
         }
-        let (file, path) = (self.file.clone(), self.path.clone());
-        Ok(Some(Value::part(file, path, member.position, member.size)))
+        let file = self.file.clone();
+        Ok(Some(Value::part(file, member.position, member.size)))
     }
 
     fn size(&self, key: &str) -> Result<Option<u64>> {
