@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anndex_core::anndata::{AnnData, BackedAnnData, Column, InMemoryMatrix, Label};
+use anndex_core::anndata::{AnnData, BackedAnnData, Column, DataFrame, InMemoryMatrix, Label};
 use anndex_core::mapped::{
     BatchColumn, EncodeLabels, Join, MappedCollection, MappedOptions, Preparation, PrepareOptions,
     Shuffle,
@@ -214,11 +214,14 @@ proptest! {
             let sample = result.get(position as u64).expect("a sample");
             for key in &keys {
                 let row = sample.matrix(key).expect("a row");
-                let data_type = case.data_type(|part| match *key {
+                let mut data_type = case.data_type(|part| match *key {
                     "X" => part.x.as_ref(),
                     "counts" => part.layers.get("counts"),
                     _ => part.obsm.get("X_pca").and_then(|pca| pca.matrix()),
                 });
+                if *key != "obsm_X_pca" && data_type == DataType::Float16 {
+                    data_type = DataType::Float32;
+                }
                 prop_assert_eq!(row.data_type(), &data_type);
                 let values: Vec<f64> = (0..row.len()).filter_map(|at| row.get_f64(at)).collect();
                 let (_, expected) = truth.row(number, key, Some(&data_type)).expect("the row");
@@ -311,4 +314,61 @@ proptest! {
         prop_assert_eq!(made.n_found, done.n_found - 1);
         prop_assert_eq!(contents(&whole), before);
     }
+}
+
+/// SciPy has no sparse matrices of float16, and wants one type for columns and row pointers.
+#[test]
+fn sparse_matrices_are_such_as_scipy_has() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let halves = [0.0, 1.5, 2.0, 0.25].map(|value: f32| half::f16::from_f32(value));
+    let x = NumericArray::from_values([2, 2], &halves).expect("a matrix");
+    let names = |names: [&str; 2]| DataFrame::new(names.iter().collect());
+    let mut data = AnnData {
+        x: Some(InMemoryMatrix::Dense(x.clone())),
+        obs: names(["a", "b"]),
+        var: names(["g", "h"]),
+        ..AnnData::default()
+    };
+    data.obsm
+        .insert("X_pca".to_owned(), InMemoryMatrix::Dense(x).into());
+    let path = directory.path().join("halves.h5ad");
+    write_file(&path, &data, Compression::None, 5);
+
+    let options = PrepareOptions::default()
+        .obsm_keys(["X_pca"])
+        .shuffle(Shuffle::None);
+    let preparation = Preparation::open(&formats(), std::slice::from_ref(&path), &options, None);
+    let preparation = preparation.expect("open");
+    let notices = ["`X` is float16, which sparse matrices can't be; written as float32"];
+    assert_eq!(preparation.notices(), notices);
+    let out = directory.path().join("prepared.zarr");
+    let files = preparation
+        .write(&out, "", &mut |_| Ok(()))
+        .expect("prepare")
+        .files;
+    let store = formats().open(&files[0]).expect("open");
+    let data_type = |path| {
+        store
+            .array(path)
+            .expect("an array")
+            .info()
+            .data_type
+            .clone()
+    };
+    assert_eq!(data_type("X/data"), DataType::Float32);
+    assert_eq!(data_type("X/indices"), DataType::Int32);
+    assert_eq!(data_type("X/indptr"), DataType::Int32);
+    assert_eq!(data_type("obsm/X_pca"), DataType::Float16);
+    let mapped = MappedCollection::open_paths(&formats(), &files, &MappedOptions::default());
+    let mapped = mapped.expect("open");
+    let row = mapped.get(0).expect("a sample");
+    assert_eq!(
+        row.matrix("X").and_then(|row| row.as_slice::<f32>()),
+        Some(&[0.0, 1.5][..])
+    );
+
+    let asked = options.dtype(Some(DataType::Float16));
+    let error = Preparation::open(&formats(), &[path], &asked, None).expect_err("float16");
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.message().contains("choose float32"), "{error}");
 }

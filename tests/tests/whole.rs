@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anndex_core::anndata::{
-    AnnData, BackedAnnData, ConcatOptions, InMemoryMatrix, Join, Unstructured, WriteOptions,
-    concat, write,
+    AnnData, BackedAnnData, ConcatOptions, CscMatrix, CsrMatrix, DataFrame, InMemoryMatrix, Join,
+    Unstructured, WriteOptions, concat, write,
 };
-use anndex_core::store::Compression;
-use anndex_tests::{formats, small_files};
+use anndex_core::store::{Compression, DataType, NumericArray};
+use anndex_tests::{formats, small_files, write_file};
 
 fn read(path: &Path) -> AnnData {
     let shown = path.display();
@@ -57,6 +57,43 @@ fn what_is_read_is_written_and_read_again() {
         }
     }
     assert!(sparse > 5, "only {sparse} fixtures are sparse");
+}
+
+/// SciPy has no sparse matrices of float16, and wants one type for columns and row pointers.
+#[test]
+fn sparse_matrices_are_such_as_scipy_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let half = NumericArray::from_values([1], &[half::f16::from_f32(1.5)]).unwrap();
+    let csr = CsrMatrix::new(2, half, vec![1], vec![0, 1, 1]).unwrap();
+    let names = |names: [&str; 2]| DataFrame::new(names.iter().collect());
+    let csc = InMemoryMatrix::Csc(CscMatrix::from_transposed(csr.clone()));
+    let mut data = AnnData {
+        x: Some(InMemoryMatrix::Csr(csr.clone())),
+        obs: names(["a", "b"]),
+        var: names(["g", "h"]),
+        ..AnnData::default()
+    };
+    data.layers.insert("csc".to_owned(), csc.clone());
+    data.obsm
+        .insert("csr".to_owned(), InMemoryMatrix::Csr(csr).into());
+    data.uns.insert("csc".to_owned(), Unstructured::Matrix(csc));
+    for suffix in ["h5ad", "zarr"] {
+        let path = directory.path().join("halves").with_extension(suffix);
+        write_file(&path, &data, Compression::Gzip(1), 5);
+        let store = formats().open(&path).unwrap();
+        for matrix in ["X", "layers/csc", "obsm/csr", "uns/csc"] {
+            let types = ["data", "indices", "indptr"].map(|part| {
+                let array = store.array(&format!("{matrix}/{part}")).unwrap();
+                array.info().data_type.clone()
+            });
+            let expected = [DataType::Float32, DataType::Int32, DataType::Int32];
+            assert_eq!(types, expected, "{matrix} of {suffix}");
+        }
+        let InMemoryMatrix::Csr(x) = read(&path).x.unwrap() else {
+            panic!("it is a csr_matrix");
+        };
+        assert_eq!(x.data().as_slice::<f32>(), Some(&[1.5][..]));
+    }
 }
 
 /// What is concatenated from files is what is concatenated from their copies in another format.

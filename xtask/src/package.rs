@@ -1,5 +1,6 @@
 //! The Python package: its tests in an environment of their own, and the wheel for users.
 
+use std::env::consts::EXE_SUFFIX;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -60,6 +61,12 @@ pub(crate) fn test(workspace: &Workspace, server: &TestServer, tally: &mut Tally
         }
         step::run(&format!("Python package: {checker}"), &mut command)?;
     }
+    // The tests of the workspace have built it already.
+    let command = ["build", "--workspace", "--all-features", "--bin", "anndex"];
+    step::run("command", workspace.cargo().args(command))?;
+    let built = workspace
+        .target_directory()?
+        .join(format!("debug/anndex{EXE_SUFFIX}"));
     // lamindb keeps settings in the home directory, and conversions go to a cache there.
     let home = package.directory.join("home");
     fs::create_dir_all(&home).map_err(|e| format!("{}: {e}", home.display()))?;
@@ -67,6 +74,7 @@ pub(crate) fn test(workspace: &Workspace, server: &TestServer, tally: &mut Tally
     command
         .args(["-m", "pytest", "-p", "no:cacheprovider"])
         .env("HOME", &home)
+        .env("ANNDEX_TEST_COMMAND", built)
         .env_remove("XDG_CACHE_HOME");
     step::run_tests("Python package: tests", server.tell(&mut command), tally)
 }

@@ -11,7 +11,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
 mod lineage;
-mod load;
+pub(crate) mod load;
 pub(crate) mod map;
 pub(crate) mod prepare;
 pub(crate) mod records;

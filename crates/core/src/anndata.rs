@@ -35,6 +35,7 @@ pub use awkward::Awkward;
 pub use backed_data_frame::BackedDataFrame;
 pub use categorical::Categorical;
 pub use column::{BackedColumn, Column, Values};
+pub(crate) use compressed::sparse_data_type;
 pub use compressed::{CscMatrix, CsrMatrix};
 pub use concat::{ConcatOptions, concat, concat_matrices};
 pub use data_frame::DataFrame;

@@ -20,7 +20,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use attribute::{Attribute, Attributes};
-pub(crate) use convert::with_element;
+pub(crate) use convert::{converted, with_element};
 pub use data_type::{DataType, StructField};
 pub use format::{StoreFormat, StoreFormats};
 pub use numeric::{Element, NumericArray, promote};

@@ -1,6 +1,6 @@
 //! `anndex collection load`: a collection as one AnnData in memory, shown, or written to one file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anndex::anndata::{AnnData, InMemoryMatrix, WriteOptions, write};
 use anndex::store::Compression;
@@ -29,6 +29,27 @@ pub(crate) struct Load {
     /// in it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// How matrices are compressed in the file. Default: gzip in .h5ad, which everything that reads
+    /// HDF5 can read, and zstd in .zarr. In .h5ad zstd is faster, but needs a plugin to be read
+    #[arg(long, value_enum, requires = "out")]
+    compression: Option<CompressionArgument>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CompressionArgument {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl CompressionArgument {
+    fn compression(self) -> Compression {
+        match self {
+            Self::None => Compression::None,
+            Self::Gzip => Compression::Gzip(4),
+            Self::Zstd => Compression::Zstd(3),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,8 +70,10 @@ pub(super) async fn run(session: &Session, db: &Instance, arguments: Load) -> Re
     let data = collection.load().join(join).read().await?;
     if let Some(mut writer) = writer {
         session.interrupt.check()?;
+        let given = arguments.compression.map(CompressionArgument::compression);
+        let usual = || usual_compression(arguments.out.as_deref().unwrap_or(Path::new("")));
         let options = WriteOptions {
-            compression: Compression::Zstd(3),
+            compression: given.unwrap_or_else(usual),
             ..WriteOptions::default()
         };
         write(writer.as_mut(), &data, &options)?;
@@ -77,6 +100,17 @@ pub(super) async fn run(session: &Session, db: &Instance, arguments: Load) -> Re
         Some(out) => output.line(format!("written to {}", plain(&out))),
         None => Ok(()),
     }
+}
+
+/// How matrices are compressed in a file of this name, unless told otherwise: so that everything
+/// that reads the format can read it.
+pub(crate) fn usual_compression(path: &Path) -> Compression {
+    let is_zarr = path.extension().is_some_and(|suffix| suffix == "zarr");
+    let usual = match is_zarr {
+        true => CompressionArgument::Zstd,
+        false => CompressionArgument::Gzip,
+    };
+    usual.compression()
 }
 
 /// What is in an AnnData, in the order in which anndata shows it.

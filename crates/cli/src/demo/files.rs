@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anndex::anndata::{AnnData, WriteOptions, write};
-use anndex::store::Compression;
 use anndex::{Error, Result};
 
 use super::Tale;
 use super::simulate::{Donor, donor};
 use super::survey::FileSurvey;
+use crate::command::load::usual_compression;
 use crate::quantity::nouns;
 
 pub(super) const DONORS: [Donor; 2] = [
@@ -90,12 +90,8 @@ impl Tale<'_> {
 
 /// Writes an AnnData, compressed as is usual for the format.
 pub(super) fn store(path: &Path, data: &AnnData) -> Result<()> {
-    let is_zarr = path.extension().is_some_and(|e| e == "zarr");
     let options = WriteOptions {
-        compression: match is_zarr {
-            true => Compression::Zstd(3),
-            false => Compression::Gzip(4),
-        },
+        compression: usual_compression(path),
         ..WriteOptions::default()
     };
     let mut writer = anndex::formats().create(path)?;

@@ -1,6 +1,7 @@
 //! `anndex collection load`: one file of a collection.
 
 use anndex::anndata::BackedAnnData;
+use anndex::store::DataType;
 
 use crate::support::Workplace;
 
@@ -38,4 +39,34 @@ fn a_collection_becomes_one_file() {
     assert_eq!(error["kind"], "already exists");
     let (_, error) = workplace.fails(&["collection", "load", "blood", "--out", "all.txt"]);
     assert_eq!(error["kind"], "unsupported");
+}
+
+/// What everything that reads the format can read, unless another compression is asked for.
+#[test]
+fn it_is_compressed_so_that_others_can_read_it() {
+    let workplace = Workplace::new();
+    let uids = workplace.add_files();
+    let uids: Vec<&str> = uids.iter().map(String::as_str).collect();
+    workplace.ok(&[&["collection", "create", "blood"], uids.as_slice()].concat());
+    for (file, compression, filters) in [
+        ("usual.h5ad", None, &["deflate(4)"][..]),
+        ("zstd.h5ad", Some("zstd"), &["zstd(3)"]),
+        ("none.h5ad", Some("none"), &[]),
+        ("usual.zarr", None, &["zstd(3)"]),
+        ("gzip.zarr", Some("gzip"), &["gzip(4)"]),
+    ] {
+        let mut arguments = vec!["collection", "load", "blood", "--out", file];
+        arguments.extend(compression.iter().flat_map(|&name| ["--compression", name]));
+        workplace.ok(&arguments);
+        let store = anndex::formats().open(&workplace.path(file)).unwrap();
+        let array = |part: &str| store.array(&format!("X/{part}")).unwrap();
+        assert_eq!(array("data").info().filters, filters, "{file}");
+        for part in ["indices", "indptr"] {
+            assert_eq!(
+                array(part).info().data_type,
+                DataType::Int32,
+                "{part} of {file}"
+            );
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! Compressed sparse matrices in memory: by rows, and by columns.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Result};
-use crate::store::{DataType, NumericArray, with_element};
+use crate::store::{DataType, NumericArray, converted, with_element};
 
 /// A sparse matrix by rows, in memory.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +80,11 @@ impl CsrMatrix {
     /// The column of each stored value.
     pub fn indices(&self) -> &[i32] {
         self.indices.as_slice().unwrap_or_default()
+    }
+
+    /// The column of each stored value, as this type.
+    pub(super) fn indices_as(&self, data_type: &DataType) -> Result<Cow<'_, NumericArray>> {
+        converted(&self.indices, data_type)
     }
 
     /// The stored values, their columns (int32) and the row pointers, without a copy.
@@ -162,6 +169,25 @@ impl CscMatrix {
             indices,
             indptr,
         ))
+    }
+}
+
+/// The type of the indices and of the pointers of a sparse matrix that is written: one for both, as
+/// SciPy chooses it, since its functions fail over two.
+pub(super) fn index_data_type(n_stored: usize, shape: [usize; 2]) -> DataType {
+    let largest = shape.into_iter().fold(n_stored, usize::max);
+    match i32::try_from(largest) {
+        Ok(_) => DataType::Int32,
+        Err(_) => DataType::Int64,
+    }
+}
+
+/// The type in which the values of a sparse matrix are written: SciPy has none of float16, so that
+/// nobody could read it.
+pub(crate) fn sparse_data_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Float16 => DataType::Float32,
+        other => other.clone(),
     }
 }
 

@@ -6,13 +6,13 @@ use super::backed_data_frame::frame_attributes;
 use super::categorical::Categorical;
 use super::child_path;
 use super::column::{Column, Values};
-use super::compressed::CsrMatrix;
+use super::compressed::{CsrMatrix, index_data_type, sparse_data_type};
 use super::data_frame::DataFrame;
 use super::in_memory::{AnnData, InMemoryElement, InMemoryMatrix};
 use super::mask::Mask;
 use crate::error::{Error, Result};
 use crate::store::{
-    ArrayData, ArraySpec, Attributes, Compression, DataType, NumericArray, StoreWriter,
+    ArrayData, ArraySpec, Attributes, Compression, DataType, NumericArray, StoreWriter, converted,
 };
 
 /// How matrices are laid out; annotations are small and stored in one piece.
@@ -24,7 +24,8 @@ pub struct WriteOptions {
     pub chunk_elements: Option<u64>,
 }
 
-/// Writes an AnnData. The caller finishes the writer.
+/// Writes an AnnData. The caller finishes the writer. Sparse matrices of float16, which SciPy has
+/// not, are written as float32.
 ///
 /// # Errors
 /// `InvalidInput` if the parts of `data` do not fit together or a name holds a slash; else as
@@ -240,10 +241,20 @@ impl Writer<'_> {
         let shape = vec![n_rows as u64, n_columns as u64].into();
         self.group(path, encoding, "0.1.0", [("shape", shape)])?;
         let none = Attributes::new();
-        self.chunked(&child_path(path, "data"), csr.data(), &none)?;
-        let indices = NumericArray::from_values([csr.indices().len()], csr.indices())?;
+        let data_type = sparse_data_type(csr.data().data_type());
+        if data_type != *csr.data().data_type() {
+            tracing::warn!(
+                node = path,
+                "float16 is written as float32, since SciPy has no sparse matrices of it"
+            );
+        }
+        let data = converted(csr.data(), &data_type)?;
+        self.chunked(&child_path(path, "data"), &data, &none)?;
+        let index_type = index_data_type(csr.data().len(), [n_rows, n_columns]);
+        let indices = csr.indices_as(&index_type)?;
         self.chunked(&child_path(path, "indices"), &indices, &none)?;
         let indptr = NumericArray::from_values([csr.indptr().len()], csr.indptr())?;
+        let indptr = indptr.cast(&index_type)?;
         self.chunked(&child_path(path, "indptr"), &indptr, &none)
     }
 

@@ -5,7 +5,7 @@ use super::in_memory::InMemoryMatrix;
 use super::write::encoding_attributes;
 use crate::error::{Error, Result};
 use crate::store::{
-    ArrayData, ArraySpec, Attributes, Compression, DataType, NumericArray, StoreWriter,
+    ArrayData, ArraySpec, Attributes, Compression, DataType, NumericArray, StoreWriter, converted,
 };
 
 /// How a matrix is laid out.
@@ -42,15 +42,20 @@ pub(crate) struct RowWriter {
 
 #[derive(Debug)]
 enum Kind {
-    /// With where each row begins, and the end of the last one.
-    Csr(Vec<i64>),
+    Csr {
+        data_type: DataType,
+        index_type: DataType,
+        /// Where each row begins, and the end of the last one.
+        indptr: Vec<i64>,
+    },
     Dense,
     /// Rows without elements have nothing to append; with the shape of all.
     Empty(Vec<u64>, DataType),
 }
 
 impl RowWriter {
-    /// Starts a sparse matrix, of which as many rows must follow.
+    /// Starts a sparse matrix, of which as many rows must follow, with the types of its values and
+    /// of columns and row pointers.
     ///
     /// # Errors
     /// As [`StoreWriter::start_array`].
@@ -58,7 +63,7 @@ impl RowWriter {
         writer: &mut dyn StoreWriter,
         path: &str,
         [n_rows, n_columns]: [u64; 2],
-        data_type: DataType,
+        [data_type, index_type]: [DataType; 2],
         layout: &MatrixLayout,
     ) -> Result<Self> {
         let mut attributes = encoding_attributes("csr_matrix", "0.1.0");
@@ -68,11 +73,15 @@ impl RowWriter {
         let mut start = |name: &str, data_type: DataType| {
             writer.start_array(&child_path(path, name), &layout.spec(data_type, &[]), &none)
         };
-        start("data", data_type)?;
-        start("indices", DataType::Int32)?;
+        start("data", data_type.clone())?;
+        start("indices", index_type.clone())?;
         Ok(Self {
             path: path.to_owned(),
-            kind: Kind::Csr(vec![0]),
+            kind: Kind::Csr {
+                data_type,
+                index_type,
+                indptr: vec![0],
+            },
             compression: layout.compression,
         })
     }
@@ -103,7 +112,7 @@ impl RowWriter {
         })
     }
 
-    /// Appends the rows of a matrix of the same kind and type.
+    /// Appends the rows of a matrix of the same kind; values of a sparse one are converted.
     ///
     /// # Errors
     /// `InvalidInput` if its kind is another; as [`StoreWriter::append`].
@@ -113,12 +122,20 @@ impl RowWriter {
         rows: &InMemoryMatrix,
     ) -> Result<()> {
         match (&mut self.kind, rows) {
-            (Kind::Csr(indptr), InMemoryMatrix::Csr(csr)) => {
+            (
+                Kind::Csr {
+                    data_type,
+                    index_type,
+                    indptr,
+                },
+                InMemoryMatrix::Csr(csr),
+            ) => {
                 let end = indptr.last().copied().unwrap_or_default();
                 indptr.extend(csr.indptr().iter().skip(1).map(|&pointer| end + pointer));
-                writer.append(&child_path(&self.path, "data"), csr.data().bytes())?;
-                let indices = bytemuck::cast_slice(csr.indices());
-                writer.append(&child_path(&self.path, "indices"), indices)
+                let data = converted(csr.data(), data_type)?;
+                writer.append(&child_path(&self.path, "data"), data.bytes())?;
+                let indices = csr.indices_as(index_type)?;
+                writer.append(&child_path(&self.path, "indices"), indices.bytes())
             }
             (Kind::Dense, InMemoryMatrix::Dense(values)) => {
                 writer.append(&self.path, values.bytes())
@@ -135,12 +152,15 @@ impl RowWriter {
     /// As [`StoreWriter::write_array`].
     pub(crate) fn finish(self, writer: &mut dyn StoreWriter) -> Result<()> {
         match self.kind {
-            Kind::Csr(indptr) => {
+            Kind::Csr {
+                index_type, indptr, ..
+            } => {
                 // Readers want all of it at once.
                 const CHUNK: u64 = 1 << 20;
                 let values = NumericArray::from_values([indptr.len()], &indptr)?;
+                let values = values.cast(&index_type)?;
                 let count = indptr.len() as u64;
-                let spec = ArraySpec::new(DataType::Int64, [count])
+                let spec = ArraySpec::new(index_type, [count])
                     .chunked([count.min(CHUNK)])
                     .compressed(self.compression);
                 let path = child_path(&self.path, "indptr");

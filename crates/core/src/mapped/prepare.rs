@@ -11,6 +11,7 @@
 
 mod columns;
 mod directory;
+mod division;
 mod gather;
 mod options;
 mod part;
@@ -24,17 +25,18 @@ pub use options::PrepareOptions;
 
 use super::order::{Order, Sampler};
 use super::{BatchFormat, Loader, LoaderState, MappedCollection};
-use crate::anndata::{BackedAnnData, DataFrame, MatrixKey, MatrixLayout, RowWriter};
+use crate::anndata::{
+    BackedAnnData, DataFrame, MatrixKey, MatrixLayout, RowWriter, sparse_data_type,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{DataType, StoreFormat, StoreFormats, StoreWriter};
 use columns::ObsColumn;
 use directory::Directory;
+use division::{Division, FILE_STEP};
 use part::Part;
 
 /// The suffix of the files that are written.
 const SUFFIX: &str = ".zarr";
-/// Files hold a multiple of this, unless they are smaller, so that each begins with a batch.
-const FILE_STEP: u64 = 512;
 /// What goes from the loader to the files at once has about so many bytes.
 const BATCH_BYTES: f64 = (16 << 20) as f64;
 /// What is kept of the budget for batches and for chunks that are being encoded, up to half of it.
@@ -48,6 +50,7 @@ pub struct Preparation {
     format: Arc<dyn StoreFormat>,
     formats: StoreFormats,
     sources: Vec<PathBuf>,
+    division: Division,
     batch_rows: u64,
     columns: Vec<ObsColumn>,
     variables: DataFrame,
@@ -61,7 +64,8 @@ pub struct Preparation {
 struct PreparedMatrix {
     path: String,
     sparse: bool,
-    data_type: DataType,
+    /// The type in batches.
+    batched: DataType,
     row_shape: Vec<u64>,
 }
 
@@ -125,6 +129,7 @@ impl Preparation {
             .map(|key| PreparedMatrix::new(&mapped, key))
             .collect();
         let matrices = matrices?;
+        notices.extend(matrices.iter().filter_map(PreparedMatrix::notice));
         let reserved = RESERVED_BYTES.min(options.memory / 2);
         let batch_rows = batch_rows(&mapped, options)?;
         let loader = mapped
@@ -136,6 +141,7 @@ impl Preparation {
             .threads(options.threads)
             .build()?;
         Ok(Self {
+            division: Division::new(&mapped, options)?,
             columns: columns::open(&mapped, options.obs_keys.as_deref())?,
             options: options.clone(),
             formats: formats.clone(),
@@ -180,7 +186,7 @@ impl Preparation {
     ) -> Result<Prepared> {
         self.check_outside(directory)?;
         let parameters = self.options.parameters(inputs);
-        let n_files = self.n_obs().div_ceil(self.file_rows());
+        let n_files = self.division.n_files();
         let directory = Directory::open(directory, self.format.clone(), parameters, n_files)?;
         let mut found = Vec::new();
         for number in 0..n_files {
@@ -188,7 +194,7 @@ impl Preparation {
         }
         let mut done = (0..n_files)
             .filter(|&number| found[number as usize])
-            .map(|number| len(&self.rows_of(number)))
+            .map(|number| len(&self.division.rows_of(number)))
             .sum();
         let mut step = |rows: u64| {
             done += rows;
@@ -215,22 +221,6 @@ impl Preparation {
             n_found: found.iter().filter(|found| **found).count() as u64,
         })
     }
-    /// Observations of a file, but for the last one: as even as batches allow.
-    fn file_rows(&self) -> u64 {
-        let most = self.options.rows_per_file;
-        if most < FILE_STEP {
-            return most;
-        }
-        let most = most / FILE_STEP * FILE_STEP;
-        let n_files = self.n_obs().div_ceil(most);
-        self.n_obs().div_ceil(n_files).next_multiple_of(FILE_STEP)
-    }
-
-    /// The positions in the new order that a file holds.
-    fn rows_of(&self, number: u64) -> Range<u64> {
-        let rows = self.file_rows();
-        number * rows..((number + 1) * rows).min(self.n_obs())
-    }
 
     /// Whether a file is there already.
     fn find(&self, directory: &Directory, number: u64) -> Result<bool> {
@@ -244,7 +234,7 @@ impl Preparation {
             .and_then(BackedAnnData::open)
             .map(|data| data.n_obs());
         match n_obs {
-            Ok(n_obs) if n_obs == len(&self.rows_of(number)) => Ok(true),
+            Ok(n_obs) if n_obs == len(&self.division.rows_of(number)) => Ok(true),
             Err(error) if error.kind() != ErrorKind::Corrupt => Err(error),
             _ => Err(Error::corrupt(
                 "this is not as it was prepared; remove it, and it is prepared again",
@@ -262,13 +252,13 @@ impl Preparation {
     ) -> Result<()> {
         let order = Order::new(self.n_obs(), self.options.shuffle, &Sampler::All, 0)?;
         self.loader.load_state(LoaderState {
-            batch: self.rows_of(numbers.start).start / self.batch_rows,
+            batch: self.division.rows_of(numbers.start).start / self.batch_rows,
             epoch: 0,
             digest: self.loader.state().digest,
         })?;
         let mut epoch = self.loader.epoch()?;
         for number in numbers {
-            let rows = self.rows_of(number);
+            let rows = self.division.rows_of(number);
             let observations: Vec<u64> = rows.map(|position| order.index(position)).collect();
             let writer = self.format.create(&directory.incomplete(number)?)?;
             let mut part = Part::start(writer, self, &observations, &mut || step(0))?;
@@ -324,9 +314,24 @@ impl PreparedMatrix {
         Ok(Self {
             sparse: !path.starts_with("obsm/"),
             path,
-            data_type: shape.data_type,
+            batched: shape.data_type,
             row_shape: shape.row_shape.iter().map(|&n| n as u64).collect(),
         })
+    }
+
+    /// The type that is written.
+    fn data_type(&self) -> DataType {
+        match self.sparse {
+            true => sparse_data_type(&self.batched),
+            false => self.batched.clone(),
+        }
+    }
+
+    /// What is written otherwise than it was.
+    fn notice(&self) -> Option<String> {
+        let (path, from, to) = (&self.path, &self.batched, self.data_type());
+        let notice = format!("`{path}` is {from}, which sparse matrices can't be; written as {to}");
+        (to != *from).then_some(notice)
     }
 
     fn start(
@@ -334,11 +339,13 @@ impl PreparedMatrix {
         writer: &mut dyn StoreWriter,
         n_rows: u64,
         layout: &MatrixLayout,
+        index_type: &DataType,
     ) -> Result<RowWriter> {
-        let data_type = self.data_type.clone();
+        let data_type = self.data_type();
         if self.sparse {
             let shape = [n_rows, self.row_shape.iter().product()];
-            return RowWriter::csr(writer, &self.path, shape, data_type, layout);
+            let types = [data_type, index_type.clone()];
+            return RowWriter::csr(writer, &self.path, shape, types, layout);
         }
         let shape = [&[n_rows], self.row_shape.as_slice()].concat();
         RowWriter::dense(writer, &self.path, &shape, data_type, layout)

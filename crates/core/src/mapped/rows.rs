@@ -125,6 +125,26 @@ impl MatrixRows {
         }
     }
 
+    /// The number of stored elements.
+    pub(super) fn n_elements(&self) -> u64 {
+        match &self.parts {
+            Parts::Dense(array) => array
+                .array()
+                .info()
+                .rows()
+                .saturating_mul(self.row_elements(0)),
+            Parts::Csr { indptr, .. } => indptr.last().copied().unwrap_or_default(),
+        }
+    }
+
+    /// The number of stored elements of a row, which is in range.
+    pub(super) fn row_elements(&self, row: u64) -> u64 {
+        match &self.parts {
+            Parts::Dense(_) => self.row_shape.iter().product::<usize>() as u64,
+            Parts::Csr { indptr, .. } => indptr[row as usize + 1] - indptr[row as usize],
+        }
+    }
+
     /// The mean number of stored elements of a row.
     pub(super) fn mean_elements(&self) -> f64 {
         match &self.parts {

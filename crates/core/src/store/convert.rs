@@ -1,5 +1,7 @@
 //! Conversion between numeric types, written once for all pairs.
 
+use std::borrow::Cow;
+
 use num_traits::AsPrimitive;
 
 use super::{DataType, NumericArray};
@@ -82,6 +84,22 @@ pub(crate) fn convert(source: &NumericArray, target: &mut NumericArray) -> Resul
             Ok(())
         }, else Err(not_numeric(&target_type)))
     }, else Err(not_numeric(source.data_type())))
+}
+
+/// The elements as [`NumericArray::cast`] converts them, without a copy if they are of the type.
+///
+/// # Errors
+/// `Unsupported` if `data_type` is not numeric.
+pub(crate) fn converted<'a>(
+    source: &'a NumericArray,
+    data_type: &DataType,
+) -> Result<Cow<'a, NumericArray>> {
+    if source.data_type() == data_type {
+        return Ok(Cow::Borrowed(source));
+    }
+    let mut target = NumericArray::zeros(data_type.clone(), source.shape().to_vec())?;
+    convert(source, &mut target)?;
+    Ok(Cow::Owned(target))
 }
 
 fn not_numeric(data_type: &DataType) -> Error {

@@ -13,7 +13,7 @@ pub enum Compression {
     None,
     /// Deflate (gzip) at a level from 1 to 9; understood by every reader of HDF5 and Zarr.
     Gzip(u32),
-    /// Zstandard at a level from 1 to 22.
+    /// Zstandard at a level from 1 to 22. In HDF5 others need a plugin to read it.
     Zstd(i32),
     /// Blosc: byte shuffle and LZ4 at a level from 1 to 9, in blocks; what is fastest to decode.
     BloscLz4(u32),

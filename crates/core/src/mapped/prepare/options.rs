@@ -25,14 +25,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::anndata::{MatrixKey, MatrixLayout};
+use crate::anndata::{MatrixKey, MatrixLayout, sparse_data_type};
 use crate::error::{Error, Result};
 use crate::mapped::order::Shuffle;
 use crate::mapped::{EncodeLabels, Join, MappedOptions};
 use crate::store::{Attribute, Compression, DataType};
 
 /// Changes whenever the same options give other bytes than before.
-const LAYOUT_VERSION: i64 = 1;
+const LAYOUT_VERSION: i64 = 2;
 
 /// The parameters of preparing a collection.
 ///
@@ -57,9 +57,10 @@ pub struct PrepareOptions {
     /// stores. Default: inner.
     pub join: Option<Join>,
     /// Convert layers and obsm to this type. Default: as stored (NumPy's promotion over all
-    /// stores).
+    /// stores), but float16 in sparse matrices, which SciPy has not, becomes float32.
     pub dtype: Option<DataType>,
-    /// Observations of a file, at most. Annotations of one file are held in memory one column at a
+    /// Observations of a file, at most. There are fewer if a sparse matrix would have more values
+    /// in a file than int32 counts. Annotations of one file are held in memory one column at a
     /// time. Default: 1,048,576.
     pub rows_per_file: u64,
     /// Elements of a chunk. Default: 131,072.
@@ -144,7 +145,7 @@ impl PrepareOptions {
     /// Checks the options against each other, which needs no store.
     ///
     /// # Errors
-    /// `InvalidInput` if one is out of range, or `raw.X` is asked for.
+    /// `InvalidInput` if one is out of range, or `raw.X`, or a sparse matrix of float16, is asked for.
     pub fn check(&self) -> Result<()> {
         let positive = [
             ("rows_per_file", self.rows_per_file),
@@ -166,6 +167,14 @@ impl PrepareOptions {
             return Err(Error::invalid_input(
                 "there is no matrix to prepare; choose X",
             ));
+        }
+        if let (Some(dtype), Some(key)) = (&self.dtype, self.layers_keys.first())
+            && sparse_data_type(dtype) != *dtype
+        {
+            return Err(Error::invalid_input(format!(
+                "`{key}` is written as a sparse matrix, and SciPy has none of {dtype}; choose {}",
+                sparse_data_type(dtype)
+            )));
         }
         self.mapped().check()
     }

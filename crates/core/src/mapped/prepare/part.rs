@@ -56,7 +56,9 @@ impl Part {
         }
         let start = |matrix: &super::PreparedMatrix| {
             let n_rows = observations.len() as u64;
-            matrix.start(&mut *writer, n_rows, &preparation.options.layout())
+            let layout = preparation.options.layout();
+            let index_type = &preparation.division.index_type;
+            matrix.start(&mut *writer, n_rows, &layout, index_type)
         };
         let matrices: Result<Vec<_>> = preparation.matrices.iter().map(start).collect();
         Ok(Self {
