@@ -134,3 +134,38 @@ resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 with anndex.MappedCollection([{str(path)!r}]) as mapped:
     assert mapped[:]["X"].shape == ({N_OBS}, {N_VARS}) and mapped.check_vars_sorted() in (True, False)
 """)
+
+
+def test_more_files_than_descriptors_are_read_in_forked_processes(tmp_path: Path) -> None:
+    n_files = 100
+    for number in range(n_files):
+        values = np.full((1, 2), number, dtype="float32")
+        ad.AnnData(values).write_h5ad(tmp_path / f"{number:03}.h5ad")
+    run(f"""
+import os, resource
+from pathlib import Path
+import anndex
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+mapped = anndex.MappedCollection(sorted(Path({str(tmp_path)!r}).glob("*.h5ad")))
+
+def read(step):
+    for position in range(2 * {n_files}):
+        number = position * step % {n_files}
+        assert mapped[number]["X"].tolist() == [number, number], number
+
+read(7)
+children = []
+for step in (11, 13):
+    child = os.fork()
+    if child == 0:
+        try:
+            read(step)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    children.append(child)
+read(17)
+assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+assert len(os.listdir("/proc/self/fd")) < 64
+""")
