@@ -17,6 +17,8 @@ pub enum Fault {
     None,
     /// The answer is this status, and the server is not asked.
     Status(u16),
+    /// The answer sends to the same path on the server at this port of this machine.
+    Redirect(u16),
     /// The connection is closed without an answer.
     Refuse,
     /// The connection ends after so many bytes of the answer.
@@ -108,6 +110,11 @@ impl Proxy {
         }
     }
 
+    /// The port of the proxy, on this machine.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The URL of the proxy.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -162,6 +169,15 @@ impl Shared {
             Fault::Status(status) => {
                 let answer = format!(
                     "HTTP/1.1 {status} Failed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                );
+                client.write_all(answer.as_bytes()).await?;
+                return client.shutdown().await;
+            }
+            Fault::Redirect(port) => {
+                let path = text.split_whitespace().nth(1).unwrap_or("/");
+                let answer = format!(
+                    "HTTP/1.1 307 Elsewhere\r\nLocation: http://127.0.0.1:{port}{path}\r\n\
+                     Content-Length: 0\r\nConnection: close\r\n\r\n"
                 );
                 client.write_all(answer.as_bytes()).await?;
                 return client.shutdown().await;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anndex_core::storage::{StorageDrivers, StorageUrl};
+use anndex_core::storage::{ObjectStorage, StorageDriver, StorageDrivers, StorageUrl};
 use anndex_storage_object_store::{Environment, ObjectStoreDriver, RequestLimits};
 use anndex_storage_opendal::OpendalDriver;
 use anndex_test_server::{ACCESS_KEY, Rclone, SECRET_KEY};
@@ -213,7 +213,7 @@ pub fn short_limits() -> RequestLimits {
 ///
 /// # Panics
 /// If it can't be opened.
-pub fn open(environment: Environment, url: &str) -> Arc<dyn anndex_core::storage::ObjectStorage> {
+pub fn open(environment: Environment, url: &str) -> Arc<dyn ObjectStorage> {
     let url = StorageUrl::parse(url).unwrap_or_else(|e| panic!("{url}: {e:#}"));
     let drivers = drivers_of(environment, limits());
     drivers
@@ -231,12 +231,36 @@ pub fn drivers_with(limits: RequestLimits) -> StorageDrivers {
     drivers_of(environment(), limits)
 }
 
-/// All drivers, with an environment and limits of one's own.
+/// All drivers, with an environment and limits of one's own, in which every server of S3 that a URL
+/// names is the user's.
 pub fn drivers_of(environment: Environment, limits: RequestLimits) -> StorageDrivers {
     let mut drivers = StorageDrivers::new();
     let opendal = OpendalDriver::with(environment.clone(), limits);
     drivers.register(Arc::new(opendal));
-    let object_store = ObjectStoreDriver::with(environment, limits);
-    drivers.register(Arc::new(object_store));
+    drivers.register(Arc::new(OwnServers {
+        environment,
+        limits,
+    }));
     drivers
+}
+
+/// Opens storages as for somebody whose `AWS_ENDPOINT_URL` is the server that is asked.
+#[derive(Debug)]
+struct OwnServers {
+    environment: Environment,
+    limits: RequestLimits,
+}
+
+impl StorageDriver for OwnServers {
+    fn schemes(&self) -> &'static [&'static str] {
+        ObjectStoreDriver::with(self.environment.clone(), self.limits).schemes()
+    }
+
+    fn open(&self, root: &StorageUrl) -> anndex_core::Result<Arc<dyn ObjectStorage>> {
+        let environment = match root.endpoint().filter(|_| root.scheme() == "s3") {
+            Some(server) => self.environment.with("AWS_ENDPOINT_URL", server),
+            None => self.environment.clone(),
+        };
+        ObjectStoreDriver::with(environment, self.limits).open(root)
+    }
 }

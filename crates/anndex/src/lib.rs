@@ -100,7 +100,9 @@ pub use anndex_core::record::{
 };
 pub use anndex_core::registry::{Data, IsVersioned, Registry, TracksRun, TracksUpdates};
 #[doc(no_inline)]
-pub use anndex_core::{anndata, backend, instance, mapped, record, registry, storage, store};
+pub use anndex_core::{
+    anndata, backend, instance, mapped, record, registry, shown, storage, store,
+};
 
 #[cfg(feature = "lamindb")]
 #[doc(inline)]

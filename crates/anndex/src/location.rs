@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anndex_core::{Error, Result};
+use anndex_core::{Error, Result, shown};
 
 use crate::directory::InstanceDirectory;
 
@@ -44,7 +44,7 @@ impl Location {
         match self {
             Self::Directory(directory) => directory.path().display().to_string(),
             #[cfg(feature = "postgres")]
-            Self::Url(url, _) => url.to_string(),
+            Self::Url(url, _) => shown::place(&url.to_string()).into_owned(),
         }
     }
 }
@@ -61,14 +61,13 @@ pub(crate) fn directory(location: &Path) -> Result<std::path::PathBuf> {
     }
 }
 
-/// A location as it may be shown: of a directory its absolute path, of a URL nothing but the user,
-/// the host, the port and the database, and of a URL that this build can't open its scheme.
+/// A location as it may be shown: of a directory its absolute path, of a URL nothing but its scheme,
+/// host and path.
 pub fn shown_location(location: impl AsRef<Path>) -> String {
     let location = location.as_ref();
-    match (Location::new(location), scheme(&location.to_string_lossy())) {
-        (Ok(known), _) => known.shown(),
-        (Err(_), Some(scheme)) => hidden(scheme),
-        (Err(_), None) => location.display().to_string(),
+    match Location::new(location) {
+        Ok(known) => known.shown(),
+        Err(_) => shown::place(&location.to_string_lossy()).into_owned(),
     }
 }
 
@@ -85,10 +84,6 @@ pub(crate) fn is_database(location: &Path) -> bool {
 
 fn scheme(text: &str) -> Option<&str> {
     text.split_once("://").map(|(scheme, _)| scheme)
-}
-
-fn hidden(scheme: &str) -> String {
-    format!("{scheme}://...")
 }
 
 fn unsupported(scheme: &str) -> Error {
@@ -110,5 +105,5 @@ fn unsupported(scheme: &str) -> Error {
     Error::unsupported(format!(
         "{scheme}:// can't be opened: {compiled_in}{advice}"
     ))
-    .with("path", hidden(scheme))
+    .with("path", format!("{scheme}://..."))
 }

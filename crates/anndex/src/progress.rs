@@ -58,7 +58,7 @@ impl TransferBars {
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
             let bar = self.all.add(ProgressBar::new(size).with_style(style));
             // Names come from elsewhere, and must not play with the terminal.
-            bar.set_message(label.replace(char::is_control, "\u{fffd}"));
+            bar.set_message(anndex_core::shown::plain(label).into_owned());
             bar
         });
         bar.set_position(bytes);

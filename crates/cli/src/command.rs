@@ -20,7 +20,7 @@ mod select;
 use anndex::Result;
 use chrono::{DateTime, Utc};
 
-use crate::output::{Output, Style, plain};
+use crate::output::{Output, Style};
 
 /// A value, or a dash where there is none.
 fn or_dash(value: Option<&str>) -> String {
@@ -35,9 +35,8 @@ fn date(time: DateTime<Utc>) -> String {
 /// Prints a page of text whose first line is its heading.
 fn page(output: &Output, text: &str) -> Result<()> {
     for (index, line) in text.lines().enumerate() {
-        let line = plain(line);
         match index {
-            0 => output.line(output.paint(Style::Heading, &line))?,
+            0 => output.line(output.paint(Style::Heading, line))?,
             _ => output.line(line)?,
         }
     }

@@ -42,7 +42,7 @@ pub(crate) fn report(error: &Error, json: bool) -> ExitCode {
     } else {
         let mut text = format!("{} {}\n", label(), plain(&error.to_string()));
         for cause in causes(error) {
-            text.push_str(&format!("  because: {}\n", plain(&cause)));
+            text.push_str(&format!("  because: {}\n", cause));
         }
         print(&text);
     }
@@ -94,7 +94,7 @@ pub(crate) fn report_several(errors: &[Error], total: usize, json: bool) -> Exit
 /// Reports what is wrong with the command line, or prints the help or version that was asked for.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
-        let message = without_passwords(&error.render().to_string());
+        let message = careful(&error.render().to_string());
         let message = message.trim().trim_start_matches("error: ");
         print_json(&json!({"error": {
             "kind": "usage",
@@ -104,9 +104,9 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::from(USAGE);
     }
     let text = error.render().to_string();
-    if error.use_stderr() && without_passwords(&text) != text {
+    if error.use_stderr() && careful(&text) != text {
         // Without colors, but also without what nobody may see.
-        print(&without_passwords(&text));
+        print(&careful(&text));
         return ExitCode::from(USAGE);
     }
     // If even this can't be printed there is nobody to tell.
@@ -117,19 +117,11 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// The text with nothing of a URL but its scheme. clap repeats arguments that it does not expect,
-/// as the URL of a database in a wrong place.
-fn without_passwords(text: &str) -> String {
-    let is_end = |c: char| c.is_whitespace() || c == '\'';
-    let words = text.split_inclusive(is_end);
-    let shown = words.map(|word| match word.split_once("://") {
-        Some((scheme, rest)) => {
-            let end = rest.rsplit(|c| !is_end(c)).next().unwrap_or_default();
-            format!("{scheme}://...{end}")
-        }
-        None => word.to_owned(),
-    });
-    shown.collect()
+/// The text as it may be shown. clap repeats arguments that it does not expect, as the URL of a
+/// database in a wrong place.
+fn careful(text: &str) -> String {
+    let lines = text.split('\n').map(plain);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn document(error: &Error, code: u8) -> Value {
@@ -157,7 +149,7 @@ fn causes(error: &Error) -> Vec<String> {
     let mut causes = Vec::new();
     let mut source = error.source();
     while let Some(cause) = source {
-        causes.push(cause.to_string());
+        causes.push(plain(&cause.to_string()).into_owned());
         source = cause.source();
     }
     causes

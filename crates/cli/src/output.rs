@@ -1,9 +1,12 @@
 //! What goes to standard output: text for people, coloured on a terminal, or one JSON document.
+//!
+//! Names come from files and databases, so no text reaches a terminal as it is: every line goes
+//! through [`plain`], and colours are added behind that.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
-use anndex::{Error, Result};
+use anndex::{Error, Result, shown};
 use serde::Serialize;
 
 use crate::table::Table;
@@ -18,6 +21,36 @@ pub(crate) enum Style {
     Faint,
     Good,
     Warning,
+}
+
+/// A line in pieces, each of which has a style or none.
+#[derive(Debug, Clone)]
+pub(crate) struct Line(Vec<(Option<Style>, String)>);
+
+impl Line {
+    /// The line, and more text behind it.
+    pub(crate) fn and(mut self, more: impl Into<Self>) -> Self {
+        self.0.append(&mut more.into().0);
+        self
+    }
+}
+
+impl From<&str> for Line {
+    fn from(text: &str) -> Self {
+        Self(vec![(None, text.to_owned())])
+    }
+}
+
+impl From<String> for Line {
+    fn from(text: String) -> Self {
+        Self(vec![(None, text)])
+    }
+}
+
+impl From<Cow<'_, str>> for Line {
+    fn from(text: Cow<'_, str>) -> Self {
+        text.into_owned().into()
+    }
 }
 
 /// Standard output.
@@ -50,9 +83,14 @@ impl Output {
         write(&text)
     }
 
+    /// Prints what another program reads, as it is.
+    pub(crate) fn document(&self, text: &str) -> Result<()> {
+        write(text)
+    }
+
     /// Prints a line.
-    pub(crate) fn line(&self, text: impl AsRef<str>) -> Result<()> {
-        write(text.as_ref())
+    pub(crate) fn line(&self, line: impl Into<Line>) -> Result<()> {
+        write(&self.rendered(&line.into()))
     }
 
     /// Prints a line of advice, unless only results are asked for.
@@ -60,7 +98,7 @@ impl Output {
         if self.quiet {
             return Ok(());
         }
-        write(&self.paint(Style::Faint, text.as_ref()))
+        self.line(self.paint(Style::Faint, text.as_ref()))
     }
 
     /// Prints a table.
@@ -69,23 +107,30 @@ impl Output {
             .lines()
             .enumerate()
             .try_for_each(|(index, line)| match index {
-                0 => write(&self.paint(Style::Faint, &line)),
-                _ => write(&line),
+                0 => self.line(self.paint(Style::Faint, &line)),
+                _ => self.line(line),
             })
     }
 
-    /// Text as it looks in a style.
-    pub(crate) fn paint(&self, style: Style, text: &str) -> String {
-        if !self.color || text.is_empty() {
-            return text.to_owned();
-        }
-        let code = match style {
-            Style::Heading => "1;36",
-            Style::Faint => "2",
-            Style::Good => "32",
-            Style::Warning => "33",
-        };
-        format!("\x1b[{code}m{text}\x1b[0m")
+    /// Text in a style.
+    pub(crate) fn paint(&self, style: Style, text: &str) -> Line {
+        Line(vec![(Some(style).filter(|_| self.color), text.to_owned())])
+    }
+
+    fn rendered(&self, line: &Line) -> String {
+        let pieces = line.0.iter().map(|(style, text)| {
+            let text = plain(text);
+            let code = match style {
+                None => return text.into_owned(),
+                Some(_) if text.is_empty() => return String::new(),
+                Some(Style::Heading) => "1;36",
+                Some(Style::Faint) => "2",
+                Some(Style::Good) => "32",
+                Some(Style::Warning) => "33",
+            };
+            format!("\x1b[{code}m{text}\x1b[0m")
+        });
+        pieces.collect()
     }
 }
 
@@ -95,13 +140,9 @@ pub(crate) fn uses_color(is_terminal: bool) -> bool {
     is_terminal && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Text without control characters, which names in files could use to play with the terminal.
+/// Text in which names can't play with the terminal, nor URLs give a secret away.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) {
-        Cow::Owned(text.replace(char::is_control, "\u{fffd}"))
-    } else {
-        Cow::Borrowed(text)
-    }
+    shown::sentence(text)
 }
 
 fn write(text: &str) -> Result<()> {
@@ -109,4 +150,22 @@ fn write(text: &str) -> Result<()> {
     writeln!(out, "{text}")
         .and_then(|()| out.flush())
         .map_err(|e| Error::io(STANDARD_OUTPUT, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_obeys_what_is_in_a_name() {
+        let output = Output {
+            json: false,
+            quiet: false,
+            color: true,
+        };
+        let name = "a\u{1b}[2Jb";
+        let line = output.paint(Style::Heading, name).and(name);
+        let expected = "\u{1b}[1;36ma\u{fffd}[2Jb\u{1b}[0ma\u{fffd}[2Jb";
+        assert_eq!(output.rendered(&line), expected);
+    }
 }

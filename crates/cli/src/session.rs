@@ -9,7 +9,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::arguments::Global;
 use crate::failure;
 use crate::interrupt::Interrupt;
-use crate::output::{Output, uses_color};
+use crate::output::{Output, plain, uses_color};
 
 /// One call of the command.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Session {
         if !asks || self.output.is_json() || self.global.quiet {
             return Ok(None);
         }
-        failure::print(&format!("{question} [y/N] "));
+        failure::print(&format!("{} [y/N] ", plain(question)));
         let mut answer = String::new();
         io::stdin()
             .lock()

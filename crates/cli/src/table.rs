@@ -14,7 +14,7 @@ impl Table {
     /// A table without rows. A heading that begins with `>` makes its column align to the right.
     pub(crate) fn new<const N: usize>(headings: [&str; N]) -> Self {
         let right = headings.map(|heading| heading.starts_with('>')).to_vec();
-        let row = headings.map(|heading| heading.trim_start_matches('>').to_owned());
+        let row = headings.map(|heading| plain(heading.trim_start_matches('>')).into_owned());
         Self {
             rows: vec![row.to_vec()],
             right,
@@ -69,10 +69,13 @@ mod tests {
 
     #[test]
     fn columns_are_aligned() {
-        let mut table = Table::new(["name", "empty", ">size"]);
+        let mut table = Table::new(["na\u{7}me", "empty", ">size"]);
         table.row(["a\u{1b}[2J".to_owned(), String::new(), "1".to_owned()]);
         table.row(["b".to_owned(), String::new(), "100".to_owned()]);
         let lines: Vec<_> = table.lines().collect();
-        assert_eq!(lines, ["name   size", "a\u{fffd}[2J     1", "b       100"]);
+        assert_eq!(
+            lines,
+            ["na\u{fffd}me  size", "a\u{fffd}[2J     1", "b       100"]
+        );
     }
 }

@@ -4,6 +4,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::shown;
+
 /// The result of every fallible anndex operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -61,7 +63,9 @@ impl fmt::Display for ErrorKind {
 /// and the cause.
 ///
 /// `Display` prints the message and the context on one line; the cause is reached through
-/// [`std::error::Error::source`], or printed with the alternate form `{:#}`.
+/// [`std::error::Error::source`], or printed with the alternate form `{:#}`. Neither shows more of a
+/// URL than its scheme, host and path, nor anything that a terminal would obey (see
+/// [`shown`](crate::shown)); the cause by itself may.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -76,10 +80,11 @@ struct Inner {
 impl Error {
     /// An error of `kind`; `message` says what is wrong and what to do next.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let message = message.into();
         Self(Box::new(Inner {
             kind,
             operation: None,
-            message: message.into(),
+            message: shown::sentence(&message).into_owned(),
             context: Vec::new(),
             in_doubt: false,
             source: None,
@@ -152,7 +157,9 @@ impl Error {
     pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
         if self.0.context.iter().all(|(k, _)| *k != key) {
             let value = value.to_string().replace('\0', "\\0");
-            self.0.context.push((key, value));
+            self.0
+                .context
+                .push((key, shown::place(&value).into_owned()));
         }
         self
     }
@@ -244,7 +251,7 @@ impl fmt::Display for Error {
                 .as_deref()
                 .map(|e| e as &(dyn StdError + 'static));
             while let Some(error) = cause {
-                write!(f, ": {error}")?;
+                write!(f, ": {}", shown::sentence(&error.to_string()))?;
                 cause = error.source();
             }
         }

@@ -21,6 +21,7 @@ pub mod lineage;
 pub mod mapped;
 pub mod record;
 pub mod registry;
+pub mod shown;
 pub mod storage;
 pub mod store;
 

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::record::Kind;
+use crate::shown::plain;
 
 /// A dataset or a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,7 +57,7 @@ impl LineageNode {
 
     /// The detail, and whether it is in the trash.
     fn details(&self) -> String {
-        let detail = self.detail.as_deref().map(plain);
+        let detail = self.detail.as_deref().map(|text| plain(text).into_owned());
         let trash = self.in_trash.then(|| "in the trash".to_owned());
         let details: Vec<String> = detail.into_iter().chain(trash).collect();
         details.join(", ")
@@ -143,14 +144,6 @@ impl LineageGraph {
         }
         neighbours
     }
-}
-
-/// Text in one line: without control characters, line breaks among them, and without those that no
-/// XML document may hold.
-pub(crate) fn plain(text: &str) -> String {
-    let replaced =
-        |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}');
-    text.replace(replaced, "\u{fffd}")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::error::Error as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use anndex_core::{Error, Result};
+use anndex_core::{Error, Result, shown};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -25,6 +25,13 @@ pub(crate) fn guarded<T>(py: Python<'_>, work: impl FnOnce() -> PyResult<T>) -> 
     })
 }
 
+/// A message as it may be shown: without what may be secret in a URL, and without what a terminal
+/// would obey.
+#[pyfunction]
+pub(crate) fn shown_message(text: &str) -> String {
+    shown::sentence(text).into_owned()
+}
+
 /// The exception for an error.
 pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
     let context = PyDict::new(py);
@@ -36,7 +43,7 @@ pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
     let mut cause = error.source();
     let mut causes = Vec::new();
     while let Some(error) = cause {
-        causes.push(error.to_string());
+        causes.push(shown::sentence(&error.to_string()).into_owned());
         cause = error.source();
     }
     // Some errors are said in the words of their cause.

@@ -47,6 +47,7 @@ fn _anndex(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<pages::Pages>()?;
     module.add_class::<table::ArrowTable>()?;
     module.add_class::<backed::Backed>()?;
+    module.add_function(wrap_pyfunction!(error::shown_message, module)?)?;
     module.add_function(wrap_pyfunction!(field::fields, module)?)?;
     module.add_function(wrap_pyfunction!(prepare::prepare, module)?)?;
     module.add_function(wrap_pyfunction!(anndata::read_anndata, module)?)?;

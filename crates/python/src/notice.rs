@@ -3,6 +3,7 @@
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anndex_core::shown;
 use pyo3::prelude::*;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -70,9 +71,10 @@ struct Text {
 impl Text {
     fn finish(self) -> String {
         if self.context.is_empty() {
-            return self.message;
+            return shown::sentence(&self.message).into_owned();
         }
-        format!("{} ({})", self.message, self.context.join(", "))
+        let text = format!("{} ({})", self.message, self.context.join(", "));
+        shown::sentence(&text).into_owned()
     }
 }
 

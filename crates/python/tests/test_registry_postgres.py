@@ -49,7 +49,7 @@ def test_init_connect_and_close(tmp_path: Path, url: str) -> None:
     with pytest.raises(errors.RecordNotFoundError):
         ln.connect(url)
     made = ln.init(storage=tmp_path / "cells", db=url, user="ada")
-    assert made.path is None and made.location.startswith("postgres://anndex@127.0.0.1:")
+    assert made.path is None and made.location.startswith("postgres://127.0.0.1:")
     assert password(url) not in f"{made} {made!r} {made.location} {vars(ln.Artifact)}"
     artifact = ln.Artifact(text(tmp_path / "cells/a.csv", "a"), description="first").save()
     collection = ln.Collection([artifact], name="C", version="1").save()

@@ -48,6 +48,7 @@ def bucket(
             pytest.fail("rclone did not start")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
         ln.init(storage=tmp_path / "storage")
         yield directory, f"?endpoint_url=http://127.0.0.1:{port}"
     finally:
@@ -115,13 +116,12 @@ def test_a_prefix_is_one_artifact(bucket: tuple[Path, str]) -> None:
 
 
 def test_a_bucket_of_images_is_a_collection(
-    bucket: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: tuple[Path, str], tmp_path: Path
 ) -> None:
     """The example of the reference that is for very many files, as it stands."""
-    directory, parameter = bucket
+    directory, _ = bucket
     for name in ("a", "b"):
         text(directory.parent / "my-bucket" / "my-images" / "plate" / f"{name}.png", name)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", parameter.removeprefix("?endpoint_url="))
     ln.connect(tmp_path / "storage")
     df = pd.DataFrame({"path": ["plate/a.png", "plate/b.png"], "well": ["A1", "A2"]})
 

@@ -7,6 +7,8 @@ use anndex_core::{Error, ErrorKind};
 use object_store::Error as Theirs;
 use object_store::client::{HttpError, HttpErrorKind};
 
+use crate::connector::{ASTRAY, WITHHELD};
+
 /// Codes that services answer with, and what they mean for the user.
 const CODES: [(&str, ErrorKind, &str); 9] = [
     (
@@ -56,6 +58,9 @@ const CODES: [(&str, ErrorKind, &str); 9] = [
     ),
 ];
 
+const WITHOUT_RANGES: &str = "the storage gives whole objects only, and not parts of them; download \
+                              the object, and register it from there";
+
 const DENIED: &str = "the storage refuses access; check the credentials and what they allow";
 
 /// What an error is about, as far as it matters here.
@@ -80,6 +85,13 @@ impl Facts {
         Self { text, http }
     }
 
+    /// Whether the server sent to where the request can't go.
+    fn is_redirected(&self) -> bool {
+        [ASTRAY, WITHHELD]
+            .iter()
+            .any(|what| self.text.contains(what))
+    }
+
     /// The status of the answer.
     fn status(&self) -> Option<u16> {
         let (_, rest) = self.text.split_once("status code: ")?;
@@ -99,6 +111,7 @@ impl Facts {
 pub(crate) fn is_transient(error: &Theirs) -> bool {
     let facts = Facts::of(error);
     matches!(error, Theirs::Generic { .. })
+        && !facts.is_redirected()
         && (facts.http.is_some() || facts.status().is_some_and(|s| s >= 500 || s == 429))
 }
 
@@ -120,6 +133,30 @@ pub(crate) fn request(error: &Theirs) -> Error {
         ours = ours.with("code", code);
     }
     ours
+}
+
+/// The same kind of error, said otherwise.
+fn in_other_words(error: &Error, message: &str) -> Error {
+    let mut ours = Error::new(error.kind(), message);
+    for key in ["status", "code"] {
+        if let Some(value) = error.context(key) {
+            ours = ours.with(key, value);
+        }
+    }
+    ours
+}
+
+/// What a server says that was asked without credentials because only a URL names it.
+pub(crate) fn of_nobody(error: Error) -> Error {
+    if error.kind() != ErrorKind::PermissionDenied {
+        return error;
+    }
+    in_other_words(
+        &error,
+        "the storage refuses whoever shows no credentials, and they are not sent to a server that \
+         only a URL names; if it is yours, name it in AWS_ENDPOINT_URL, or as the endpoint_url of \
+         the AWS profile that they are in",
+    )
 }
 
 fn kind_and_message(error: &Theirs, facts: &Facts) -> (ErrorKind, &'static str) {
@@ -155,10 +192,20 @@ fn kind_and_message(error: &Theirs, facts: &Facts) -> (ErrorKind, &'static str) 
 
 fn other(facts: &Facts) -> (ErrorKind, &'static str) {
     if facts.text.contains("non-partial response") {
+        return (ErrorKind::Unsupported, WITHOUT_RANGES);
+    }
+    if facts.text.contains(ASTRAY) {
         return (
-            ErrorKind::Unsupported,
-            "the server gives whole files only, and not parts of them; download the file, and \
-             register it from there",
+            ErrorKind::InvalidInput,
+            "the server sends to where nothing can be asked; check the URL",
+        );
+    }
+    let is_sent_on = matches!(facts.status(), Some(300..=399));
+    if facts.text.contains(WITHHELD) || is_sent_on {
+        return (
+            ErrorKind::InvalidInput,
+            "the storage sends to another server, which gets no credentials; set the region \
+             (AWS_REGION) and the server (AWS_ENDPOINT_URL) to where the bucket is",
         );
     }
     if facts.text.contains("redirect without LOCATION") {

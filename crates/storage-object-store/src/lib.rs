@@ -21,6 +21,8 @@ mod error;
 mod hub;
 #[cfg(feature = "s3")]
 mod profile;
+#[cfg(feature = "s3")]
+mod s3_access;
 mod service;
 mod storage;
 mod upload;

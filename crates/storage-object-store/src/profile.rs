@@ -28,39 +28,94 @@ const NOT_SUPPORTED: [&str; 5] = [
 
 type Settings = BTreeMap<String, String>;
 
-/// What the profile that the environment names (or `default`) says.
-///
-/// # Errors
-/// `NotFound` if the environment names a profile that is not there; `Unsupported` if it leads to
-/// credentials in a way that only the AWS command line knows; as [`Error::io`] if a file is there
-/// and can't be read.
-pub(crate) fn settings(environment: &Environment) -> Result<Vec<(Key, String)>> {
-    let named = environment
-        .get("AWS_PROFILE")
-        .or(environment.get("AWS_DEFAULT_PROFILE"));
-    let profile = named.unwrap_or("default");
-    let credentials = file(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials")?;
-    let config = file(environment, "AWS_CONFIG_FILE", "config")?;
-    let in_config = match profile {
-        "default" => section(&config, "default").or_else(|| section(&config, "profile default")),
-        profile => section(&config, &format!("profile {profile}")),
-    };
-    let in_credentials = section(&credentials, profile);
-    let has_other_source = OTHER_SOURCES
-        .iter()
-        .any(|name| environment.get(name).is_some());
-    if in_config.is_none() && in_credentials.is_none() {
-        return match named.filter(|_| !has_other_source) {
-            Some(named) => Err(Error::not_found(format!(
-                "there is no AWS profile {named:?}; check AWS_PROFILE and ~/.aws/credentials"
-            ))),
-            None => Ok(Vec::new()),
-        };
+/// The settings of an endpoint.
+const ENDPOINT: &str = "endpoint_url";
+
+/// The files of profiles.
+#[derive(Debug)]
+pub(crate) struct Profiles {
+    credentials: String,
+    config: String,
+}
+
+impl Profiles {
+    /// Reads the files, where there are any.
+    ///
+    /// # Errors
+    /// As [`Error::io`] if a file is there and can't be read.
+    pub(crate) fn read(environment: &Environment) -> Result<Self> {
+        Ok(Self {
+            credentials: file(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials")?,
+            config: file(environment, "AWS_CONFIG_FILE", "config")?,
+        })
     }
-    let mut all = in_config.unwrap_or_default();
-    all.extend(in_credentials.unwrap_or_default());
-    let mut known = vec![(Key::Region, "region"), (Key::Endpoint, "endpoint_url")];
-    if !has_other_source {
+
+    /// What the profile that the environment names (or `default`) says.
+    ///
+    /// # Errors
+    /// `NotFound` if the environment names a profile that is not there; `Unsupported` if it leads to
+    /// credentials in a way that only the AWS command line knows.
+    pub(crate) fn current(&self, environment: &Environment) -> Result<Vec<(Key, String)>> {
+        let named = environment
+            .get("AWS_PROFILE")
+            .or(environment.get("AWS_DEFAULT_PROFILE"));
+        let profile = named.unwrap_or("default");
+        let has_other_source = OTHER_SOURCES
+            .iter()
+            .any(|name| environment.get(name).is_some());
+        match self.profile(profile) {
+            Some(all) => of_profile(profile, all, !has_other_source),
+            None => match named.filter(|_| !has_other_source) {
+                Some(named) => Err(Error::not_found(format!(
+                    "there is no AWS profile {named:?}; check AWS_PROFILE and ~/.aws/credentials"
+                ))),
+                None => Ok(Vec::new()),
+            },
+        }
+    }
+
+    /// What a profile says whose server is the wanted one, the first that there is; `None` if there is
+    /// none.
+    ///
+    /// # Errors
+    /// `Unsupported` as in [`Profiles::current`].
+    pub(crate) fn of_server(
+        &self,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<Option<Vec<(Key, String)>>> {
+        let named = names(&self.config).chain(names(&self.credentials));
+        for name in named {
+            let Some(all) = self.profile(name) else {
+                continue;
+            };
+            if all.get(ENDPOINT).is_some_and(|server| is_wanted(server)) {
+                return of_profile(name, all, true).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The settings of a profile in both files.
+    fn profile(&self, name: &str) -> Option<Settings> {
+        let in_config = match name {
+            "default" => section(&self.config, "default")
+                .or_else(|| section(&self.config, "profile default")),
+            name => section(&self.config, &format!("profile {name}")),
+        };
+        let in_credentials = section(&self.credentials, name);
+        if in_config.is_none() && in_credentials.is_none() {
+            return None;
+        }
+        let mut all = in_config.unwrap_or_default();
+        all.extend(in_credentials.unwrap_or_default());
+        Some(all)
+    }
+}
+
+/// What settings mean to a client, with or without who asks.
+fn of_profile(name: &str, mut all: Settings, with_keys: bool) -> Result<Vec<(Key, String)>> {
+    let mut known = vec![(Key::Region, "region"), (Key::Endpoint, ENDPOINT)];
+    if with_keys {
         let has_keys = all.contains_key("aws_access_key_id");
         if let Some(way) = NOT_SUPPORTED.iter().find(|way| all.contains_key(**way))
             && !has_keys
@@ -68,7 +123,7 @@ pub(crate) fn settings(environment: &Environment) -> Result<Vec<(Key, String)>> 
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 format!(
-                    "the AWS profile {profile:?} gets its credentials by `{way}`, which this build \
+                    "the AWS profile {name:?} gets its credentials by `{way}`, which this build \
                      can't; run `eval \"$(aws configure export-credentials --format env)\"` first"
                 ),
             ));
@@ -81,6 +136,16 @@ pub(crate) fn settings(environment: &Environment) -> Result<Vec<(Key, String)>> 
         .into_iter()
         .filter_map(|(key, name)| Some((key, all.remove(name)?)));
     Ok(settings.collect())
+}
+
+/// The names of the profiles in a file.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    let headings = text.lines().map(str::trim);
+    let headings = headings.filter_map(|line| line.strip_prefix('[')?.split_once(']'));
+    headings.map(|(name, _)| {
+        let name = name.trim();
+        name.strip_prefix("profile ").unwrap_or(name).trim()
+    })
 }
 
 /// The text of a file whose place a variable or the home directory gives; empty if there is none.
@@ -163,7 +228,8 @@ sso_session = work
         let variables = variables
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        settings(&variables.chain([("HOME".to_owned(), home)]).collect())
+        let environment = variables.chain([("HOME".to_owned(), home)]).collect();
+        Profiles::read(&environment)?.current(&environment)
     }
 
     fn texts(settings: &[(Key, String)]) -> Vec<&str> {

@@ -37,6 +37,8 @@ pub(crate) struct Service {
     pub(crate) store: Arc<dyn ObjectStore>,
     /// For what is written in parts; web servers are not written.
     pub(crate) parts: Option<Arc<dyn MultipartStore>>,
+    /// Whether it is asked without credentials because only a URL names the server.
+    pub(crate) is_nobody: bool,
 }
 
 impl Service {
@@ -46,6 +48,7 @@ impl Service {
         Self {
             store: client.clone(),
             parts: Some(client),
+            is_nobody: false,
         }
     }
 }
@@ -96,24 +99,15 @@ fn s3(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) -> Op
     let mut builder = AmazonS3Builder::new()
         .with_client_options(client(limits))
         .with_retry(retry(limits))
-        .with_http_connector(Connector);
-    for (name, value) in crate::profile::settings(environment)? {
+        .with_http_connector(Connector(*limits));
+    let access = crate::s3_access::access(url.endpoint(), environment)?;
+    for (name, value) in access.settings {
         builder = builder.with_config(name, value);
-    }
-    let variables = environment.with_prefix("AWS_");
-    for (name, value) in variables.filter(|(_, value)| !value.is_empty()) {
-        // Others are meant for other programs.
-        if let Ok(key) = name.parse() {
-            builder = builder.with_config(key, value);
-        }
     }
     // Not all services that speak the protocol can delete many at once.
     builder = builder
         .with_bucket_name(url.host())
         .with_disable_bulk_delete(true);
-    if let Some(endpoint) = url.endpoint() {
-        builder = builder.with_config(Key::S3Endpoint, endpoint);
-    }
     let endpoint = [Key::S3Endpoint, Key::Endpoint]
         .iter()
         .find_map(|key| builder.get_config_value(key));
@@ -121,7 +115,10 @@ fn s3(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) -> Op
     if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
         builder = builder.with_allow_http(true);
     }
-    Ok(Service::written(builder.build()?))
+    Ok(Service {
+        is_nobody: access.is_nobody,
+        ..Service::written(builder.build()?)
+    })
 }
 
 #[cfg(feature = "gcs")]
@@ -131,7 +128,7 @@ fn gcs(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) -> O
     let mut builder = GoogleCloudStorageBuilder::new()
         .with_client_options(client(limits))
         .with_retry(retry(limits))
-        .with_http_connector(Connector);
+        .with_http_connector(Connector(*limits));
     let variables = environment.with_prefix("GOOGLE_");
     for (name, value) in variables.filter(|(_, value)| !value.is_empty()) {
         if let Ok(key) = name.parse() {
@@ -152,7 +149,7 @@ fn azure(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) ->
     let mut builder = MicrosoftAzureBuilder::new()
         .with_client_options(client(limits))
         .with_retry(retry(limits))
-        .with_http_connector(Connector);
+        .with_http_connector(Connector(*limits));
     let variables = environment.with_prefix("AZURE_");
     for (name, value) in variables.filter(|(_, value)| !value.is_empty()) {
         if let Ok(key) = name.parse() {
@@ -171,9 +168,10 @@ fn http(url: &StorageUrl, limits: &RequestLimits) -> Opened {
         .with_url(url.root().to_string())
         .with_client_options(client(limits).with_allow_http(url.scheme() == "http"))
         .with_retry(retry(limits))
-        .with_http_connector(Connector);
+        .with_http_connector(Connector(*limits));
     Ok(Service {
         store: Arc::new(builder.build()?),
         parts: None,
+        is_nobody: false,
     })
 }

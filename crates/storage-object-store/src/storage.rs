@@ -110,8 +110,13 @@ impl Storage {
             let _inside = handle.enter();
             (self.make)()
         });
-        let asked = ask(client.map_err(locate)?);
-        runtime::run(&handle, asked).await.map_err(locate)
+        let client = client.map_err(locate)?;
+        let is_nobody = client.is_nobody;
+        let asked = runtime::run(&handle, ask(client)).await;
+        asked.map_err(|refused| match is_nobody {
+            true => locate(error::of_nobody(refused)),
+            false => locate(refused),
+        })
     }
 
     async fn write_with(

@@ -8,7 +8,8 @@ use anndex_core::{Error, Result};
 use anndex_storage_requests::Environment;
 use netrc::{Authenticator, Netrc};
 
-/// What the file says about a host (without a port), or about all hosts (`default`).
+/// What the file says about a host (without a port). What it says about all others (`default`) is not
+/// heeded: URLs come from others, and would get a password that was not meant for them.
 ///
 /// # Errors
 /// As [`Error::io`] if there is a file that can't be read; `InvalidInput` if it can't be
@@ -29,6 +30,5 @@ pub(crate) fn of_host(environment: &Environment, host: &str) -> Result<Option<Au
     let parsed: Result<Netrc, _> = text.parse();
     let mut parsed = parsed
         .map_err(|_| Error::invalid_input("this is no netrc file").with("path", path.display()))?;
-    let of_host = parsed.hosts.remove(host);
-    Ok(of_host.or_else(|| parsed.hosts.remove("default")))
+    Ok(parsed.hosts.remove(host).filter(|_| host != "default"))
 }

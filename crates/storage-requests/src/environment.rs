@@ -17,6 +17,14 @@ impl Environment {
             .collect()
     }
 
+    /// This one, with another value of a variable.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut variables = BTreeMap::clone(&self.0);
+        variables.insert(name.to_owned(), value.to_owned());
+        Self(Arc::new(variables))
+    }
+
     /// The value of a variable that is set to something.
     pub fn get(&self, name: &str) -> Option<&str> {
         let value = self.0.get(name).map(String::as_str);

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod cached;
+mod credentials;
 mod default;
 mod endless;
 mod faults;

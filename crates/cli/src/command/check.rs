@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::artifact::to_json;
 use crate::failure::INCONSISTENT;
-use crate::output::{Style, plain};
+use crate::output::{Line, Style};
 use crate::session::Session;
 use crate::{progress, quantity};
 
@@ -70,12 +70,9 @@ fn print(session: &Session, report: &CheckReport) -> Result<()> {
             Some(done) => (Style::Good, format!("{}: {done}", finding.message)),
             None => (Style::Warning, finding.message.clone()),
         };
-        output.line(format!(
-            "{}  {}",
-            output.paint(style, label(finding)),
-            name(finding)
-        ))?;
-        output.line(format!("  {}", plain(&text)))?;
+        let label = output.paint(style, label(finding));
+        output.line(label.and(format!("  {}", name(finding))))?;
+        output.line(format!("  {text}"))?;
     }
     let mut summary = format!(
         "{} and {} checked",
@@ -111,7 +108,7 @@ fn print(session: &Session, report: &CheckReport) -> Result<()> {
             format!("{} left", quantity::nouns(left, "problem")),
         ),
     };
-    output.line(format!("{summary}; {}", output.paint(style, &end)))
+    output.line(Line::from(format!("{summary}; ")).and(output.paint(style, &end)))
 }
 
 fn label(finding: &Finding) -> &'static str {
@@ -122,9 +119,8 @@ fn label(finding: &Finding) -> &'static str {
 }
 
 fn name(finding: &Finding) -> String {
-    let path = plain(&finding.path);
     match &finding.uid {
-        Some(uid) => format!("{uid} {path}"),
-        None => path.into_owned(),
+        Some(uid) => format!("{uid} {}", finding.path),
+        None => finding.path.clone(),
     }
 }

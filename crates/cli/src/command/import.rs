@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::artifact::to_json;
 use crate::failure::INCONSISTENT;
-use crate::output::{Output, Style, plain};
+use crate::output::{Output, Style};
 #[cfg(feature = "lamindb")]
 use crate::progress;
 use crate::quantity::{self, nouns};
@@ -116,14 +116,10 @@ fn print(output: &Output, report: &ImportReport) -> Result<()> {
 
 fn left_out(output: &Output, how: &str, record: &LeftOut) -> Result<()> {
     let title = match &record.title {
-        Some(title) => format!(" {}", plain(title)),
+        Some(title) => format!(" {title}"),
         None => String::new(),
     };
-    output.line(format!(
-        "{}  {} {}{title}",
-        output.paint(Style::Warning, how),
-        record.kind,
-        plain(&record.uid)
-    ))?;
-    output.line(format!("  {}", plain(&record.reason)))
+    let how = output.paint(Style::Warning, how);
+    output.line(how.and(format!("  {} {}{title}", record.kind, record.uid)))?;
+    output.line(format!("  {}", record.reason))
 }

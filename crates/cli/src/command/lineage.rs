@@ -64,7 +64,7 @@ pub(super) async fn run<D: Data>(
     }
     match arguments.format {
         Format::Text => page(output, &graph.to_text()),
-        Format::Dot => output.line(graph.to_dot().trim_end()),
-        Format::Svg => output.line(graph.to_svg().trim_end()),
+        Format::Dot => output.document(graph.to_dot().trim_end()),
+        Format::Svg => output.document(graph.to_svg().trim_end()),
     }
 }

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use anndex::Result;
 use serde::Serialize;
 
-use crate::output::{Output, Style};
+use crate::output::{Line, Output, Style};
 use crate::table::Table;
 
 #[derive(Debug, Default, Serialize)]
@@ -100,8 +100,8 @@ impl<'a> Story<'a> {
         }
         let text = match style {
             Some(style) => self.output.paint(style, text),
-            None => text.to_owned(),
+            None => text.into(),
         };
-        self.output.line(format!("     {text}"))
+        self.output.line(Line::from("     ").and(text))
     }
 }

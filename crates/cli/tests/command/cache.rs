@@ -37,6 +37,7 @@ impl Bucket {
         command.env("XDG_CACHE_HOME", self.workplace.path("cache"));
         command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY);
         command.env("AWS_SECRET_ACCESS_KEY", secret);
+        command.env("AWS_ENDPOINT_URL", self.server.url());
         command.output().unwrap()
     }
 

@@ -156,3 +156,76 @@ fn a_closed_pipe_is_no_error() {
     assert_eq!(output.status.code(), Some(0), "{errors}");
     assert_eq!(errors, "");
 }
+
+/// A URL may be mistaken for a name, a path or an option, and be one that can't be understood.
+#[test]
+fn nothing_secret_of_a_url_is_repeated() {
+    let workplace = Workplace::new();
+    let added = workplace.add_files();
+    workplace.ok(&["collection", "create", "blood", &added[0]]);
+    let collapsed = workplace.path("https:/me:SECRET@host/a");
+    for url in [
+        "https://host/a.h5ad?X-Amz-Signature=SECRET",
+        "https://me:SECRET@host/a b.h5ad",
+        "https://me:SEC/SECRET@host/a.h5ad",
+        "postgres://me:SECRET@host/db",
+        "s3://bucket/a?endpoint_url=https://me:SECRET@host",
+        "ftp://SECRET@host/%zz?SECRET",
+        collapsed.to_str().unwrap(),
+    ] {
+        for command in [
+            &["inspect"][..],
+            &["map"],
+            &["demo"],
+            &["artifact", "add"],
+            &["artifact", "show"],
+            &["artifact", "delete"],
+            &["artifact", "cache"],
+            &["artifact", "list", "--filter"],
+            &["collection", "show"],
+            &["collection", "create", "other"],
+            &["collection", "create", "other", &added[0], "--meta"],
+            &["collection", "load", "blood", "--out"],
+            &["import", "lamindb"],
+            &["--db"],
+            &["list"],
+            &["no-such-command"],
+        ] {
+            for json in [&["--json"][..], &[]] {
+                let output = workplace.call(&[command, &[url], json].concat());
+                assert!(!output.status.success(), "{command:?} {url}");
+                let said = [output.stdout, output.stderr].concat();
+                let said = String::from_utf8(said).unwrap();
+                assert!(!said.contains("SECRET"), "{command:?} {url}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn names_can_not_play_with_the_terminal() {
+    let workplace = Workplace::new();
+    let added = workplace.add_files();
+    let name = "blood\u{1b}[2J\u{7}";
+    workplace.ok(&["collection", "create", name, &added[0]]);
+    for arguments in [
+        &["collection", "list"][..],
+        &["collection", "show", name],
+        &["map", name],
+        &["map", name, "--obs", "no\u{1b}[31m"],
+        &["map", "no\u{1b}[2J"],
+        &["artifact", "add", "no\u{1b}[2J.h5ad"],
+        &["no\u{1b}[2J"],
+        &["collection", "delete", name],
+    ] {
+        let output = workplace.call(arguments);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert!(
+            !said.contains(['\u{1b}', '\u{7}']),
+            "{arguments:?}: {said:?}"
+        );
+        let is_seen = said.contains('\u{fffd}') || said.contains("\\u{1b}");
+        assert!(is_seen, "{arguments:?}: {said:?}");
+    }
+}

@@ -148,7 +148,7 @@ impl ArtifactBuilder {
     ///   with other content, or if known content has another version than the one given;
     /// - `Backend` if the database fails.
     pub async fn save(self) -> Result<Handle<Artifact>> {
-        let path = content::shown(&self.path);
+        let path = self.path.display().to_string();
         let saved = self.save_content().await;
         saved.map_err(|e| e.operation("save artifact").with("path", path))
     }

@@ -6,11 +6,11 @@ use std::fmt::Write;
 use super::handle::Handle;
 use crate::backend::{Filter, OrderBy, Query, Relation};
 use crate::error::Result;
-use crate::lineage::plain;
 use crate::record::{
     Artifact, Field, FieldInfo, FieldType, Kind, LinkKind, Record, Storage, Value, Visibility,
 };
 use crate::registry::{Data, Registry};
+use crate::shown::plain;
 
 /// How many things a line lists.
 const LISTED: usize = 10;

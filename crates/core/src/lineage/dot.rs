@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{LineageGraph, LineageNode, plain};
+use super::{LineageGraph, LineageNode};
 use crate::record::Kind;
+use crate::shown::plain;
 
 pub(super) fn draw(graph: &LineageGraph) -> String {
     let mut dot = String::from(

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use super::layout::{Layout, WIDTH, lay_out};
-use super::{LineageGraph, LineageNode, plain};
+use super::{LineageGraph, LineageNode};
 use crate::record::Kind;
+use crate::shown::plain;
 
 /// Height of a line of text.
 const LINE: f64 = 15.0;
@@ -101,7 +102,7 @@ fn draw_node(
 
 /// The lines in the box of a node.
 fn lines(node: &LineageNode) -> Vec<String> {
-    let title = node.title.as_deref().map(plain);
+    let title = node.title.as_deref().map(|text| plain(text).into_owned());
     let named = format!("{} {}", node.kind, plain(&node.uid));
     let details = Some(node.details()).filter(|details| !details.is_empty());
     let lines = title.into_iter().chain([named]).chain(details);

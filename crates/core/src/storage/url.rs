@@ -52,8 +52,8 @@ impl StorageUrl {
         scheme_of(text).is_some()
     }
 
-    /// Takes a URL apart. No error repeats more of it than its scheme, for the rest may hold a
-    /// secret.
+    /// Takes a URL apart. No error repeats more of it than may be shown (see
+    /// [`shown`](crate::shown)).
     ///
     /// # Errors
     /// `InvalidInput` if it is no URL, has no bucket or host, has a user, password or parameters
@@ -63,7 +63,7 @@ impl StorageUrl {
             return Err(Error::invalid_input("this is no URL"));
         };
         let scheme = scheme.to_ascii_lowercase();
-        let at = |error: Error| error.with("url", format!("{scheme}://..."));
+        let at = |error: Error| error.with("url", text);
         let (place, parameters) = match rest.split_once('?') {
             Some((place, parameters)) => (place, Some(parameters)),
             None => (rest, None),

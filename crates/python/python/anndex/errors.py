@@ -6,6 +6,8 @@ that ``except FileNotFoundError`` and ``except AnndexError`` both work.
 
 from __future__ import annotations
 
+from anndex._anndex import shown_message
+
 __all__ = [
     "AlreadyExistsError",
     "AnndexError",
@@ -44,7 +46,8 @@ class AnndexError(Exception):
     context: dict[str, str]
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*args)
+        shown = [shown_message(text) if isinstance(text, str) else text for text in args]
+        super().__init__(*shown)
         self.context = {}
 
     @property

@@ -177,17 +177,6 @@ pub(super) fn url(path: &Path) -> Option<&str> {
     path.to_str().filter(|text| StorageUrl::is_one(text))
 }
 
-/// What may be shown of a path or a URL: of a URL that can't be understood nothing but its scheme.
-pub(super) fn shown(path: &Path) -> String {
-    match url(path) {
-        None => path.display().to_string(),
-        Some(text) => match StorageUrl::parse(text) {
-            Ok(url) => url.to_string(),
-            Err(_) => format!("{}://...", text.split("://").next().unwrap_or_default()),
-        },
-    }
-}
-
 /// The type of object, by suffix, and the number of observations of an AnnData.
 pub(super) fn inspect(
     formats: &StoreFormats,

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use self::copies::{copy_all, upload_all};
 use super::ArtifactBuilder;
-use super::content::{self, Content, inspect};
+use super::content::{Content, inspect};
 use super::copied::Copied;
 use super::read_many::read_contents;
 use super::save::{Inspection, Location};
@@ -67,7 +67,7 @@ impl Instance {
         while !artifacts.is_empty() {
             let rest = artifacts.split_off(artifacts.len().min(BATCH));
             let batch = std::mem::replace(&mut artifacts, rest);
-            let paths: Vec<_> = batch.iter().map(|a| content::shown(&a.path)).collect();
+            let paths: Vec<_> = batch.iter().map(|a| a.path.display().to_string()).collect();
             let results = self.save_batch(batch).await.into_iter().zip(paths);
             saved.extend(results.map(|(result, path)| {
                 result.map_err(|e| e.operation("save artifact").with("path", path))
