@@ -19,6 +19,8 @@ pub enum Fault {
     Status(u16),
     /// The answer sends to the same path on the server at this port of this machine.
     Redirect(u16),
+    /// It is handed on as one for the whole object.
+    Whole,
     /// The connection is closed without an answer.
     Refuse,
     /// The connection ends after so many bytes of the answer.
@@ -182,14 +184,24 @@ impl Shared {
                 client.write_all(answer.as_bytes()).await?;
                 return client.shutdown().await;
             }
-            Fault::None => usize::MAX,
+            Fault::None | Fault::Whole => usize::MAX,
             Fault::Cut(most) | Fault::Stall(most) => most,
         };
         let mut server = TcpStream::connect(&self.server).await?;
         let line = find(&head, b"\r\n").unwrap_or(end) + 2;
         server.write_all(&head[..line]).await?;
         server.write_all(b"Connection: close\r\n").await?;
-        server.write_all(&head[line..]).await?;
+        match fault {
+            Fault::Whole => {
+                let kept = text[line..].split("\r\n");
+                let kept = kept.filter(|line| !line.to_ascii_lowercase().starts_with("range:"));
+                let kept: Vec<_> = kept.collect();
+                let kept = format!("{}\r\n\r\n", kept.join("\r\n"));
+                server.write_all(kept.as_bytes()).await?;
+                server.write_all(&head[end + 4..]).await?;
+            }
+            _ => server.write_all(&head[line..]).await?,
+        }
         let (mut from_client, mut to_client) = client.into_split();
         let (mut from_server, mut to_server) = server.into_split();
         let begun = head.len() - (end + 4);
@@ -216,7 +228,8 @@ impl Shared {
         });
         let handed_on = self.hand_on(&mut from_server, &mut to_client, most).await;
         match fault {
-            Fault::Stall(_) => tokio::time::sleep(Duration::from_secs(3600)).await,
+            // Until the client goes away.
+            Fault::Stall(_) => drop(body.await),
             Fault::Cut(_) => body.abort(),
             _ => {
                 to_client.shutdown().await?;

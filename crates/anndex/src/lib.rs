@@ -101,7 +101,7 @@ pub use anndex_core::record::{
 pub use anndex_core::registry::{Data, IsVersioned, Registry, TracksRun, TracksUpdates};
 #[doc(no_inline)]
 pub use anndex_core::{
-    anndata, backend, instance, mapped, record, registry, shown, storage, store,
+    anndata, backend, instance, mapped, operation, record, registry, shown, storage, store,
 };
 
 #[cfg(feature = "lamindb")]

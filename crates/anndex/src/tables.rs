@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anndex_core::instance::{Handle, Instance, RunChoice};
+use anndex_core::operation::Operation;
 use anndex_core::record::{Artifact, Collection};
 use anndex_core::{Error, ErrorKind, Result};
 pub use anndex_tables::*;
@@ -125,7 +126,9 @@ impl TableBuilder {
         check_suffixes(&self.source.artifacts().await?)?;
         let paths = self.source.paths().await?;
         let join = self.join;
-        let work = tokio::task::spawn_blocking(move || read_and_concat(&paths, join));
+        let operation = Operation::current().unwrap_or_default();
+        let work =
+            tokio::task::spawn_blocking(move || operation.within(|| read_and_concat(&paths, join)));
         let loaded = work.await.map_err(|error| match error.try_into_panic() {
             // As if it had run here: that is a bug, and no failure of a storage.
             Ok(panic) => std::panic::resume_unwind(panic),

@@ -42,7 +42,7 @@ pub(crate) fn report(error: &Error, json: bool) -> ExitCode {
     } else {
         let mut text = format!("{} {}\n", label(), plain(&error.to_string()));
         for cause in causes(error) {
-            text.push_str(&format!("  because: {}\n", cause));
+            text.push_str(&format!("  because: {cause}\n"));
         }
         print(&text);
     }
@@ -83,7 +83,7 @@ pub(crate) fn report_several(errors: &[Error], total: usize, json: bool) -> Exit
     for error in errors {
         text.push_str(&format!("{} {}", label(), plain(&error.to_string())));
         for cause in causes(error) {
-            text.push_str(&format!("; because: {}", plain(&cause)));
+            text.push_str(&format!("; because: {cause}"));
         }
         text.push('\n');
     }

@@ -38,6 +38,8 @@ fn main() -> ExitCode {
         Err(error) => return failure::report(&anndex::Error::io("threads", error), json),
     };
     let result = runtime.block_on(run(arguments));
+    // What was stopped may still be ending.
+    runtime.shutdown_background();
     match result {
         Ok(code) => code,
         Err(error) => failure::report(&error, json),

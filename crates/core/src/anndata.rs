@@ -239,7 +239,7 @@ fn both<A: Send, B: Send>(
     other: impl FnOnce() -> B + Send,
 ) -> (A, B) {
     match store.is_remote() {
-        true => rayon::join(one, other),
+        true => crate::operation::join(one, other),
         false => (one(), other()),
     }
 }

@@ -74,6 +74,7 @@ struct Inner {
     message: String,
     context: Vec<(&'static str, String)>,
     in_doubt: bool,
+    is_unanswered: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -87,6 +88,7 @@ impl Error {
             message: shown::sentence(&message).into_owned(),
             context: Vec::new(),
             in_doubt: false,
+            is_unanswered: false,
             source: None,
         }))
     }
@@ -111,13 +113,17 @@ impl Error {
         Self::new(ErrorKind::Corrupt, message)
     }
 
-    /// An I/O error on `path`, its kind chosen from the operating system's.
+    /// An I/O error on `path`, its kind chosen from the operating system's; an error of ours that was
+    /// made one of I/O is what it was.
     pub fn io(path: impl fmt::Display, source: std::io::Error) -> Self {
         use std::io::ErrorKind as Io;
         const PATH: (ErrorKind, &str) = (
             ErrorKind::InvalidInput,
             "the system takes no such path; check it",
         );
+        if let Some(ours) = Self::inside(&source) {
+            return ours.again().with("path", path);
+        }
         let (kind, message) = match source.kind() {
             Io::NotFound => (ErrorKind::NotFound, "no such file or directory"),
             Io::PermissionDenied => (ErrorKind::PermissionDenied, "permission denied"),
@@ -166,7 +172,8 @@ impl Error {
 
     /// Adds to the message what more there is to know or to do.
     pub fn note(mut self, more: impl fmt::Display) -> Self {
-        self.0.message = format!("{}; {more}", self.0.message);
+        let message = format!("{}; {more}", self.0.message);
+        self.0.message = shown::sentence(&message).into_owned();
         self
     }
 
@@ -182,10 +189,30 @@ impl Error {
         self.0.in_doubt
     }
 
-    /// The same once more, for another file that it concerns; the cause is among the context.
-    pub(crate) fn again(&self) -> Self {
+    /// Says that a server did not answer in time, so that asking it anything else is of no use now.
+    pub fn unanswered(mut self) -> Self {
+        self.0.is_unanswered = true;
+        self
+    }
+
+    /// Whether a server did not answer in time.
+    pub fn is_unanswered(&self) -> bool {
+        self.0.is_unanswered
+    }
+
+    /// The error of ours that an error of I/O was made from, as a [`RemoteFile`] does.
+    ///
+    /// [`RemoteFile`]: crate::storage::RemoteFile
+    pub fn inside(error: &std::io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// The same error once more, for whoever else it concerns; the cause is among the context.
+    pub fn again(&self) -> Self {
         let mut again = Self::new(self.kind(), self.message());
+        again.0.operation = self.0.operation;
         again.0.in_doubt = self.0.in_doubt;
+        again.0.is_unanswered = self.0.is_unanswered;
         for (key, value) in self.contexts() {
             again = again.with(key, value);
         }

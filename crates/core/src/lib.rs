@@ -19,6 +19,7 @@ pub mod instance;
 mod limits;
 pub mod lineage;
 pub mod mapped;
+pub mod operation;
 pub mod record;
 pub mod registry;
 pub mod shown;

@@ -50,6 +50,7 @@ pub use sample::{ObsValue, Sample};
 
 use crate::anndata::{BackedAnnData, MatrixKey};
 use crate::error::{Error, Result};
+use crate::operation::carried;
 use crate::storage::RemoteContent;
 use crate::store::{DataType, Store, StoreFormats, Strings};
 use chunk_cache::ChunkCache;
@@ -120,7 +121,10 @@ impl MappedCollection {
     ) -> Result<Self> {
         let requests = waits.then_some(options.streaming.requests);
         let stores = waiting::on_threads(requests, || {
-            places.par_iter().map(open).collect::<Result<Vec<_>>>()
+            places
+                .par_iter()
+                .map(carried(open))
+                .collect::<Result<Vec<_>>>()
         })?;
         Self::open(stores?, options)
     }
@@ -153,13 +157,13 @@ impl MappedCollection {
         let releases = requests.is_none() || stores.len() > KEPT_STRUCTURES;
         let data: Result<Vec<_>> = stores
             .into_par_iter()
-            .map(|store| {
+            .map(carried(|store| {
                 let data = BackedAnnData::open(store)?;
                 if releases {
                     data.store().release();
                 }
                 Ok(data)
-            })
+            }))
             .collect();
         let data = data?;
         keys.check_columns(&data.iter().collect::<Vec<_>>())?;
@@ -168,7 +172,9 @@ impl MappedCollection {
         let opened: Result<Vec<_>> = data
             .into_par_iter()
             .enumerate()
-            .map(|(index, data)| Source::open(data, &keys, vars.map(index), options, &cache))
+            .map(carried(|(index, data)| {
+                Source::open(data, &keys, vars.map(index), options, &cache)
+            }))
             .collect();
         let mut sources = opened?;
         keys.check_matrices(&sources)?;
@@ -342,9 +348,14 @@ impl MappedCollection {
             None => self
                 .sources
                 .par_iter()
-                .map(|s| s.var_names().map(Arc::new))
+                .map(carried(|s: &Source| s.var_names().map(Arc::new)))
                 .collect(),
         }
+    }
+
+    /// Whether any of it is read from a server.
+    pub fn is_remote(&self) -> bool {
+        self.requests.is_some()
     }
 
     /// Releases all stores, once no clone and no loader uses them any more. Reading from the

@@ -5,6 +5,7 @@
 //! not a crash. Storages at URLs are [`ObjectStorage`]s, which drivers open; no driver is known
 //! here.
 
+mod bounded;
 mod cache;
 mod drivers;
 mod journal;

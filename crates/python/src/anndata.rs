@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use rayon::prelude::*;
 
-use crate::error::{exception, guarded, run};
+use crate::error::{exception, guarded, run_long};
 use crate::notice::Notices;
 use crate::opened::open_store;
 use crate::process::Workers;
@@ -107,7 +107,7 @@ pub(crate) fn working<T: Send>(
 ) -> PyResult<T> {
     let workers = Workers::of_this_process().map_err(|error| exception(py, &error))?;
     let notices = Notices::default();
-    let done = run(py, || workers.install(|| notices.collect(work)))?;
+    let done = run_long(py, || workers.install(|| notices.collect(work)))?;
     notices.warn(py)?;
     Ok(done)
 }

@@ -8,11 +8,30 @@ use anndex_core::{Error, Result, shown};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::signal;
+
 /// Runs `work` without the interpreter lock; an error becomes the exception that fits, and a
-/// panic as in [`guarded`].
+/// panic as in [`guarded`]. Where it waits for a server in this thread, signals end it.
 pub(crate) fn run<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
     guarded(py, || {
-        py.detach(work).map_err(|error| exception(py, &error))
+        let operation = signal::operation();
+        let done = py.detach(|| operation.within(work));
+        signal::taken()?;
+        done.map_err(|error| exception(py, &error))
+    })
+}
+
+/// As [`run`], for what may take long: it is done in a thread of its own, so that this one can look
+/// for signals.
+pub(crate) fn run_long<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> PyResult<T> {
+    guarded(py, || {
+        let operation = signal::operation();
+        let done = py.detach(|| signal::watched(&operation, || operation.within(work)));
+        signal::taken()?;
+        done.map_err(|error| exception(py, &error))
     })
 }
 

@@ -29,6 +29,7 @@ mod process;
 mod query;
 mod record;
 mod runtime;
+mod signal;
 mod table;
 mod value;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anndex_core::Result;
 use anndex_core::mapped::{BatchFormat, Buffers, Encoder, Join, MappedCollection};
+use anndex_core::operation::carried;
 use anndex_core::store::Strings;
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -14,7 +15,7 @@ use pyo3::types::{PyDict, PyList};
 use crate::argument::OptionsArgument;
 use crate::error::exception;
 use crate::loader::{Loader, LoaderArgument};
-use crate::opened::Opened;
+use crate::opened::{Effort, Opened};
 use crate::value;
 
 /// An opened collection of AnnData files.
@@ -84,7 +85,7 @@ impl Mapped {
     /// The distinct lists of variables, and which of them each store has.
     fn var_lists<'py>(&self, py: Python<'py>) -> PyResult<(Vec<Bound<'py, PyList>>, Vec<usize>)> {
         self.opened
-            .read_all(py, MappedCollection::var_list, |lists| {
+            .read_all(py, Effort::Much, MappedCollection::var_list, |lists| {
                 let mut distinct: Vec<&Strings> = Vec::new();
                 let mut positions = Vec::with_capacity(lists.len());
                 // Equal lists are mostly one and the same, which comparing the address finds first.
@@ -148,13 +149,18 @@ impl Mapped {
     }
 
     fn check_vars_sorted(&self, py: Python<'_>, ascending: bool) -> PyResult<bool> {
-        self.opened
-            .read_all(py, |collection| collection.check_vars_sorted(ascending), Ok)
+        self.opened.read_all(
+            py,
+            Effort::Much,
+            |collection| collection.check_vars_sorted(ascending),
+            Ok,
+        )
     }
 
     fn check_vars_non_aligned(&self, py: Python<'_>, vars: Vec<String>) -> PyResult<Vec<usize>> {
         self.opened.read_all(
             py,
+            Effort::Much,
             |collection| collection.check_vars_non_aligned(&vars),
             Ok,
         )
@@ -163,6 +169,7 @@ impl Mapped {
     fn sample<'py>(&self, py: Python<'py>, index: u64) -> PyResult<Bound<'py, PyDict>> {
         self.opened.read_all(
             py,
+            Effort::Little,
             |collection| collection.get(index),
             |sample| value::sample(py, sample),
         )
@@ -176,8 +183,10 @@ impl Mapped {
         let indices = unsigned(&indices);
         self.opened.read_all(
             py,
+            Effort::of_rows(indices.len()),
             |collection| {
-                let samples = indices.iter().map(|&index| collection.get(index));
+                let sample = carried(|index: &u64| collection.get(*index));
+                let samples = indices.iter().map(sample);
                 samples.collect::<Result<Vec<_>>>()
             },
             |samples| {
@@ -195,6 +204,7 @@ impl Mapped {
         let indices = unsigned(&indices);
         self.opened.read_all(
             py,
+            Effort::of_rows(indices.len()),
             |collection| collection.batch_reusing(&indices, BatchFormat::Dense, &self.buffers),
             |batch| value::batch(py, batch, &self.buffers),
         )
@@ -208,6 +218,7 @@ impl Mapped {
     fn merged_labels<'py>(&self, py: Python<'py>, key: String) -> PyResult<Bound<'py, PyAny>> {
         self.opened.read_all(
             py,
+            Effort::Much,
             |collection| collection.get_typed_labels(&key),
             |(labels, data_type)| value::label_array(py, labels, data_type),
         )
@@ -216,6 +227,7 @@ impl Mapped {
     fn merged_categories<'py>(&self, py: Python<'py>, key: String) -> PyResult<Bound<'py, PyList>> {
         self.opened.read_all(
             py,
+            Effort::Much,
             |collection| collection.get_merged_categories(&key),
             |labels| value::labels(py, labels),
         )
@@ -229,6 +241,7 @@ impl Mapped {
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         self.opened.read_all(
             py,
+            Effort::Much,
             |collection| collection.get_label_weights(&keys, scaler),
             |weights| Ok(PyArray1::from_vec(py, weights)),
         )
@@ -242,6 +255,7 @@ impl Mapped {
     ) -> PyResult<Bound<'py, PyDict>> {
         self.opened.read_all(
             py,
+            Effort::Much,
             |collection| collection.get_category_weights(&keys, scaler),
             |weights| {
                 let dict = PyDict::new(py);

@@ -11,7 +11,7 @@ use anndex_store_hdf5::Hdf5Format;
 use anndex_store_zarr::ZarrFormat;
 use pyo3::prelude::*;
 
-use crate::error::{exception, guarded, run};
+use crate::error::{exception, guarded, run, run_long};
 use crate::process::Workers;
 
 /// The stores of some paths, until they are closed.
@@ -29,6 +29,25 @@ struct State {
     process: u32,
     /// Calls that are reading without the interpreter lock.
     readers: usize,
+}
+
+/// How long a read may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// A moment, unless a server is asked.
+    Little,
+    /// So long that signals are looked for meanwhile, which takes a thread.
+    Much,
+}
+
+impl Effort {
+    /// What it takes to read so many observations.
+    pub(crate) fn of_rows(count: usize) -> Self {
+        match count < 4096 {
+            true => Self::Little,
+            false => Self::Much,
+        }
+    }
 }
 
 /// Counts a reader for as long as it lives.
@@ -124,11 +143,24 @@ impl Opened {
         work: impl FnOnce(&MappedCollection) -> Result<T> + Send,
         convert: impl FnOnce(T) -> PyResult<P>,
     ) -> PyResult<P> {
+        self.read_as(py, Effort::Little, work, convert)
+    }
+
+    fn read_as<T: Send, P>(
+        &self,
+        py: Python<'_>,
+        effort: Effort,
+        work: impl FnOnce(&MappedCollection) -> Result<T> + Send,
+        convert: impl FnOnce(T) -> PyResult<P>,
+    ) -> PyResult<P> {
         guarded(py, || {
             let collection = self.collection(py)?;
             self.state().readers += 1;
             let reader = Reader(self);
-            let found = run(py, || work(&collection))?;
+            let found = match effort == Effort::Much || collection.is_remote() {
+                true => run_long(py, || work(&collection))?,
+                false => run(py, || work(&collection))?,
+            };
             drop(reader);
             convert(found)
         })
@@ -138,12 +170,14 @@ impl Opened {
     pub(crate) fn read_all<T: Send, P>(
         &self,
         py: Python<'_>,
+        effort: Effort,
         work: impl FnOnce(&MappedCollection) -> Result<T> + Send,
         convert: impl FnOnce(T) -> PyResult<P>,
     ) -> PyResult<P> {
         let workers = Workers::of_this_process().map_err(|error| exception(py, &error))?;
-        self.read(
+        self.read_as(
             py,
+            effort,
             |collection| workers.install(|| work(collection)),
             convert,
         )
@@ -156,7 +190,7 @@ fn open(
     options: &MappedOptions,
 ) -> PyResult<Arc<MappedCollection>> {
     let workers = Workers::of_this_process().map_err(|error| exception(py, &error))?;
-    run(py, || {
+    run_long(py, || {
         workers.install(|| {
             options.check()?;
             let remote = RemoteStorages::new(anndex::drivers(), options.streaming);

@@ -7,9 +7,10 @@ use anndex_core::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::error::{exception, run};
+use crate::error::{exception, guarded};
 use crate::notice::Notices;
 use crate::process::Workers;
+use crate::signal;
 
 /// The runtime and the process that it was made in. Only locked with the interpreter lock held, as
 /// it is by whoever forks through Python, so that a child never finds it locked.
@@ -22,7 +23,13 @@ pub(crate) fn block_on<T: Send>(
 ) -> PyResult<T> {
     let runtime = of_this_process().map_err(|error| exception(py, &error))?;
     let notices = Notices::default();
-    let done = run(py, || notices.collect(|| runtime.block_on(future)))?;
+    let done = guarded(py, || {
+        let operation = signal::operation();
+        let awaited = signal::awaited(&operation, future);
+        let done = py.detach(|| notices.collect(|| runtime.block_on(awaited)));
+        signal::taken()?;
+        done.map_err(|error| exception(py, &error))
+    })?;
     notices.warn(py)?;
     Ok(done)
 }

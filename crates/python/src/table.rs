@@ -10,7 +10,7 @@ use anndex_core::Error;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
-use crate::error::{exception, run};
+use crate::error::{exception, run_long};
 use crate::process::Workers;
 use crate::value::array;
 
@@ -47,7 +47,7 @@ impl ArrowTable {
 #[pyfunction]
 pub(crate) fn read_tables(py: Python<'_>, paths: Vec<PathBuf>) -> PyResult<Vec<ArrowTable>> {
     let workers = Workers::of_this_process().map_err(|error| exception(py, &error))?;
-    let tables = run(py, || workers.install(|| read_all(&paths)))?;
+    let tables = run_long(py, || workers.install(|| read_all(&paths)))?;
     Ok(tables.into_iter().map(ArrowTable).collect())
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct StackedReader(tables::StackedReader);
 pub(crate) fn open_stacked(py: Python<'_>, paths: Vec<PathBuf>) -> PyResult<Option<StackedReader>> {
     let workers = Workers::of_this_process().map_err(|error| exception(py, &error))?;
     let open = || workers.install(|| tables::StackedReader::open(&paths));
-    Ok(run(py, open)?.map(StackedReader))
+    Ok(run_long(py, open)?.map(StackedReader))
 }
 
 #[pymethods]
@@ -103,7 +103,7 @@ impl StackedReader {
     /// Reads them, on rayon's threads; `None` for text whose columns are not the same.
     fn read(&self, py: Python<'_>) -> PyResult<Option<Stacked>> {
         let workers = Workers::of_this_process().map_err(|error| exception(py, &error))?;
-        let Some(stacked) = run(py, || workers.install(|| self.0.read()))? else {
+        let Some(stacked) = run_long(py, || workers.install(|| self.0.read()))? else {
             return Ok(None);
         };
         let blocks = stacked

@@ -126,6 +126,13 @@ pub(crate) fn request(error: &Theirs) -> Error {
     let facts = Facts::of(error);
     let (kind, message) = kind_and_message(error, &facts);
     let mut ours = Error::new(kind, message);
+    let is_unanswered = matches!(
+        facts.http,
+        Some(HttpErrorKind::Connect | HttpErrorKind::Timeout)
+    );
+    if is_unanswered && facts.status().is_none() {
+        ours = ours.unanswered();
+    }
     if let Some(status) = facts.status() {
         ours = ours.with("status", status);
     }
@@ -133,6 +140,26 @@ pub(crate) fn request(error: &Theirs) -> Error {
         ours = ours.with("code", code);
     }
     ours
+}
+
+/// What is said of a web server, which has neither buckets nor credentials.
+pub(crate) fn of_web_server(error: Error) -> Error {
+    let message = match error.kind() {
+        ErrorKind::NotFound => "there is no such file on the web server; check the URL",
+        ErrorKind::PermissionDenied => {
+            "the web server refuses access; files are read from it without a user, so this one must \
+             be public"
+        }
+        ErrorKind::InvalidInput => {
+            "the web server sends to where nothing can be read; check the URL"
+        }
+        ErrorKind::Unsupported if error.message() == WITHOUT_RANGES => {
+            "the web server gives whole files only, and not parts of them; download the file, and \
+             register it from there"
+        }
+        _ => return error,
+    };
+    in_other_words(&error, message)
 }
 
 /// The same kind of error, said otherwise.
@@ -182,6 +209,9 @@ fn kind_and_message(error: &Theirs, facts: &Facts) -> (ErrorKind, &'static str) 
         ),
         Theirs::AlreadyExists { .. } => {
             (ErrorKind::AlreadyExists, "there is such an object already")
+        }
+        Theirs::NotSupported { .. } if facts.text.contains("Range request not supported") => {
+            (ErrorKind::Unsupported, WITHOUT_RANGES)
         }
         Theirs::NotSupported { .. } | Theirs::NotImplemented { .. } => {
             (ErrorKind::Unsupported, "the storage can't do this")

@@ -113,9 +113,10 @@ impl Storage {
         let client = client.map_err(locate)?;
         let is_nobody = client.is_nobody;
         let asked = runtime::run(&handle, ask(client)).await;
-        asked.map_err(|refused| match is_nobody {
-            true => locate(error::of_nobody(refused)),
-            false => locate(refused),
+        asked.map_err(|refused| match (is_nobody, self.is_web_server) {
+            (true, _) => locate(error::of_nobody(refused)),
+            (_, true) => locate(error::of_web_server(refused)),
+            _ => locate(refused),
         })
     }
 

@@ -44,4 +44,5 @@ pub fn too_slow(limit: Duration) -> Error {
             limit.as_secs()
         ),
     )
+    .unanswered()
 }

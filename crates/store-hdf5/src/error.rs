@@ -5,6 +5,9 @@ use hdf5_reader::error::Error as Hdf5Error;
 
 /// The error of the crate `hdf5-reader` as ours; the caller adds path and node.
 pub(crate) fn from_hdf5(error: Hdf5Error) -> Error {
+    if let Some(ours) = io(&error).and_then(Error::inside) {
+        return ours.again();
+    }
     let kind = kind(&error);
     let message = match kind {
         _ if is_virtual(&error) => {
@@ -32,6 +35,15 @@ fn is_virtual(error: &Hdf5Error) -> bool {
 /// Whether the error says that there is nothing of that name and kind.
 pub(crate) fn is_absent(error: &Hdf5Error) -> bool {
     kind(error) == ErrorKind::NotFound
+}
+
+/// The error of I/O that it comes from.
+fn io(error: &Hdf5Error) -> Option<&std::io::Error> {
+    match error {
+        Hdf5Error::Context { source, .. } => io(source),
+        Hdf5Error::Io(io) => Some(io),
+        _ => None,
+    }
 }
 
 fn kind(error: &Hdf5Error) -> ErrorKind {

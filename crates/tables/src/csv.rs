@@ -12,6 +12,7 @@ mod scan;
 use std::path::Path;
 use std::sync::Arc;
 
+use anndex_core::operation::carried;
 use anndex_core::store::DataType as Number;
 use anndex_core::{Error, Result};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
@@ -183,9 +184,11 @@ fn parse(sources: &[Source], columns: &[(usize, Kind)]) -> Result<Columns> {
     let tasks: Vec<((&Source, &Chunk), _)> = chunks().zip(places).collect();
     // So that few parsers are made, whose memory is used again and again.
     let least = tasks.len() / (rayon::current_num_threads() * 4) + 1;
+    let go_on = carried(|()| Ok(()));
     let parsed = tasks.into_par_iter().with_min_len(least).map_init(
         || Parser::new(width),
         |parser, ((source, chunk), places)| {
+            go_on(())?;
             decoding(|| parser.parse(source, chunk, columns, places))
         },
     );

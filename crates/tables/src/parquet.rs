@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use anndex_core::operation::carried;
 use anndex_core::storage::{LocalFile, ReadAt};
 use anndex_core::{Error, Limits, Result};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -134,9 +135,10 @@ pub(crate) fn read(path: &Path) -> Result<Table> {
         starts.map(move |start| (group, start..columns.min(start + step)))
     });
     let tasks: Vec<_> = tasks.collect();
-    let read = tasks.into_par_iter().map(|(group, columns)| {
+    let read = carried(|(group, columns)| {
         decoding(|| read_columns(&file, &metadata, group, columns)).map(|read| (group, read))
     });
+    let read = tasks.into_par_iter().map(read);
     let read: Vec<(usize, Vec<ArrayRef>)> = read.collect::<Result<_>>()?;
     let mut batches = Vec::with_capacity(groups);
     let mut parts = read.into_iter().peekable();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anndex_core::operation::carried;
 use anndex_core::{Error, Limits, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -78,7 +79,8 @@ impl Table {
 /// # Errors
 /// As [`read`], for one of those that can't be read.
 pub fn read_all<P: AsRef<Path> + Sync>(paths: &[P]) -> Result<Vec<Table>> {
-    paths.par_iter().map(|path| read(path.as_ref())).collect()
+    let read = carried(|path: &P| read(path.as_ref()));
+    paths.par_iter().map(read).collect()
 }
 
 /// Whether a path has the suffix of a table, in any case.

@@ -17,8 +17,10 @@ mod opendal;
 mod refused;
 mod registered;
 mod resumed;
+mod stalled;
 mod stream_faults;
 mod streamed;
+mod web;
 mod written;
 
 use std::sync::Arc;

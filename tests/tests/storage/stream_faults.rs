@@ -19,18 +19,18 @@ use anndex_tests::servers::{BUCKET, S3, drivers};
 use crate::streamed::{epoch, register, write_counts};
 
 /// A file behind a proxy, mapped in place.
-struct World {
+pub(crate) struct World {
     _directory: tempfile::TempDir,
     file: PathBuf,
-    proxy: Proxy,
-    mapped: MappedCollection,
+    pub(crate) proxy: Proxy,
+    pub(crate) mapped: MappedCollection,
     /// How many requests were made to open it.
     opening: u64,
     _server: S3,
 }
 
 impl World {
-    async fn new(
+    pub(crate) async fn new(
         (name, n_obs): (&str, usize),
         latency: Duration,
         options: MappedOptions,

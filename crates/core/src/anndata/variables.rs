@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::BackedDataFrame;
 use crate::error::{Error, Result};
+use crate::operation::carried;
 use crate::store::Strings;
 
 /// How the variables of different stores become those of a sample.
@@ -77,7 +78,7 @@ impl Panels {
         let kept: Mutex<HashSet<Arc<Strings>>> = Mutex::default();
         let lists: Result<Vec<Arc<Strings>>> = frames
             .par_iter()
-            .map(|var| {
+            .map(carried(|var: &&BackedDataFrame| {
                 let names = Arc::new(var.index()?);
                 if releases {
                     var.store().release();
@@ -87,7 +88,7 @@ impl Panels {
                     kept.insert(names.clone());
                     names
                 }))
-            })
+            }))
             .collect();
         let mut distinct = Vec::new();
         let mut known = HashMap::new();

@@ -28,6 +28,7 @@ use super::place;
 use super::retry::blocking;
 use crate::backend::{Filter, Query};
 use crate::error::Result;
+use crate::operation::carried;
 use crate::record::{Artifact, Field, Id, Kind, RecordData, Storage};
 use crate::storage::ObjectStorage;
 
@@ -168,7 +169,8 @@ impl CheckBuilder {
                 progress(1);
                 (artifact, checked)
             };
-            Ok(page.into_par_iter().map(check).collect())
+            let check = carried(|artifact| Ok(check(artifact)));
+            page.into_par_iter().map(check).collect()
         })
         .await
     }

@@ -1,25 +1,25 @@
 //! What a read may take: memory, and time until someone stops it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::operation::Operation;
 
 /// Bounds one read that many threads work on.
 #[derive(Debug)]
 pub(super) struct Allowance {
     spent: AtomicUsize,
     limit: usize,
-    cancelled: Arc<AtomicBool>,
+    operation: Operation,
 }
 
 impl Allowance {
-    /// At most `bytes` bytes, and only until `cancelled` is set.
-    pub(super) fn new(bytes: usize, cancelled: Arc<AtomicBool>) -> Self {
+    /// At most `bytes` bytes, and only until the operation is stopped.
+    pub(super) fn new(bytes: usize, operation: Operation) -> Self {
         Self {
             spent: AtomicUsize::new(0),
             limit: bytes,
-            cancelled,
+            operation,
         }
     }
 
@@ -28,11 +28,9 @@ impl Allowance {
     /// # Errors
     /// `Cancelled` if there are not so many left, or the read is to stop.
     pub(super) fn spend(&self, bytes: usize) -> Result<()> {
-        // Nothing else is published through these.
+        // Nothing else is published through this.
         let spent = self.spent.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Err(Error::new(ErrorKind::Cancelled, "reading was stopped"));
-        }
+        self.operation.check()?;
         if spent > self.limit {
             return Err(Error::new(
                 ErrorKind::Cancelled,

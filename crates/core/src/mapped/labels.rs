@@ -10,6 +10,7 @@ use super::options::Keys;
 use super::source::Source;
 use crate::anndata::{Column, Label};
 use crate::error::{Error, Result};
+use crate::operation::carried;
 use crate::store::{DataType, promote};
 
 impl MappedCollection {
@@ -71,7 +72,7 @@ impl MappedCollection {
 fn read_columns(sources: &[Source], obs_key: &str) -> Result<Vec<Option<Column>>> {
     let columns: Result<Vec<_>> = sources
         .par_iter()
-        .map(|source| source.read_column(obs_key))
+        .map(carried(|source: &Source| source.read_column(obs_key)))
         .collect();
     let columns = columns?;
     if columns.iter().all(Option::is_none) {

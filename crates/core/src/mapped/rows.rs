@@ -14,6 +14,7 @@ use super::held::{HeldRows, Pieces, summed_rows};
 use super::pack::Packed;
 use crate::anndata::{Matrix, SparseFormat, SparseMatrix};
 use crate::error::{Error, Result};
+use crate::operation::{self, Operation};
 use crate::store::{DataType, NumericArray, Span};
 pub(super) use direct::DirectRows;
 use stored::StoredArray;
@@ -290,15 +291,20 @@ fn both<A: Send, B: Send>(
     there: impl Fn() -> B + Send + Sync,
 ) -> (A, B) {
     if rayon::current_thread_index().is_some() {
-        return rayon::join(here, there);
+        return operation::join(here, there);
     }
     let mut other = None;
+    let operation = Operation::current();
+    let there = || match &operation {
+        Some(operation) => operation.within(&there),
+        None => there(),
+    };
     let own = rayon::in_place_scope(|scope| {
         scope.spawn(|_| other = Some(there()));
         here()
     });
     // The scope has waited for it.
-    (own, other.unwrap_or_else(&there))
+    (own, other.unwrap_or_else(there))
 }
 
 /// Joins neighbouring spans and drops empty ones.

@@ -14,6 +14,7 @@ use super::rows::MatrixRows;
 use crate::anndata::VarMap;
 use crate::anndata::{BackedAnnData, BackedColumn, Column, Matrix, MatrixKey, SparseFormat};
 use crate::error::{Error, Result};
+use crate::operation::carried;
 use crate::store::{Span, Strings};
 
 /// Stands among codes for a missing value.
@@ -71,7 +72,7 @@ impl Source {
             let columns: Result<Vec<_>> = match data.store().is_remote() {
                 false => keys.obs.iter().map(column).collect(),
                 // Each of them mostly waits.
-                true => keys.obs.par_iter().map(column).collect(),
+                true => keys.obs.par_iter().map(carried(column)).collect(),
             };
             Ok(Self {
                 selected: filter::select(&data, &options.obs_filter)?,

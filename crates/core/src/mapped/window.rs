@@ -16,6 +16,7 @@ use super::rows::DirectRows;
 use super::selection::{Group, Selection, Slot};
 use crate::anndata::{InMemoryMatrix, MatrixKey};
 use crate::error::{Error, Result};
+use crate::operation::carried;
 use crate::store::{DataType, promote};
 
 /// The rows of all matrices of some observations.
@@ -71,7 +72,7 @@ impl Window {
                 let held: Result<Vec<_>> = selection
                     .groups()
                     .par_iter()
-                    .map(|group| {
+                    .map(carried(|group: &Group| {
                         let source = &mapped.sources[group.source];
                         let rows = source
                             .matrix(key)
@@ -83,7 +84,7 @@ impl Window {
                         rows.read(&group.rows, data_type, packing, allowance)
                             .map(Some)
                             .map_err(|error| source.locate(error))
-                    })
+                    }))
                     .collect();
                 Ok(WindowMatrix { held: held?, shape })
             })

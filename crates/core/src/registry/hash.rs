@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use sha1::Sha1;
 
 use crate::error::{Error, Result};
+use crate::operation::{self, carried};
 
 /// Files up to this many bytes are hashed whole; of larger ones the first and the last so many.
 const CHUNK_BYTES: u64 = 50 * 1024 * 1024;
@@ -116,6 +117,7 @@ pub fn hash_file(path: &Path) -> Result<ContentHash> {
     let size = file.metadata().map_err(at)?.len();
     let mut hasher = FileHasher::new(size);
     for range in hasher.ranges() {
+        operation::check()?;
         file.seek(SeekFrom::Start(range.start)).map_err(at)?;
         read_exactly(&mut file, range.end - range.start, |bytes| {
             hasher.update(bytes);
@@ -197,7 +199,9 @@ fn hash_directory(path: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Conten
     }
     let hashes = files
         .par_iter()
-        .map(|file| hash_file(file).inspect(|hash| progress(hash.size)))
+        .map(carried(|file: &PathBuf| {
+            hash_file(file).inspect(|hash| progress(hash.size))
+        }))
         .collect::<Result<Vec<_>>>()?;
     Ok(ContentHash::of_directory(hashes))
 }

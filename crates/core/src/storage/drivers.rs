@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::bounded::Bounded;
 use super::{ObjectStorage, StorageUrl};
 use crate::error::{Error, Result};
 
@@ -70,7 +71,8 @@ impl StorageDrivers {
                 "{scheme}:// can't be opened: {available}{advice}"
             )));
         };
-        driver.open(root).map_err(|e| e.with("storage", root))
+        let opened = driver.open(root).map_err(|e| e.with("storage", root))?;
+        Ok(Arc::new(Bounded(opened)))
     }
 
     /// Opens the storage at `root` as one that is written; `None` if that is no URL but a path.

@@ -16,18 +16,30 @@ impl Seen {
     /// Looks at what has this key: an object, or else all objects below it.
     ///
     /// # Errors
-    /// `NotFound` if there is neither; else as [`ObjectStorage::head`].
+    /// `NotFound` if there is neither; `Unsupported` if it is a directory of a storage that can't
+    /// list; else as [`ObjectStorage::head`].
     pub(crate) async fn look(
         storage: &dyn ObjectStorage,
         key: &str,
         is_prefix: bool,
     ) -> Result<Self> {
+        let is_zarr = key.to_ascii_lowercase().ends_with(".zarr");
+        if !storage.capabilities().list && (is_prefix || is_zarr) {
+            return Err(Error::unsupported(
+                "this is a directory, and the server does not list what is in one; put it into a \
+                 zip (.zarr.zip) on the server, or into a bucket, or download it and register it \
+                 from there",
+            )
+            .with("storage", storage.location())
+            .with("object", key));
+        }
         let missing = match is_prefix {
             true => Error::not_found("nothing is there; check the URL")
                 .with("storage", storage.location())
                 .with("object", key),
             false => match storage.head(key).await {
                 Ok(object) => return Self::new(vec![object], None),
+                Err(error) if error.is_unanswered() => return Err(error),
                 // Some servers that stand on a file system fail where a directory is.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Storage) => {
                     error

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::{Array, ArrayInfo, NumericArray, Span, Strings};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+use crate::operation::carried;
 
 /// About as many decoded bytes are read by one thread at a time.
 const BLOCK_BYTES: u64 = 2 << 20;
@@ -47,7 +48,7 @@ pub(crate) fn read_into(array: &dyn Array, rows: Span, out: &mut [u8]) -> Result
     match tasks.len() {
         // Without a detour over other threads.
         0 | 1 => tasks.into_iter().try_for_each(read),
-        _ => tasks.into_par_iter().try_for_each(read),
+        _ => tasks.into_par_iter().try_for_each(carried(read)),
     }
 }
 
@@ -67,7 +68,7 @@ pub(crate) fn read_blocks(
             NumericArray::read(array, std::slice::from_ref(block))?,
         )
     };
-    blocks.par_iter().enumerate().try_for_each(read)
+    blocks.par_iter().enumerate().try_for_each(carried(read))
 }
 
 /// Cuts rows into blocks of whole chunks, each for one thread.

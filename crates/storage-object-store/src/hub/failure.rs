@@ -57,7 +57,11 @@ impl Failure {
         } else {
             return Self::broken_off();
         };
-        Self::new(true, ErrorKind::Storage, message)
+        let failure = Self::new(true, ErrorKind::Storage, message);
+        Self {
+            error: failure.error.unanswered(),
+            ..failure
+        }
     }
 
     pub(super) fn broken_off() -> Self {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use anndex_core::operation::carried;
 use anndex_core::store::DataType as Number;
 use anndex_core::{Error, Result};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -71,7 +72,9 @@ pub(crate) fn read_stacked(files: &[Opened]) -> Result<Stacked> {
         let places = places.into_iter();
         tasks.extend(places.map(|(column, place)| (file, group, column, Some(place))));
     }
+    let go_on = carried(|()| Ok(()));
     let read = tasks.into_par_iter().map(|(file, group, column, place)| {
+        go_on(())?;
         let read = decoding(|| match (place, types[column]) {
             (Some(place), Some(number)) => {
                 let decoded = file.decode(group, column, number, place);

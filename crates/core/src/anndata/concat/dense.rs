@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::matrices::{ColumnMap, Part};
 use crate::anndata::Matrix;
 use crate::error::{Error, Result};
+use crate::operation::carried;
 use crate::store::{Array, DataType, NumericArray, Span, check_plausible, read_into, row_blocks};
 
 /// The rows of all parts, which have `tail` as their axes after the second one.
@@ -72,7 +73,7 @@ fn read_part(
         tasks.push((block, head));
         rest = others;
     }
-    tasks.into_par_iter().try_for_each(|(block, out)| {
+    let read = carried(|(block, out): (Span, &mut [u8])| {
         let values = NumericArray::read(array, &[block])?.cast(data_type)?;
         if identity {
             out.copy_from_slice(values.bytes());
@@ -90,7 +91,8 @@ fn read_part(
             _ => scatter_long(from, columns, out, map.width(), &pairs, element),
         }
         Ok(())
-    })
+    });
+    tasks.into_par_iter().try_for_each(read)
 }
 
 /// Puts the elements of each row in their places.

@@ -7,6 +7,7 @@ use crate::anndata::compressed::{CscMatrix, CsrMatrix, check_columns};
 use crate::anndata::read::read_indices;
 use crate::anndata::{Matrix, SparseFormat, SparseMatrix};
 use crate::error::{Error, Result};
+use crate::operation::carried;
 use crate::store::{
     Array, DataType, NumericArray, Span, check_plausible, read_all, read_into, row_blocks,
     with_element,
@@ -157,11 +158,12 @@ fn read_values(array: &dyn Array, rows: Span, data_type: &DataType, out: &mut [u
         tasks.push((block, head));
         rest = others;
     }
-    tasks.into_par_iter().try_for_each(|(block, out)| {
+    let read = carried(|(block, out): (Span, &mut [u8])| {
         let values = NumericArray::read(array, &[block])?.cast(data_type)?;
         out.copy_from_slice(values.bytes());
         Ok(())
-    })
+    });
+    tasks.into_par_iter().try_for_each(read)
 }
 
 /// Gives the values of all rows their columns in the result, in order, and drops those that have

@@ -7,6 +7,7 @@ use super::ArtifactBuilder;
 use super::content::{self, Content};
 use crate::error::Result;
 use crate::instance::retry::blocking;
+use crate::operation::carried;
 use crate::record::Run;
 
 /// How many artifacts at URLs are read at the same time, each in several pieces.
@@ -25,15 +26,18 @@ pub(super) async fn read_contents(batch: Vec<ArtifactBuilder>) -> Result<Vec<Res
             None => local.push((index, builder)),
         }
     }
-    let read_local = |(index, builder): (usize, ArtifactBuilder)| {
-        let read = builder.check().and_then(|run| {
+    let mut read: Vec<_> = blocking(move || {
+        let read = carried(|builder: ArtifactBuilder| {
+            let run = builder.check()?;
             let content = Content::read_local(&builder.path, &builder.progress)?;
             Ok((builder, run, content))
         });
-        (index, read)
-    };
-    let mut read: Vec<_> =
-        blocking(move || Ok(local.into_par_iter().map(read_local).collect())).await?;
+        let local = local.into_par_iter();
+        Ok(local
+            .map(|(index, builder)| (index, read(builder)))
+            .collect())
+    })
+    .await?;
     let read_remote = |(index, builder): (usize, ArtifactBuilder)| {
         async move {
             let read = async {

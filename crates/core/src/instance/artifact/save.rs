@@ -13,6 +13,7 @@ use crate::instance::known::{self, Given};
 use crate::instance::place::registries;
 use crate::instance::retry::{blocking, retry};
 use crate::instance::{Handle, check_texts, namesake, place, versioned};
+use crate::operation;
 use crate::record::{Artifact, Field, Id, LinkKind, RecordData, Run, Storage, Value, now};
 use crate::registry::{Registry, key, uid};
 
@@ -204,6 +205,7 @@ impl ArtifactBuilder {
             (None, None) => namesake::notice(&self.db, [&artifact]).await?,
             _ => None,
         };
+        operation::check()?;
         artifact.id = Some(self.db.backend().apply(&changes).await?.id(new)?);
         if let Some(namesake) = namesake {
             tracing::warn!("{namesake}");

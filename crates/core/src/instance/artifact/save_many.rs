@@ -23,6 +23,7 @@ use crate::backend::{ChangeSet, Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::instance::retry::{blocking, retry};
 use crate::instance::{Handle, Instance, namesake, versioned};
+use crate::operation::{self, carried};
 use crate::record::{Artifact, Field, Id, LinkKind, RecordData, Run, Value, Visibility};
 use crate::store::StoreFormats;
 
@@ -169,7 +170,7 @@ impl Instance {
                 (item, _) => item,
             };
             let items = owned.into_par_iter().zip(&ways);
-            let prepared = copy_all(&db, items.map(prepare).collect(), &ways);
+            let prepared = copy_all(&db, items.map(carried(prepare)).collect(), &ways);
             Ok((ways, prepared))
         })
         .await?;
@@ -205,6 +206,7 @@ impl Instance {
         };
         let copied = new.iter().filter(|(index, ..)| is_copied(index));
         let namesake = namesake::notice(self, copied.map(|(.., record)| record)).await?;
+        operation::check()?;
         let applied = self.backend().apply(&changes).await?;
         if let Some(namesake) = namesake {
             tracing::warn!("{namesake}");

@@ -11,10 +11,12 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::OWN_DIRECTORY;
 use crate::error::{Error, ErrorKind, Result};
+use crate::operation;
 use crate::record::{Artifact, Storage};
 use crate::registry::{Registry, hash};
 use crate::storage::own_directory::{Access, OwnDirectory};
@@ -24,6 +26,9 @@ const COPIES: &str = ".anndex/artifacts/";
 
 /// What the names of copies begin with as long as they are not complete.
 const PARTIAL: &str = ".partial-";
+
+/// How much is copied before it is asked whether to go on.
+const PIECE: u64 = 64 << 20;
 
 /// What the names of marks begin with.
 const PENDING: &str = ".pending-";
@@ -290,7 +295,17 @@ fn copy_file(from: &Path, to: &OwnDirectory, name: &Path) -> Result<u64> {
     let at = |e| Error::io(to.path().join(name).display(), e);
     // A new file and not a copied one: the source may be read-only.
     let mut target = to.create_file(name, Access::New)?;
-    let copied = std::io::copy(&mut source, &mut target).map_err(at)?;
+    let mut copied = 0;
+    loop {
+        operation::check()?;
+        let piece = std::io::copy(&mut source.by_ref().take(PIECE), &mut target).map_err(at)?;
+        copied += piece;
+        if piece < PIECE {
+            break;
+        }
+        // In the end this would take as long as for all pieces together, and could not be stopped.
+        target.sync_data().map_err(at)?;
+    }
     target.sync_all().map_err(at)?;
     Ok(copied)
 }

@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use rayon::ThreadPool;
@@ -16,6 +15,7 @@ use crate::error::Result;
 use crate::mapped::buffer::Buffers;
 use crate::mapped::selection::{Selection, Slot};
 use crate::mapped::{Batch, BatchFormat, MappedCollection};
+use crate::operation::Operation;
 
 /// A batch that is being made.
 pub(super) type Promise = Receiver<Result<Batch>>;
@@ -26,7 +26,7 @@ pub(super) struct Assembler {
     pub(super) plan: Arc<Plan>,
     pub(super) format: BatchFormat,
     pub(super) buffers: Arc<Buffers>,
-    pub(super) cancelled: Arc<AtomicBool>,
+    pub(super) operation: Operation,
     pub(super) threads: ThreadPool,
 }
 
@@ -56,11 +56,11 @@ impl Assembler {
                 let end = done + self.plan.n_obs(batch..batch + 1) as usize;
                 let positions = done..end;
                 let (sender, promise) = sync_channel(1);
-                if self.is_cancelled() || promises.send(promise).is_err() {
+                if self.operation.is_stopped() || promises.send(promise).is_err() {
                     return;
                 }
                 scope.spawn(move |_| {
-                    if !self.is_cancelled() {
+                    if !self.operation.is_stopped() {
                         // Nobody may listen any more.
                         let _ = sender.send(self.batch(ready, batch, positions));
                     }
@@ -68,10 +68,6 @@ impl Assembler {
                 done = end;
             }
         });
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
     }
 
     /// A batch, whose observations are at some positions of a window that was read for it.

@@ -3,8 +3,7 @@
 use std::any::Any;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 
 use super::Loader;
@@ -14,7 +13,8 @@ use super::position::Position;
 use super::reader::Reader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapped::Batch;
-use crate::mapped::waiting::threads_until;
+use crate::mapped::waiting::threads_of;
+use crate::operation::{LOOK, Operation};
 
 /// An iterator over the batches of one epoch.
 ///
@@ -25,7 +25,8 @@ pub struct Epoch {
     /// `None` once the epoch is over.
     receiver: Option<Receiver<Promise>>,
     threads: Vec<JoinHandle<()>>,
-    cancelled: Arc<AtomicBool>,
+    /// What its threads do, until it is dropped.
+    operation: Operation,
     position: Arc<Position>,
     next: u64,
     n_batches: u64,
@@ -39,7 +40,7 @@ impl Epoch {
         let mut epoch = Self {
             receiver: None,
             threads: Vec::new(),
-            cancelled: Arc::default(),
+            operation: Operation::new(),
             position,
             next: first,
             n_batches: plan.n_batches(),
@@ -53,19 +54,19 @@ impl Epoch {
             plan: plan.clone(),
             format: options.format,
             budget: loader.budget.clone(),
-            cancelled: epoch.cancelled.clone(),
+            operation: epoch.operation.clone(),
             resident: loader.resident.clone(),
             repeated: loader.repeated.clone(),
             tries_all: true,
-            threads: threads_until(&epoch.cancelled, loader.budget.threads())?,
+            threads: threads_of(&epoch.operation, loader.budget.threads())?,
         };
         let assembler = Assembler {
             mapped: loader.mapped.clone(),
             plan,
             format: options.format,
             buffers: loader.buffers.clone(),
-            cancelled: epoch.cancelled.clone(),
-            threads: threads_until(&epoch.cancelled, thread_count(options.threads))?,
+            operation: epoch.operation.clone(),
+            threads: threads_of(&epoch.operation, thread_count(options.threads))?,
         };
         // A window is handed over when the one before is used up, so there are never three. Pools
         // apart let the system share cores fairly: in one pool, batches would wait until a whole
@@ -87,7 +88,7 @@ impl Epoch {
         Self {
             receiver: None,
             threads: Vec::new(),
-            cancelled: Arc::default(),
+            operation: Operation::new(),
             position: Arc::default(),
             next: 0,
             n_batches: 0,
@@ -108,7 +109,7 @@ impl Epoch {
 
     /// Ends the threads; gives the panic of one that had one.
     fn stop(&mut self) -> Option<Box<dyn Any + Send>> {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.operation.stop();
         // Whoever waits to send finds that nobody listens.
         self.receiver = None;
         let ends = self.threads.drain(..).map(|thread| thread.join().err());
@@ -126,15 +127,22 @@ impl Iterator for Epoch {
         }
         let receiver = self.receiver.as_ref()?;
         let received = if self.next < self.n_batches {
-            let batch = receiver.recv().and_then(|promise| promise.recv());
-            Some(batch.unwrap_or_else(|_| match self.stop() {
-                // As if it had happened here: that is a bug, and no failure of a storage.
-                Some(panic) => resume_unwind(panic),
-                None => Err(Error::new(
-                    ErrorKind::Storage,
-                    "the threads of the loader ended before the epoch did; this is a bug",
-                )),
-            }))
+            let batch = received(receiver).and_then(|promise| match promise {
+                Some(promise) => received(&promise),
+                None => Ok(None),
+            });
+            Some(match batch {
+                Ok(Some(batch)) => batch,
+                Err(stopped) => Err(stopped),
+                Ok(None) => match self.stop() {
+                    // As if it had happened here: that is a bug, and no failure of a storage.
+                    Some(panic) => resume_unwind(panic),
+                    None => Err(Error::new(
+                        ErrorKind::Storage,
+                        "the threads of the loader ended before the epoch did; this is a bug",
+                    )),
+                },
+            })
         } else {
             None
         };
@@ -164,6 +172,26 @@ impl Drop for Epoch {
     fn drop(&mut self) {
         // Whoever lets go of it does not wait for what a panic would be about.
         drop(self.stop());
+    }
+}
+
+/// What comes next, or nothing if nobody sends it any more.
+///
+/// # Errors
+/// `Cancelled` if whoever waits for it is to stop.
+fn received<T>(receiver: &Receiver<T>) -> Result<Option<T>> {
+    let waiter = Operation::current();
+    loop {
+        match receiver.recv_timeout(LOOK) {
+            Ok(received) => return Ok(Some(received)),
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(waiter) = &waiter {
+                    waiter.look();
+                    waiter.check()?;
+                }
+            }
+        }
     }
 }
 

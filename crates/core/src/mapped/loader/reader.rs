@@ -1,7 +1,6 @@
 //! Reading the windows of an epoch, one ahead of the batches.
 
 use std::ops::Range;
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -14,6 +13,7 @@ use crate::mapped::allowance::Allowance;
 use crate::mapped::selection::Selection;
 use crate::mapped::window::Window;
 use crate::mapped::{BatchFormat, MappedCollection};
+use crate::operation::Operation;
 
 /// Chunks that are decoded more often than this in an epoch are worth a word.
 const WORTH_TELLING: f64 = 2.0;
@@ -40,7 +40,7 @@ pub(super) struct Reader {
     pub(super) plan: Arc<Plan>,
     pub(super) format: BatchFormat,
     pub(super) budget: Budget,
-    pub(super) cancelled: Arc<AtomicBool>,
+    pub(super) operation: Operation,
     pub(super) resident: Arc<Mutex<Option<Arc<Window>>>>,
     pub(super) repeated: Arc<OnceLock<RepeatedDecoding>>,
     /// Whether to read all observations at once if they seem to fit: until they did not.
@@ -192,7 +192,7 @@ impl Reader {
     /// Reads observations; `None` if they take more than `room` bytes. With `holds_all` nothing is
     /// left in storage.
     fn read(&mut self, indices: &[u64], room: usize, holds_all: bool) -> Result<Option<Window>> {
-        let allowance = Allowance::new(room, self.cancelled.clone());
+        let allowance = Allowance::new(room, self.operation.clone());
         let selection = Selection::new(&self.mapped, indices)?;
         let mapped = &self.mapped;
         let format = self.format;

@@ -12,6 +12,7 @@ use super::tasks::{Task, TaskSize, Tasks, cut};
 use crate::error::{Error, Result};
 use crate::mapped::chunk_cache::{Block, ChunkCache, Key};
 use crate::mapped::held::Pieces;
+use crate::operation::carried;
 use crate::store::{Array, DataType, Span};
 
 /// Of what is compressed even more, tasks are no larger.
@@ -73,7 +74,7 @@ impl StoredArray {
         let read = |task: &Task| self.read_task(tasks.spans(task), task.rows, &pack);
         let blocks: Vec<Vec<Rows<B>>> = match tasks.all() {
             [one] => vec![read(one)?],
-            all => all.par_iter().map(read).collect::<Result<_>>()?,
+            all => all.par_iter().map(carried(read)).collect::<Result<_>>()?,
         };
         let mut pieces = Pieces::new();
         for (block, rows) in blocks.into_iter().flatten() {
@@ -136,7 +137,7 @@ impl StoredArray {
         };
         let blocks: Vec<Arc<B>> = match chunks.as_slice() {
             [one] => vec![read(one)?],
-            all => all.par_iter().map(read).collect::<Result<_>>()?,
+            all => all.par_iter().map(carried(read)).collect::<Result<_>>()?,
         };
         let mut pieces = Pieces::new();
         let mut number = 0;

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::instance::Instance;
 use crate::instance::artifact::copied::Copied;
 use crate::instance::place::registries;
+use crate::operation::carried;
 use crate::record::Artifact;
 use crate::registry::{Registry, uid};
 
@@ -50,7 +51,7 @@ pub(super) fn copy_all(
         }
         Ok(item)
     };
-    items.into_par_iter().zip(ways).map(copy).collect()
+    items.into_par_iter().zip(ways).map(carried(copy)).collect()
 }
 
 /// Puts what is new and belongs into storages at URLs there, several at the same time.
