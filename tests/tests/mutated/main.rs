@@ -19,7 +19,7 @@ mod worker;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anndex_tests::servers::{BUCKET, S3sFs};
+use anndex_tests::servers::{BUCKET, S3, S3sFs};
 
 use crate::input::{Input, seeds};
 use crate::mutate::Random;
@@ -43,7 +43,7 @@ fn what_claims_to_be_large_ends_soon() {
     let directory = tempfile::tempdir().unwrap();
     let bucket = directory.path().join(BUCKET);
     fs::create_dir(&bucket).unwrap();
-    let server = S3sFs::start(directory.path());
+    let server = S3::S3sFs(S3sFs::start(directory.path()));
     let mut worker = Worker::new(&server.endpoint());
     let mut failures = Vec::new();
     let mut files: Vec<PathBuf> =
@@ -72,7 +72,7 @@ fn mutated_files_end_in_a_result_or_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let bucket = directory.path().join(BUCKET);
     fs::create_dir(&bucket).unwrap();
-    let server = S3sFs::start(directory.path());
+    let server = S3::S3sFs(S3sFs::start(directory.path()));
     let mut worker = Worker::new(&server.endpoint());
     let seeds = seeds();
     let mut failures = Vec::new();
