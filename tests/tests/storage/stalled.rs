@@ -93,7 +93,7 @@ fn made_and_dropped(runtime: &tokio::runtime::Runtime, count: u64) -> Duration {
         let mut epoch = loader.epoch().unwrap();
         // Before, while and after it waits for its first requests, and for batches.
         std::thread::sleep(Duration::from_millis(number % 10 * 10));
-        if number % 4 == 0 {
+        if number.is_multiple_of(4) {
             let operation = Operation::new();
             let stopping = operation.clone();
             let stopper = std::thread::spawn(move || {

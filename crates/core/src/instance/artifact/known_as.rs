@@ -1,10 +1,11 @@
 //! By which name the record of known content goes, and whether that is the one that was asked for.
 
 use super::ArtifactBuilder;
-use super::content::{Content, shown};
+use super::content::Content;
 use super::save::Location;
 use crate::record::Artifact;
 use crate::registry::Registry;
+use crate::shown;
 
 impl ArtifactBuilder {
     /// Whether a record is at this place, or people know it by the name that a new one would have.
@@ -36,10 +37,12 @@ impl ArtifactBuilder {
 
     /// What to say of content that is known under another name, where nothing new is registered.
     pub(super) fn known_as(&self, known: &Artifact) -> String {
+        let path = self.path.display().to_string();
+        let place = shown::place(&path);
         let name = match (&self.key, &self.description) {
             (Some(key), _) => format!("{key:?}"),
-            (None, Some(description)) => format!("{:?} ({description:?})", shown(&self.path)),
-            (None, None) => format!("{:?}", shown(&self.path)),
+            (None, Some(description)) => format!("{place:?} ({description:?})"),
+            (None, None) => format!("{place:?}"),
         };
         format!(
             "{name} has the content of {}, which is given back; nothing is registered or copied a \

@@ -136,7 +136,10 @@ mod tests {
         let even = vec![100; 100];
         let n_obs = 100 * FILE_STEP;
         // 100 steps in one file, in several, and in as many as there are.
-        assert_eq!(divide(n_obs, n_obs, std::slice::from_ref(&even), 10_000), (n_obs, true));
+        assert_eq!(
+            divide(n_obs, n_obs, std::slice::from_ref(&even), 10_000),
+            (n_obs, true)
+        );
         let (rows, fits) = divide(n_obs, n_obs, std::slice::from_ref(&even), 2_000);
         assert!(
             fits && rows <= 20 * FILE_STEP && rows > 15 * FILE_STEP,
