@@ -2,7 +2,7 @@
 //! hides none of the others.
 
 use anndex_core::store::NodeKind;
-use anndex_core::{Error, Result};
+use anndex_core::{Error, Limits, Result};
 use hdf5_reader::btree_v1::collect_btree_v1_leaves_storage;
 use hdf5_reader::btree_v2::{BTreeV2Header, BTreeV2Record, collect_btree_v2_records_storage};
 use hdf5_reader::error::Result as Hdf5Result;
@@ -122,6 +122,9 @@ fn of_symbol_table(file: &Hdf5File, table: &SymbolTableMessage) -> Hdf5Result<Li
     let too_large = || invalid("a heap of names is larger than memory");
     let len = usize::try_from(heap.data_segment_size).map_err(|_| too_large())?;
     let names = storage.read_range(heap.data_segment_address, len)?;
+    // Leaves may be the same one again and again, and so may the texts of entries.
+    let mut nodes = Limits::DEFAULT.walk();
+    let mut texts = Limits::DEFAULT.text(names.len() as u64);
     for (_, address) in leaves {
         let head_len = 8 + 2 * usize::from(offset_size);
         let head = storage.read_range(address, head_len)?;
@@ -130,34 +133,42 @@ fn of_symbol_table(file: &Hdf5File, table: &SymbolTableMessage) -> Hdf5Result<Li
         let node = storage.read_range(address, 8 + count * entry_len)?;
         let node = SymbolTableNode::parse(&mut Cursor::new(&node), offset_size, length_size)?;
         for entry in node.entries {
+            nodes.spend(1).map_err(exceeded)?;
             let name = text(&names, entry.link_name_offset)?;
+            texts.spend(name.len() as u64).map_err(exceeded)?;
             let target = if entry.cache_type == SOFT_LINK {
                 let [a, b, c, d, ..] = entry.scratch;
                 let path = text(&names, u32::from_le_bytes([a, b, c, d]).into())?;
+                texts.spend(path.len() as u64).map_err(exceeded)?;
+                let path = path.to_owned();
                 LinkTarget::Soft { path }
             } else {
                 let address = entry.object_header_address;
                 LinkTarget::Hard { address }
             };
-            links.push((name, target));
+            links.push((name.to_owned(), target));
         }
     }
     Ok(links)
 }
 
 /// The text that begins at `offset` of a heap and ends before a zero.
-fn text(heap: &[u8], offset: u64) -> Hdf5Result<String> {
+fn text(heap: &[u8], offset: u64) -> Hdf5Result<&str> {
     let rest = usize::try_from(offset)
         .ok()
         .and_then(|start| heap.get(start..));
     let bytes = rest.and_then(|rest| rest.split(|&byte| byte == 0).next());
     let bytes = bytes.ok_or_else(|| invalid("a name lies outside its heap"))?;
-    let text = std::str::from_utf8(bytes).map_err(|_| invalid("a name is not UTF-8"))?;
-    Ok(text.to_owned())
+    std::str::from_utf8(bytes).map_err(|_| invalid("a name is not UTF-8"))
 }
 
 fn invalid(message: &str) -> hdf5_reader::error::Error {
     hdf5_reader::error::Error::InvalidData(message.to_owned())
+}
+
+/// The error for a limit that is passed.
+fn exceeded(error: Error) -> hdf5_reader::error::Error {
+    invalid(error.message())
 }
 
 fn of_heap(file: &Hdf5File, info: &LinkInfoMessage) -> Hdf5Result<Links> {
@@ -176,6 +187,9 @@ fn of_heap(file: &Hdf5File, info: &LinkInfoMessage) -> Hdf5Result<Links> {
         None,
     )?;
     let mut blocks = FractalHeapDirectBlockCache::default();
+    // Records may lead to the same link again and again.
+    let mut nodes = Limits::DEFAULT.walk();
+    let mut texts = Limits::DEFAULT.text(storage.len());
     let mut links = Links::new();
     for record in &records {
         let (BTreeV2Record::LinkNameHash { heap_id, .. }
@@ -183,6 +197,7 @@ fn of_heap(file: &Hdf5File, info: &LinkInfoMessage) -> Hdf5Result<Links> {
         else {
             continue;
         };
+        nodes.spend(1).map_err(exceeded)?;
         let message = heap.get_object_storage_cached(
             heap_id,
             storage,
@@ -190,6 +205,7 @@ fn of_heap(file: &Hdf5File, info: &LinkInfoMessage) -> Hdf5Result<Links> {
             length_size,
             &mut blocks,
         )?;
+        texts.spend(message.len() as u64).map_err(exceeded)?;
         let mut cursor = Cursor::new(&message);
         let link = link::parse(&mut cursor, offset_size, length_size, message.len())?;
         links.push((link.name, link.target));
