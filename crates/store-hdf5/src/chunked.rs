@@ -1,9 +1,13 @@
 //! Reading rows of arrays that are stored in chunks.
 
 use std::ops::Range;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
+use std::thread;
+use std::time::Duration;
 
 use anndex_codec::Scratch;
+use anndex_core::operation::Operation;
+use anndex_core::storage::PerProcess;
 use anndex_core::store::Span;
 use anndex_core::{Error, Result};
 use hdf5_reader::Hdf5File;
@@ -15,7 +19,11 @@ use crate::reads::{Reads, fill};
 use crate::source::Source;
 
 /// Held while a very large chunk is decoded: memory must suffice for one, not for one on each core.
-static LARGE: Mutex<()> = Mutex::new(());
+/// A forked process would wait for a thread of its parent.
+static LARGE: PerProcess<Arc<Mutex<()>>> = PerProcess::new();
+
+/// How often a thread that waits to decode a very large chunk looks whether it may, and is still to.
+const WAIT: Duration = Duration::from_millis(20);
 
 /// The spans' rows that lie in one band.
 struct Band<'a> {
@@ -206,8 +214,10 @@ impl Chunked {
             return Ok(());
         }
         let (source, out) = reads.parts()?;
-        let _alone = (self.grid.chunk_bytes > USUAL_CHUNK_BYTES)
-            .then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
+        let large = (self.grid.chunk_bytes > USUAL_CHUNK_BYTES)
+            .then(|| LARGE.get_or_make(|| Ok(Arc::default())))
+            .transpose()?;
+        let _alone = large.as_deref().map(alone).transpose()?;
         Scratch::with(|scratch| {
             let stored = scratch.stored.room(chunk.stored_bytes as usize)?;
             source.read(chunk.address, stored)?;
@@ -255,5 +265,43 @@ impl Chunked {
             }
         }
         Ok(())
+    }
+}
+
+/// Waits until no other thread decodes a very large chunk.
+///
+/// # Errors
+/// `Cancelled` if what this thread works for was stopped.
+fn alone(large: &Mutex<()>) -> Result<MutexGuard<'_, ()>> {
+    loop {
+        match large.try_lock() {
+            Ok(guard) => return Ok(guard),
+            Err(TryLockError::Poisoned(guard)) => return Ok(guard.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        if let Some(operation) = Operation::current() {
+            operation.look();
+            operation.check()?;
+        }
+        thread::sleep(WAIT);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anndex_core::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn waiting_for_a_very_large_chunk_ends_with_the_operation() {
+        let large = Mutex::new(());
+        let first = alone(&large).unwrap();
+        let operation = Operation::new();
+        operation.stop();
+        let error = operation.within(|| alone(&large).map(drop)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+        drop(first);
+        operation.within(|| alone(&large).map(drop)).unwrap();
     }
 }
