@@ -6,8 +6,10 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use anndex_core::operation::{LOOK, Operation};
 use anndex_core::storage::{Ranges, ReadAt, RemoteFile};
 use anndex_core::{Error, Result};
 use hdf5_reader::StorageBuffer;
@@ -129,7 +131,14 @@ impl RemoteBlocks {
             if !kept.coming.contains(&first) {
                 break (first, found);
             }
-            kept = self.read.wait(kept).unwrap_or_else(PoisonError::into_inner);
+            let waited = self.read.wait_timeout(kept, LOOK);
+            // Whoever is asked whether to stop may take locks of their own.
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+            if let Some(operation) = Operation::current() {
+                operation.look();
+                operation.check().map_err(io::Error::other)?;
+            }
+            kept = self.kept();
         };
         let before = kept.runs.remove(&first).unwrap_or(0);
         let most = self.file.len().div_ceil(BLOCK_BYTES);
@@ -139,11 +148,19 @@ impl RemoteBlocks {
         drop(kept);
         let range = self.range(first..end);
         let mut bytes = vec![0; (range.end - range.start) as usize];
-        let read = self.file.read_exact_at(range.start, &mut bytes);
+        let read = || self.file.read_exact_at(range.start, &mut bytes);
+        // Others wait for these blocks, and must not do so for ever.
+        let read = catch_unwind(AssertUnwindSafe(read));
         let mut kept = self.kept();
         kept.coming.retain(|number| !(first..end).contains(number));
         self.read.notify_all();
-        read?;
+        match read {
+            Ok(read) => read?,
+            Err(panic) => {
+                drop(kept);
+                resume_unwind(panic);
+            }
+        }
         kept.runs.insert(end, end - first);
         for (number, bytes) in (first..end).zip(bytes.chunks(BLOCK_BYTES as usize)) {
             let block = Arc::new(bytes.to_vec());
