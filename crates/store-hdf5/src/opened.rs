@@ -142,8 +142,9 @@ impl Opened {
         let mut waiting = VecDeque::from([(root, String::new())]);
         while let Some((group, path)) = waiting.pop_front() {
             // A damaged group hides what it holds; references to the rest must still resolve.
-            let Ok(links) = links::links(&self.file, group) else {
-                continue;
+            let links = match links::links(&self.file, group) {
+                Err(error) if is_of_the_file(&error) => continue,
+                links => links?,
             };
             for (name, target) in links {
                 let LinkTarget::Hard { address } = target else {
@@ -153,7 +154,10 @@ impl Opened {
                     "" => name,
                     path => format!("{path}/{name}"),
                 };
-                let is_group = matches!(links::kind(&self.file, address), Ok(NodeKind::Group));
+                let is_group = match links::kind(&self.file, address) {
+                    Err(error) if is_of_the_file(&error) => false,
+                    kind => kind? == NodeKind::Group,
+                };
                 // Hard links may form cycles.
                 if is_group && visited.insert(address) {
                     waiting.push_back((address, path.clone()));
