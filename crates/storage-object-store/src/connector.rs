@@ -3,6 +3,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use anndex_storage_requests::RequestLimits;
 use async_trait::async_trait;
@@ -32,6 +33,10 @@ const HARMLESS: [HeaderName; 6] = [
     IF_MODIFIED_SINCE,
     IF_UNMODIFIED_SINCE,
 ];
+
+/// How long `object_store` would have a machine's own service for credentials wait for: there is
+/// none on most machines.
+const METADATA_CONNECT: Duration = Duration::from_secs(1);
 
 /// Makes connections within limits.
 #[derive(Debug)]
@@ -63,9 +68,16 @@ fn client(
     limits: &RequestLimits,
 ) -> Result<reqwest::Client, Box<dyn StdError + Send + Sync>> {
     use ClientConfigKey as Key;
+    // Nothing else tells options for that service.
+    let of_metadata = ClientOptions::new().with_connect_timeout(METADATA_CONNECT);
+    let key = &Key::ConnectTimeout;
+    let connect = match options.get_config_value(key) == of_metadata.get_config_value(key) {
+        true => limits.connect.min(METADATA_CONNECT),
+        false => limits.connect,
+    };
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("anndex/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(limits.connect)
+        .connect_timeout(connect)
         .read_timeout(limits.stall)
         .timeout(limits.request)
         .redirect(Policy::none())

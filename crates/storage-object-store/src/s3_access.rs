@@ -20,7 +20,8 @@ pub(crate) struct Access {
 
 /// The settings of a client for the server that a URL names, or for the usual one. Credentials of
 /// the environment or the profile are among them if that is the server that these name, or if the
-/// URL names none; else those of the AWS profile that names it; else none, and it is asked as nobody.
+/// URL names none; else those of the AWS profile that names it, if it holds a key; else none, and it
+/// is asked as nobody.
 ///
 /// # Errors
 /// As [`Profiles::read`] and [`Profiles::current`].
@@ -42,8 +43,10 @@ pub(crate) fn access(named: Option<&str>, environment: &Environment) -> Result<A
         false => {
             let mut settings = of_client(environment);
             match profiles.of_server(|server| is_same_origin(server, named))? {
-                Some(of_profile) => settings.extend(of_profile),
-                None => {
+                Some(of_profile) if has_key(&of_profile) => settings.extend(of_profile),
+                // Without a key, those of the machine would be taken.
+                keyless => {
+                    settings.extend(keyless.unwrap_or_default());
                     is_nobody = true;
                     settings.push((Key::SkipSignature, "true".to_owned()));
                 }
@@ -86,6 +89,10 @@ fn of_client(environment: &Environment) -> Settings {
         .collect()
 }
 
+fn has_key(settings: &Settings) -> bool {
+    settings.iter().any(|(key, _)| *key == Key::AccessKeyId)
+}
+
 /// The server that settings name, the last one first.
 fn endpoint(settings: &Settings) -> Option<&str> {
     [Key::S3Endpoint, Key::Endpoint].iter().find_map(|wanted| {
@@ -97,4 +104,39 @@ fn endpoint(settings: &Settings) -> Option<&str> {
 fn is_same_origin(a: &str, b: &str) -> bool {
     let origin = |text| Url::parse(text).ok().map(|url| url.origin());
     origin(a).is_some_and(|a| a.is_tuple() && Some(a) == origin(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = "\
+[profile keyless]
+region = eu-central-1
+endpoint_url = https://keyless.example.org
+[profile lab]
+endpoint_url = https://lab.example.org
+aws_access_key_id = LAB
+aws_secret_access_key = SECRET
+";
+
+    #[test]
+    fn a_server_without_a_key_is_asked_as_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let aws = directory.path().join(".aws");
+        std::fs::create_dir_all(&aws).unwrap();
+        std::fs::write(aws.join("config"), CONFIG).unwrap();
+        let home = directory.path().to_string_lossy().into_owned();
+        let environment: Environment = [("HOME".to_owned(), home)].into_iter().collect();
+        for (server, is_nobody) in [
+            ("https://keyless.example.org", true),
+            ("https://other.example.org", true),
+            ("https://lab.example.org", false),
+        ] {
+            let access = access(Some(server), &environment).unwrap();
+            let mut settings = access.settings.iter();
+            let is_unsigned = settings.any(|(key, _)| *key == Key::SkipSignature);
+            assert_eq!((access.is_nobody, is_unsigned), (is_nobody, is_nobody));
+        }
+    }
 }
