@@ -264,7 +264,9 @@ async fn files_below(
     };
     let mut found = Listing::new(Limits::DEFAULT, |found: &(String, Metadata)| &found.0);
     let mut directories = vec![directory];
+    let mut left = Limits::DEFAULT.walk();
     while let Some(directory) = directories.pop() {
+        found.check_time()?;
         for entry in again(limits, || operator.list(&directory)).await? {
             let (path, seen) = entry.into_parts();
             let is_below = path.starts_with(directory.trim_start_matches('/'));
@@ -274,6 +276,8 @@ async fn files_below(
                 let error = Error::corrupt("the storage lists what is elsewhere");
                 return Err(error.with("object", path.escape_debug()));
             } else if seen.is_dir() {
+                left.spend(1)
+                    .map_err(|_| Error::corrupt("there are more directories than can be listed"))?;
                 directories.push(path);
             } else {
                 found.add((path, seen))?;

@@ -42,14 +42,12 @@ impl<T> Listing<T> {
     /// if it takes too long.
     pub fn add(&mut self, object: T) -> Result<()> {
         self.left.spend(1)?;
+        self.check_time()?;
         self.found.push(object);
         if self.found.len() < self.next_look {
             return Ok(());
         }
         self.next_look = 2 * self.found.len();
-        if self.begin.elapsed() > self.limits.time {
-            return Err(too_slow(self.limits.time));
-        }
         let mut keys = HashSet::with_capacity(self.found.len());
         let twice = self.found.iter().map(self.key_of);
         match twice.into_iter().find(|key| !keys.insert(*key)) {
@@ -59,6 +57,17 @@ impl<T> Listing<T> {
                  whoever runs it",
             )
             .with("object", key.escape_debug())),
+        }
+    }
+
+    /// Whether it may go on.
+    ///
+    /// # Errors
+    /// `Storage` if it takes too long.
+    pub fn check_time(&self) -> Result<()> {
+        match self.begin.elapsed() > self.limits.time {
+            true => Err(too_slow(self.limits.time)),
+            false => Ok(()),
         }
     }
 
