@@ -9,6 +9,9 @@ use serde_json::{Map, Number, Value};
 /// Marks the text of a number that JSON has no words for, where Python has written it bare.
 const BARE: &str = "\0";
 
+/// How many values an object is counted as, for the index of its names.
+const OF_OBJECT: u64 = 16;
+
 /// Parses a document. Python writes `NaN`, `Infinity` and `-Infinity` bare; they are understood.
 ///
 /// # Errors
@@ -38,7 +41,8 @@ pub(crate) fn spend_values(text: &[u8], left: &mut Remaining) -> Result<()> {
             b'\\' => is_escaped = in_text,
             b'"' => in_text = !in_text,
             // Each but the first value of a list or an object stands behind a comma.
-            b',' | b'[' | b'{' if !in_text => left.spend(1)?,
+            b',' | b'[' if !in_text => left.spend(1)?,
+            b'{' if !in_text => left.spend(OF_OBJECT)?,
             _ => {}
         }
     }
@@ -161,5 +165,15 @@ mod tests {
         let expected = Attribute::from(vec![f64::NEG_INFINITY, f64::INFINITY]);
         assert_eq!(attributes["b"], expected);
         assert_eq!(attributes["NaN"], Attribute::from("NaN \" NaN"));
+    }
+
+    #[test]
+    fn objects_count_as_many_values() {
+        let limits = Limits {
+            elements: 20,
+            ..Limits::DEFAULT
+        };
+        assert!(parse(".zattrs", br#"{"a": [1, 2, "{"]}"#, &limits).is_ok());
+        assert!(parse(".zattrs", br#"{"a": {}}"#, &limits).is_err());
     }
 }
