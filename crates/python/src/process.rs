@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anndex_core::operation::Operation;
 use anndex_core::{Error, ErrorKind, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -55,7 +56,14 @@ impl Workers {
     pub(crate) fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match self {
             Self::Global => work(),
-            Self::Own(pool) => pool.install(work),
+            Self::Own(pool) => {
+                // The threads of the pool know of none.
+                let operation = Operation::current();
+                pool.install(|| match operation {
+                    Some(operation) => operation.within(work),
+                    None => work(),
+                })
+            }
         }
     }
 }
