@@ -2,7 +2,8 @@
 //! them: it believes them.
 //!
 //! A page begins with a header in Thrift's compact protocol, of which the first three fields are its
-//! type and its sizes. The others are passed over, to find where the page is.
+//! type and its sizes. The others are passed over, to find where the page is, and just as the
+//! decoder does it: a header that only the decoder understood would be unchecked.
 
 use anndex_core::storage::{LocalFile, ReadAt};
 use anndex_core::{Error, Limits, Result};
@@ -12,13 +13,14 @@ use parquet::file::metadata::ParquetMetaData;
 /// Most headers are shorter; those with long statistics are read again.
 const HEADER_BYTES: u64 = 256;
 const LONGEST_HEADER: u64 = 16 << 20;
-/// Structures in a header are not nested deeper.
-const DEEPEST: u32 = 16;
+/// The decoder goes no deeper into what it does not know.
+const DEEPEST: u32 = 64;
 
-/// Checks all pages of a file. Where there is no page, the decoder says so.
+/// Checks all pages of a file.
 ///
 /// # Errors
-/// `Corrupt` if a page can't be as large as it says; otherwise what reading gives.
+/// `Corrupt` if a page can't be as large as it says, or if there is something else than a page;
+/// otherwise what reading gives.
 pub(super) fn check(file: &LocalFile, metadata: &ParquetMetaData, limits: &Limits) -> Result<()> {
     let mut decoded = 0u64;
     let groups = metadata.row_groups().iter();
@@ -67,6 +69,9 @@ impl Page {
                 .map_err(|error| Error::io("the table", error))?;
             match Self::parse(&bytes) {
                 None if length < (end - position).min(LONGEST_HEADER) => length *= 8,
+                // What follows the last page is not looked at by the decoder, or refused.
+                None if bytes.first().is_none_or(|head| head & 0x0f == 0) => return Ok(None),
+                None => return Err(Error::corrupt("a page of it has no valid header")),
                 page => return Ok(page),
             }
         }
@@ -76,11 +81,18 @@ impl Page {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let mut thrift = Thrift(bytes);
         let (mut stored, mut decoded) = (None, None);
-        let mut field = 0i64;
+        let mut field = 0;
         while let Some(kind) = thrift.field(&mut field)? {
             match (field, kind) {
-                (2, Thrift::I32) => decoded = Some(thrift.signed()?),
-                (3, Thrift::I32) => stored = Some(thrift.signed()?),
+                (2, Thrift::I32) => decoded = Some(thrift.signed()? as i32),
+                (3, Thrift::I32) => stored = Some(thrift.signed()? as i32),
+                (1 | 4, Thrift::I32) => thrift.skip(kind, DEEPEST)?,
+                (5, Thrift::STRUCTURE) => thrift.known(4)?,
+                (6, Thrift::STRUCTURE) => thrift.known(0)?,
+                (7, Thrift::STRUCTURE) => thrift.known(2)?,
+                (8, Thrift::STRUCTURE) => thrift.known(6)?,
+                // The decoder does not look what they say they are.
+                (1..=8, _) => return None,
                 _ => thrift.skip(kind, DEEPEST)?,
             }
         }
@@ -97,6 +109,7 @@ struct Thrift<'a>(&'a [u8]);
 
 impl Thrift<'_> {
     const I32: u8 = 5;
+    const STRUCTURE: u8 = 12;
 
     fn byte(&mut self) -> Option<u8> {
         let (&byte, rest) = self.0.split_first()?;
@@ -110,15 +123,15 @@ impl Thrift<'_> {
     }
 
     fn unsigned(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
+        let (mut number, mut shift) = (0u64, 0u32);
+        loop {
             let byte = self.byte()?;
-            number |= u64::from(byte & 0x7f) << shift;
+            number |= u64::from(byte & 0x7f).wrapping_shl(shift);
             if byte & 0x80 == 0 {
                 return Some(number);
             }
+            shift = shift.wrapping_add(7);
         }
-        None
     }
 
     fn signed(&mut self) -> Option<i64> {
@@ -127,16 +140,29 @@ impl Thrift<'_> {
     }
 
     /// The type of the next field, whose number becomes `last`; nothing at the end of a structure.
-    fn field(&mut self, last: &mut i64) -> Option<Option<u8>> {
+    fn field(&mut self, last: &mut i16) -> Option<Option<u8>> {
         let head = self.byte()?;
-        if head == 0 {
+        if head & 0x0f == 0 {
             return Some(None);
         }
         *last = match head >> 4 {
-            0 => self.signed()?,
-            more => last.checked_add(more.into())?,
+            0 => self.signed()? as i16,
+            more => last.checked_add(i16::from(more))?,
         };
         Some(Some(head & 0x0f))
+    }
+
+    /// Passes over a structure of which the decoder takes the first fields for integers, whatever
+    /// they say they are.
+    fn known(&mut self, integers: i16) -> Option<()> {
+        let mut field = 0;
+        while let Some(kind) = self.field(&mut field)? {
+            if (1..=integers).contains(&field) && kind != Self::I32 {
+                return None;
+            }
+            self.skip(kind, DEEPEST)?;
+        }
+        Some(())
     }
 
     fn skip(&mut self, kind: u8, depth: u32) -> Option<()> {
@@ -157,18 +183,63 @@ impl Thrift<'_> {
                     15 => self.unsigned()?,
                     count => count.into(),
                 };
-                // Booleans in a list are bytes.
-                let kind = if head & 0x0f <= 2 { 3 } else { head & 0x0f };
-                (0..count).try_for_each(|_| self.skip(kind, depth))
+                (0..count).try_for_each(|_| self.skip_element(head & 0x0f, depth))
             }
-            12 => {
-                let mut last = 0;
-                while let Some(kind) = self.field(&mut last)? {
+            11 => {
+                let count = self.unsigned()?;
+                if count == 0 {
+                    return Some(());
+                }
+                let kinds = self.byte()?;
+                (0..count).try_for_each(|_| {
+                    self.skip_element(kinds >> 4, depth)?;
+                    self.skip_element(kinds & 0x0f, depth)
+                })
+            }
+            Self::STRUCTURE => {
+                while let Some(kind) = self.field(&mut 0)? {
                     self.skip(kind, depth)?;
                 }
                 Some(())
             }
+            13 => self.pass(16),
             _ => None,
         }
+    }
+
+    /// Passes over what is in a list or a map. Booleans are bytes there, but not to the decoder; no
+    /// header has any.
+    fn skip_element(&mut self, kind: u8, depth: u32) -> Option<()> {
+        match kind {
+            0..=2 => None,
+            _ => self.skip(kind, depth),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A header of a page of 1 byte that claims to be 2, with one more field.
+    fn parsed(field: &[u8]) -> Option<(u64, u64, u64)> {
+        let begin = [0x15u8, 0, 0x15, 4, 0x15, 2];
+        let page = Page::parse(&[&begin[..], field, &[0]].concat())?;
+        Some((page.header, page.stored, page.decoded))
+    }
+
+    #[test]
+    fn headers_are_understood_as_the_decoder_does() {
+        assert_eq!(parsed(&[]), Some((7, 1, 2)));
+        // A map of integers to texts, and an empty one.
+        assert_eq!(parsed(&[0x8b, 1, 0x58, 2, 1, b'a']), Some((13, 1, 2)));
+        assert_eq!(parsed(&[0x8b, 0]), Some((9, 1, 2)));
+        let nested = |levels: usize| [vec![0x89u8], vec![0x19u8; levels], vec![0x03u8]].concat();
+        assert_eq!(parsed(&nested(62)), Some((71, 1, 2)));
+        assert_eq!(parsed(&nested(64)), None);
+        // The second field again, as one of 64 bits.
+        assert_eq!(parsed(&[0x06, 4, 2]), None);
+        // A list of booleans.
+        assert_eq!(parsed(&[0x89, 0x12, 1]), None);
     }
 }
