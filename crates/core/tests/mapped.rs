@@ -165,7 +165,9 @@ fn labels_are_encoded_alike_in_all_stores() {
         let missing = Some(ObsValue::Label(Label::Missing));
         assert_eq!(values, [code(0), missing, code(1), code(2), code(2)]);
         // The second store has no donors.
-        assert_eq!(mapped.get(2).unwrap().obs("donor"), None);
+        let sample = mapped.get(2).unwrap();
+        let lacking = ObsValue::Label(Label::Missing);
+        assert_eq!(sample.obs("donor"), Some(&lacking));
         let batch = mapped.batch(&[1, 4, 0], BatchFormat::Dense).unwrap();
         let missing = Some(vec![true, false, false]);
         let expected = BatchColumn::Codes {
