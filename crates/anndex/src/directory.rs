@@ -90,8 +90,13 @@ impl InstanceDirectory {
     /// and copied together.
     pub(crate) fn has_storage(&self, config: &Config) -> bool {
         let root = self.storage_root(config).canonicalize();
-        let own = self.0.canonicalize();
-        matches!((root, own), (Ok(root), Ok(own)) if root.starts_with(&own))
+        let (Ok(root), Ok(own)) = (root, self.0.canonicalize()) else {
+            return false;
+        };
+        // A disk that is mounted inside stays where it is when the directory is copied.
+        root.starts_with(&own)
+            && is_on_disk_of(&root, &self.own())
+            && is_on_disk_of(&root.join(OWN_DIRECTORY), &self.own())
     }
 
     /// The configuration; `None` if there is no instance here, or none that is complete.
@@ -142,6 +147,22 @@ impl InstanceDirectory {
         file.persist(&path).map_err(|e| at(e.error))?;
         Ok(())
     }
+}
+
+/// Whether two paths are on one disk; one that is not there is on any.
+#[cfg(unix)]
+fn is_on_disk_of(path: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    match (path.metadata(), other.metadata()) {
+        (Ok(one), Ok(other)) => one.dev() == other.dev(),
+        _ => true,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_on_disk_of(_path: &Path, _other: &Path) -> bool {
+    true
 }
 
 /// The nearest directory that is an instance: `start` itself or one above it.

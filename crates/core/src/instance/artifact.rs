@@ -195,7 +195,9 @@ impl Handle<Artifact> {
     /// permanently, if this very instance made it and nobody else needs it. What was registered in
     /// place stays.
     pub fn has_copy(&self) -> bool {
-        copies::is_copy(&self.storage_key)
+        let own = self.db.identity();
+        copies::maker(&self.storage_key)
+            .is_some_and(|maker| maker == own.id || own.former.iter().any(|one| one == maker))
     }
 
     /// The collections that hold the artifact, whatever their visibility.

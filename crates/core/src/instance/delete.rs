@@ -94,12 +94,19 @@ impl<R: Registry> Handle<R> {
             self.fresh().await?;
             self.check_unheld().await?;
             let mut changes = ChangeSet::new();
+            if let Some((_, artifact)) = &copy {
+                // Nobody put the content elsewhere meanwhile.
+                let here = Filter::eq(Field::Id, self.id)
+                    .and(Filter::eq(Field::StorageKey, artifact.storage_key.as_str()));
+                changes.require(R::KIND, here);
+            }
             changes.delete(R::KIND, self.id);
             self.db.backend().apply(&changes).await
         });
         if let Err(error) = removed {
             // After an error of the database nobody knows whether the record is there; a repair does.
-            if let (Some((storage, artifact)), true) = (&copy, error.kind() != ErrorKind::Backend) {
+            let is_known = !error.is_in_doubt() && error.kind() != ErrorKind::Backend;
+            if let (Some((storage, artifact)), true) = (&copy, is_known) {
                 self.db.keep(storage, &artifact.storage_key).await;
             }
             return Err(error.operation("delete"));
@@ -122,7 +129,11 @@ impl<R: Registry> Handle<R> {
 
     /// The artifact that this is, and its storage, if its content is a copy that some instance made.
     async fn copy(&self) -> Result<Option<(Storage, Artifact)>> {
-        let Record::Artifact(artifact) = self.record().clone().into() else {
+        if R::KIND != Kind::Artifact {
+            return Ok(None);
+        }
+        // As it is now: somebody may have put the content elsewhere since it was read.
+        let Record::Artifact(artifact) = self.fresh().await?.into() else {
             return Ok(None);
         };
         if !copies::is_copy(&artifact.storage_key) {

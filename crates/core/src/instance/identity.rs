@@ -1,12 +1,13 @@
 //! Who a registry is to the storages that it copies into.
 
-use super::place::copies::REGISTRY_LENGTH;
+use super::place::copies::{self, REGISTRY_LENGTH};
+use super::place::held;
 use super::place::registries::{self, Identity};
 use super::retry::blocking;
 use super::{Settings, place, select};
 use crate::backend::{Backend, Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Field, Kind, Storage};
+use crate::record::{Artifact, Field, Kind, Storage};
 use crate::registry::uid;
 
 /// Finds who the registry is. Its first storage, which it has from the beginning, is what it has in
@@ -44,17 +45,55 @@ pub(super) async fn announce(
 ) -> Result<()> {
     let local = Query::new(Kind::Storage).filter(Filter::eq(Field::Type, place::LOCAL));
     let storages = select::<Storage>(backend, &local).await?;
+    let (default_id, own) = (default.id, identity.clone());
+    let known = storages.clone();
+    let is_new = blocking(move || {
+        let mut is_new = false;
+        for storage in known {
+            if storage.id == default_id {
+                is_new = registries::announce(&storage, &own)?;
+            } else if let Err(error) = registries::announce_beside(&storage, &own.elsewhere()) {
+                // A disk that is not there, or that nobody may read, keeps nobody from working.
+                tracing::debug!(%error, storage = storage.root, "not made known there");
+            }
+        }
+        Ok(is_new)
+    })
+    .await?;
+    match is_new {
+        true => hold_all(backend, default, storages, identity).await,
+        false => Ok(()),
+    }
+}
+
+/// Holds all copies of other registries that records lead to: a registry that was copied has those
+/// of the one that it is a copy of, and needs them as much.
+async fn hold_all(
+    backend: &dyn Backend,
+    default: &Storage,
+    storages: Vec<Storage>,
+    identity: &Identity,
+) -> Result<()> {
+    let copies = Filter::starts_with(Field::StorageKey, copies::COPIES);
+    let copies = Query::new(Kind::Artifact).filter(copies);
+    let artifacts = select::<Artifact>(backend, &copies).await?;
     let (default, identity) = (default.id, identity.clone());
     blocking(move || {
-        for storage in storages {
-            match storage.id == default {
-                true => registries::announce(&storage, &identity)?,
-                // A disk that is not there, or that nobody may read, keeps nobody from working.
-                false => {
-                    if let Err(error) = registries::announce_beside(&storage, &identity) {
-                        tracing::debug!(%error, storage = storage.root, "not made known there");
-                    }
-                }
+        for artifact in artifacts {
+            let storage = storages
+                .iter()
+                .find(|one| one.id == Some(artifact.storage_id));
+            let (Some(storage), Some(maker)) = (storage, copies::maker(&artifact.storage_key))
+            else {
+                continue;
+            };
+            let is_former =
+                storage.id == default && identity.former.iter().any(|former| former == maker);
+            let name = artifact.storage_key.rsplit_once('/').map(|(_, name)| name);
+            if let (Some(name), false) = (name, maker == identity.id || is_former)
+                && let Err(error) = held::hold(storage.root.as_ref(), name, &identity.id)
+            {
+                tracing::debug!(%error, artifact = artifact.uid, "its copy can't be held");
             }
         }
         Ok(())

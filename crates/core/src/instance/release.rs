@@ -102,8 +102,13 @@ impl Instance {
         let Some(maker) = copies::maker(storage_key) else {
             return Ok(copies::is_copy(storage_key).then(|| OF_EARLIER_VERSION.to_owned()));
         };
+        // Its name is random, so another place that ends with it, or goes on after it, is the same
+        // copy reached from another root.
+        let name = storage_key
+            .rsplit_once('/')
+            .map_or(storage_key, |(_, name)| name);
         let others = Query::new(Kind::Artifact)
-            .filter(Filter::eq(Field::StorageKey, storage_key))
+            .filter(Filter::contains(Field::StorageKey, name))
             .limit(1);
         let other = self.select::<Artifact>(&others).await?.pop();
         if let (None, true) = (&other, maker != self.identity().id) {
@@ -123,8 +128,11 @@ impl Instance {
             upload::remove(objects.as_ref(), storage_key, is_directory).await?;
             return Ok(None);
         }
-        let (storage, identity) = (storage.clone(), self.identity().clone());
-        let storage_key = storage_key.to_owned();
+        let identity = match storage.id == self.storage().id {
+            true => self.identity().clone(),
+            false => self.identity().elsewhere(),
+        };
+        let (storage, storage_key) = (storage.clone(), storage_key.to_owned());
         blocking(move || {
             let Some(name) = own.name(&storage_key) else {
                 return Ok(None);

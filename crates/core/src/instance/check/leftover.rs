@@ -2,9 +2,10 @@
 //!
 //! Looked at while nobody writes copies (see `place::registries`): then a copy that is not whole, or
 //! that is marked as being written or removed, either has its record or is left over. Only what this
-//! registry made in the default storage is looked through.
+//! registry made is looked through, in whichever storage.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use super::{CheckReport, Finding, Problem, content};
 use crate::backend::{ChangeSet, Filter, Query};
@@ -23,6 +24,38 @@ pub(super) async fn check(
     report: &mut CheckReport,
 ) -> Result<()> {
     let storage = db.storage().clone();
+    let (alone, obstacle) = alone(db, &storage).await?;
+    for (artifact, mut finding) in incomplete {
+        match (repair, &alone) {
+            (true, Alone::Held(_) | Alone::NeverUsed) => {
+                finding.settle(finish(db, artifact).await);
+            }
+            (true, _) => finding
+                .message
+                .push_str("; something is being saved at the moment"),
+            (false, _) => {}
+        }
+        report.findings.push(finding);
+    }
+    if storage.type_ == place::LOCAL {
+        check_copies(db, &storage, repair, obstacle, report).await?;
+        strays(db, &storage, report).await?;
+    }
+    drop(alone);
+    let local = Filter::eq(Field::Type, place::LOCAL).and(Filter::ne(Field::Id, storage.id));
+    let local = Query::new(Kind::Storage).filter(local);
+    for storage in db.select::<Storage>(&local).await? {
+        // Those that are not there were named before.
+        if Path::new(&storage.root).is_dir() {
+            let (_alone, obstacle) = self::alone(db, &storage).await?;
+            check_copies(db, &storage, repair, obstacle, report).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the lock of those who write copies into a storage, and gives what keeps a repair from it.
+async fn alone(db: &Instance, storage: &Storage) -> Result<(Alone, Option<&'static str>)> {
     let alone = if storage.type_ != place::LOCAL {
         // A bucket has no locks that would say what is left over.
         Alone::NeverUsed
@@ -38,34 +71,29 @@ pub(super) async fn check(
              it by hand if it is not",
         ),
     };
-    for (artifact, mut finding) in incomplete {
-        match (repair, &alone) {
-            (true, Alone::Held(_) | Alone::NeverUsed) => {
-                finding.settle(finish(db, artifact).await);
+    Ok((alone, obstacle))
+}
+
+/// Looks through what this registry copied into a storage.
+async fn check_copies(
+    db: &Instance,
+    storage: &Storage,
+    repair: bool,
+    obstacle: Option<&str>,
+    report: &mut CheckReport,
+) -> Result<()> {
+    for (own, copy) in unowned(db, storage, repair && obstacle.is_none(), report).await? {
+        let mut finding = finding_of(storage, &copy);
+        match (copy.state, obstacle) {
+            (State::Whole | State::Foreign, _) => {}
+            (_, Some(obstacle)) => {
+                finding.message = format!("{}; {obstacle}", finding.message);
             }
-            (true, _) => finding
-                .message
-                .push_str("; something is being saved at the moment"),
-            (false, _) => {}
+            (_, None) if repair => finding.settle(remove(db, storage, own, copy).await),
+            (_, None) => finding.message.push_str("; repair removes it"),
         }
         report.findings.push(finding);
     }
-    if storage.type_ == place::LOCAL {
-        for (own, copy) in unowned(db, &storage, repair && obstacle.is_none(), report).await? {
-            let mut finding = finding_of(&storage, &copy);
-            match (copy.state, obstacle) {
-                (State::Whole | State::Foreign, _) => {}
-                (_, Some(obstacle)) => {
-                    finding.message = format!("{}; {obstacle}", finding.message);
-                }
-                (_, None) if repair => finding.settle(remove(db, &storage, own, copy).await),
-                (_, None) => finding.message.push_str("; repair removes it"),
-            }
-            report.findings.push(finding);
-        }
-        strays(db, &storage, report).await?;
-    }
-    drop(alone);
     Ok(())
 }
 
@@ -120,7 +148,10 @@ async fn unowned(
     settle: bool,
     report: &mut CheckReport,
 ) -> Result<Vec<(Copies, Copy)>> {
-    let identity = db.identity();
+    let identity = match storage.id == db.storage().id {
+        true => db.identity().clone(),
+        false => db.identity().elsewhere(),
+    };
     let mut found = Vec::new();
     for registry in identity.former.iter().chain([&identity.id]) {
         let own = Copies::new(storage, registry);

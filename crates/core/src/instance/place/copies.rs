@@ -22,7 +22,7 @@ use crate::registry::{Registry, hash};
 use crate::storage::own_directory::{Access, OwnDirectory};
 
 /// Where the copies of all registries are.
-const COPIES: &str = ".anndex/artifacts/";
+pub(in crate::instance) const COPIES: &str = ".anndex/artifacts/";
 
 /// What the names of copies begin with as long as they are not complete.
 const PARTIAL: &str = ".partial-";

@@ -45,6 +45,14 @@ pub(in crate::instance) struct Identity {
 }
 
 impl Identity {
+    /// As it is to other storages than the default one, which do not move with it.
+    pub(in crate::instance) fn elsewhere(&self) -> Self {
+        Self {
+            former: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     fn file(&self) -> String {
         format!("{}.{}", self.origin, self.id)
     }
@@ -67,19 +75,20 @@ pub(in crate::instance) enum Alone {
     NoLocks,
 }
 
-/// Makes the registry known in a storage. Where nobody may write, nobody needs to know.
+/// Makes the registry known in a storage, and gives back whether it is new there. Where nobody may
+/// write, nobody needs to know.
 ///
 /// # Errors
 /// `Storage` if the disk fails; `InvalidInput` if a link is in the way.
-pub(in crate::instance) fn announce(storage: &Storage, identity: &Identity) -> Result<()> {
+pub(in crate::instance) fn announce(storage: &Storage, identity: &Identity) -> Result<bool> {
     let directory = match read(storage)? {
-        Some(directory) if directory.has(&identity.file())? => return Ok(()),
+        Some(directory) if directory.has(&identity.file())? => return Ok(false),
         _ => own(Path::new(&storage.root), DIRECTORY),
     };
     let made = directory.and_then(|directory| create(&directory, identity));
     match made {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
-        made => made.map(drop),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(false),
+        made => made.map(|_| true),
     }
 }
 
@@ -87,9 +96,9 @@ pub(in crate::instance) fn announce(storage: &Storage, identity: &Identity) -> R
 ///
 /// # Errors
 /// As [`announce`].
-pub(in crate::instance) fn announce_beside(storage: &Storage, identity: &Identity) -> Result<()> {
+pub(in crate::instance) fn announce_beside(storage: &Storage, identity: &Identity) -> Result<bool> {
     match others(storage, identity)?.is_empty() {
-        true => Ok(()),
+        true => Ok(false),
         false => announce(storage, identity),
     }
 }

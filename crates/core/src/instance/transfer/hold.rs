@@ -1,7 +1,7 @@
 //! Telling the instance that made a copy that another one has a record of it now, so that it does
 //! not remove the bytes when its own record goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::merge::Merge;
 use crate::backend::{Filter, Query, Target};
@@ -18,6 +18,7 @@ pub(super) async fn hold_copies(
     records: &BTreeMap<Kind, BTreeMap<Id, Record>>,
     merge: &Merge<'_>,
 ) -> Result<()> {
+    let mut in_buckets = BTreeSet::new();
     for (id, record) in records.get(&Kind::Artifact).into_iter().flatten() {
         let Record::Artifact(artifact) = record else {
             continue;
@@ -27,11 +28,20 @@ pub(super) async fn hold_copies(
         if !is_new || maker.is_none_or(|maker| maker == db.registry_id()) {
             continue;
         }
-        if let Some(storage) = storage_of(db, artifact, records, merge).await?
-            && storage.type_ == place::LOCAL
-        {
-            hold(db, &storage, artifact).await?;
+        match storage_of(db, artifact, records, merge).await? {
+            Some(storage) if storage.type_ == place::LOCAL => hold(db, &storage, artifact).await?,
+            Some(storage) => {
+                in_buckets.insert(storage.root);
+            }
+            None => {}
         }
+    }
+    for storage in in_buckets {
+        tracing::warn!(
+            storage,
+            "the instance that made copies there is not told that they are needed here: deleting \
+             their artifacts permanently there removes them"
+        );
     }
     Ok(())
 }

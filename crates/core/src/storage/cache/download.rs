@@ -44,8 +44,11 @@ fn take_over(names: &Names, old: &Manifest, new: &Manifest, object: &Object) -> 
     if let Some(parent) = to.parent() {
         create(parent)?;
     }
-    // Some file systems have no links. Whatever fails here is moved again.
-    Ok(fs::hard_link(&from, &to).is_ok())
+    // One that was cut short is moved again, and so is whatever fails here: some file systems have
+    // no links.
+    let found = from.symlink_metadata();
+    let is_whole = found.is_ok_and(|found| found.is_file() && found.len() == object.size);
+    Ok(is_whole && fs::hard_link(&from, &to).is_ok())
 }
 
 /// Forgets what was moved.
