@@ -353,7 +353,7 @@ def _pair(index: Any) -> tuple[Any, Any]:
     """An index along each axis, all of the second unless it is given."""
     if not isinstance(index, tuple):
         return index, slice(None)
-    if len(cast("tuple[Any, ...]", index)) != 2:
+    if len(cast("Any", index)) != 2:
         raise InvalidIndexError("an AnnData has two axes: give one index, or two")
     return cast("tuple[Any, Any]", index)
 

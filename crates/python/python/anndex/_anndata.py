@@ -168,8 +168,8 @@ def _records(fields: list[tuple[str, Any]], shape: list[int]) -> Any:
     parts = [arrays.get("r"), arrays.get("i")]
     if len(arrays) == 2 and all(part is not None and part.dtype in ("f4", "f8") for part in parts):
         # As HDF5 has complex numbers.
-        numbers = np.empty(shape, dtype=np.result_type(*parts, np.complex64))
-        numbers.real, numbers.imag = parts
+        numbers: Any = np.empty(shape, dtype=np.result_type(*parts, np.complex64))
+        numbers.real, numbers.imag = arrays["r"], arrays["i"]
         return numbers if numbers.ndim else numbers.item()
     types = [(name, array.dtype, array.shape[len(shape) :]) for name, array in arrays.items()]
     records = np.empty(shape, dtype=types)

@@ -83,7 +83,7 @@ def conditions(obs_filter: Any) -> list[tuple[str, list[Label | None]]]:
         warnings.warn(
             "a tuple as obs_filter is deprecated, use a dict", DeprecationWarning, stacklevel=4
         )
-        if len(cast("tuple[Any, ...]", obs_filter)) != 2:
+        if len(cast("Any", obs_filter)) != 2:
             raise InvalidInputError("a tuple as obs_filter has a column and its values; use a dict")
         column, values = cast("tuple[Any, Any]", obs_filter)
         return conditions({text("the column of obs_filter", column): values})
@@ -104,7 +104,7 @@ def _values(values: Any) -> list[Any]:
     """One value or several, as a list."""
     single = isinstance(values, (str, bytes)) or not isinstance(values, Iterable)
     # A NumPy array without an axis is one value.
-    if single or getattr(values, "ndim", 1) == 0:
+    if single or getattr(cast("Any", values), "ndim", 1) == 0:
         return [values]
     return list(cast("Iterable[Any]", values))
 
@@ -122,7 +122,7 @@ def label(value: Any) -> Label | None:
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = cast("Any", value).item()
     # pandas.NA and NaT, without importing pandas.
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+    if value is None or type(cast("Any", value)).__name__ in ("NAType", "NaTType"):
         return None
     if isinstance(value, bytes):
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -36,8 +36,9 @@ def shown(value: Any) -> str:
     """A value as an error shows it: itself if it is short, else its type."""
     if value is None or isinstance(value, (str, bytes, int, float)):
         # Python refuses to write down integers of thousands of digits.
-        is_huge = isinstance(value, int) and value.bit_length() > 64
-        written = f"an integer of {value.bit_length()} bits" if is_huge else repr(value)
+        if isinstance(value, int) and value.bit_length() > 64:
+            return f"an integer of {value.bit_length()} bits"
+        written = repr(value)
         return written if len(written) <= _LONGEST else f"{written[:_LONGEST]}..."
     return with_article(type(value).__name__)
 
@@ -91,7 +92,7 @@ def number(name: str, value: Any) -> int:
 def flag(name: str, value: Any, *, optional: bool = False) -> bool:
     """Check a bool, which may be None if it is optional."""
     if isinstance(value, (bool, np.bool_)):
-        return bool(value)
+        return bool(cast("Any", value))
     if optional and value is None:
         return cast("bool", value)
     expected = "True, False or None" if optional else "True or False"
@@ -112,7 +113,7 @@ def items(name: str, values: Any, item_type: type, of: str) -> list[Any]:
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise InvalidTypeError(f"{name} must be a list of {of}, but is {shown(values)}")
     try:
-        listed = list(cast("Iterable[Any]", values))
+        listed = list(cast("Any", values))
     except TypeError:
         raise InvalidTypeError(f"{name} must be a list of {of}, but is {shown(values)}") from None
     for one in listed:
@@ -124,7 +125,7 @@ def items(name: str, values: Any, item_type: type, of: str) -> list[Any]:
 @contextmanager
 def explained(
     message: str, otherwise: type[AnndexError] = InvalidInputError, path: str | None = None
-) -> Iterator[None]:
+) -> Generator[None]:
     """Have what another package raises be ours, with a message that says what failed.
 
     Parameters

@@ -54,7 +54,8 @@ def concat_tables(
     are_text = {_is_text(path) for path in paths}
     if not kwargs and len(are_text) == 1:
         first, *others = (table.schema for table in tables)
-        noted = _notes([(table.schema.metadata or {}).get(b"pandas") for table in tables])
+        metadata: list[Any] = [table.schema.metadata or {} for table in tables]
+        noted = _notes([one.get(b"pandas") for one in metadata])
         is_same = noted is not None and all(other.equals(first) for other in others)
         if noted is not None and is_same and _are_plain(first, noted, pyarrow, paths[0]):
             # Nothing of pandas's rules is needed, so each value is copied once instead of twice.
@@ -135,9 +136,9 @@ def _is_understood(note: dict[str, Any]) -> bool:
     columns, indexes = note.get("columns", []), note.get("index_columns", [])
     if not isinstance(columns, list) or not isinstance(indexes, list):
         return False
-    are_columns = all(_is_column(column) for column in cast("list[Any]", columns))
+    are_columns = all(_is_column(column) for column in cast("Any", columns))
     return are_columns and all(
-        isinstance(index, str) or _is_range(index) for index in cast("list[Any]", indexes)
+        isinstance(index, str) or _is_range(index) for index in cast("Any", indexes)
     )
 
 

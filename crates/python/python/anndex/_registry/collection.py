@@ -334,7 +334,7 @@ def _saved_artifacts(artifacts: Any) -> list[Artifact]:
             f"{shown(artifacts)}"
         )
     try:
-        listed = list(cast("Iterable[Any]", artifacts))
+        listed = list(cast("Any", artifacts))
     except TypeError:
         raise InvalidTypeError(f"artifacts must be a list, but is {shown(artifacts)}") from None
     for position, one in enumerate(listed):

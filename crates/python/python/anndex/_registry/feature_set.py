@@ -46,7 +46,8 @@ class FeatureSet(TracksRun):
     )
 
     def __init__(self, features: Iterable[str] | Mapping[str, str | None]) -> None:
-        if isinstance(features, (str, bytes)) or not isinstance(features, Iterable):
+        given = cast("Any", features)
+        if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
             raise InvalidTypeError(f"features must be a list of names, but is {shown(features)}")
         with explained("features must be a list of names"):
             items: list[tuple[Any, Any]] = (

@@ -42,7 +42,7 @@ _LAST = 2**63 - 1
 def id_or_uid(idlike: Any) -> int | str:
     """Check what a record is got by."""
     if isinstance(idlike, np.integer):
-        idlike = int(idlike)
+        idlike = int(cast("Any", idlike))
     if isinstance(idlike, bool) or not isinstance(idlike, (int, str)):
         raise InvalidTypeError(f"an id is an integer or text, but this is {checks.shown(idlike)}")
     return checks.text("an id", idlike) if isinstance(idlike, str) else cast("int", plain_value(idlike))
