@@ -179,7 +179,8 @@ class Loader:
         if isinstance(samples, SampleBatch):
             arrays = samples.arrays
         else:
-            arrays = {key: _stacked([sample[key] for sample in samples]) for key in samples[0]}
+            with explained("collate_fn takes a list of samples of the dataset"):
+                arrays = {key: _stacked([sample[key] for sample in samples]) for key in samples[0]}
         sparse = self._mapped.layers_keys if self._options["sparse"] else ()
         # Memory is pinned by the process that this may be a worker of.
         return {

@@ -30,6 +30,11 @@ __all__ = [
 ]
 
 
+def _shown(text: str) -> str:
+    # Half a character, which Python has in text and nobody else, is written as its escape.
+    return shown_message(text.encode(errors="backslashreplace").decode())
+
+
 class AnndexError(Exception):
     """Anything that anndex refuses or fails to do.
 
@@ -46,7 +51,7 @@ class AnndexError(Exception):
     context: dict[str, str]
 
     def __init__(self, *args: object) -> None:
-        shown = [shown_message(text) if isinstance(text, str) else text for text in args]
+        shown = [_shown(text) if isinstance(text, str) else text for text in args]
         super().__init__(*shown)
         self.context = {}
 

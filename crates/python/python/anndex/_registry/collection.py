@@ -250,7 +250,9 @@ class Collection(Preparable):
             stream_gap=stream_gap,
             stream_requests=stream_requests,
             # Only columns of obs can be missing.
-            names=obs_keys and [artifact.key or artifact.uid for artifact in self.artifacts],
+            names=None
+            if obs_keys is None
+            else [artifact.key or artifact.uid for artifact in self.artifacts],
         )
         try:
             self._track_input(is_run_input)

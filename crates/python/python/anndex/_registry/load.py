@@ -45,8 +45,9 @@ def load_artifact(artifact: Artifact, **kwargs: Any) -> Any:
 def open_artifact(artifact: Artifact) -> AnnDataAccessor:
     """An artifact that stays in its file."""
     if _kind([artifact]) != "anndata":
+        suffix = artifact._content_suffix()  # pyright: ignore[reportPrivateUsage]
         raise InvalidInputError(
-            "only AnnData is opened, but this is a table; load() gives a data frame"
+            f"only AnnData is opened, but this is a table ({suffix}); load() gives a data frame"
         )
     return AnnDataAccessor(artifact._content())  # pyright: ignore[reportPrivateUsage]
 
