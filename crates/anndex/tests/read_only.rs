@@ -56,7 +56,7 @@ fn set_modes(path: &Path, file: u32, directory: u32) {
 fn succeeded(mut command: Command, moved: &Path, test: &str) {
     let command = command.args(["--exact", test]).env(INSTANCE, moved);
     // Another user has another home, here one that can't be made.
-    let command = command.env("HOME", moved.join("home"));
+    let command = command.env("HOME", moved.with_file_name("home"));
     let command = command.env_remove("XDG_CACHE_HOME");
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);

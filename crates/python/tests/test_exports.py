@@ -42,7 +42,9 @@ def command() -> Callable[..., None]:
         pytest.skip("ANNDEX_TEST_COMMAND names no `anndex` command")
 
     def run(*arguments: str | Path) -> None:
-        subprocess.run([program, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+        # The instance is the directory that the tests make one in.
+        within = [program, "--db", "storage", *map(str, arguments)]
+        subprocess.run(within, check=True, stdout=subprocess.DEVNULL)
 
     return run
 
@@ -161,7 +163,7 @@ def test_a_prepared_collection(collection: ln.Collection, tmp_path: Path) -> Non
         rows_per_file=100,
     )
     ours = ad.concat([read(artifact.path) for artifact in prepared.artifacts], merge="same")
-    theirs = by_anndata(collection, tmp_path / "theirs.h5ad", "inner")[ours.obs_names]
+    theirs = by_anndata(collection, tmp_path / "theirs.h5ad", "inner")[ours.obs_names].copy()
     for one, other in ((ours.X, theirs.X), (ours.layers["sparse"], theirs.layers["sparse"])):
         same(one, other)
     same(analysed(ours).X, analysed(theirs).X)
