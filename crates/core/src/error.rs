@@ -65,7 +65,7 @@ impl fmt::Display for ErrorKind {
 /// `Display` prints the message and the context on one line; the cause is reached through
 /// [`std::error::Error::source`], or printed with the alternate form `{:#}`. Neither shows more of a
 /// URL than its scheme, host and path, nor anything that a terminal would obey (see
-/// [`shown`](crate::shown)); the cause by itself may.
+/// [`shown`]); the cause by itself may.
 pub struct Error(Box<Inner>);
 
 struct Inner {
