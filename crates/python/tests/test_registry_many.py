@@ -47,7 +47,7 @@ def test_what_fails_is_named_and_the_others_are_saved(storage: Path) -> None:
     assert ln.Artifact.filter().list("key") == ["a.csv", "b.csv"]
     with pytest.raises(errors.InvalidInputError, match="save it first"):
         _ = bad.path
-    with pytest.raises(TypeError, match="str"):
+    with pytest.raises(TypeError, match="must be records"):
         ln.save(["a.csv"])  # type: ignore[list-item]
     ln.save([])
 
