@@ -202,7 +202,8 @@ def test_what_can_not_be_read_is_left_out_and_named_once(
     with pytest.warns(UserWarning, match="left out what can't be read") as warnings:
         loaded = artifact.load()
     assert len(warnings) == 1 and "layers/b" in str(warnings[0].message)
-    assert list(loaded.layers) == ["a"] and loaded.uns["b"]["c"] == 2
+    # Some versions of anndata list X as the layer None.
+    assert set(loaded.layers) - {None} == {"a"} and loaded.uns["b"]["c"] == 2
     assert loaded.X is not None
     opened = artifact.open()
     assert list(opened.layers) == ["a", "b"]
@@ -210,7 +211,7 @@ def test_what_can_not_be_read_is_left_out_and_named_once(
         opened.layers["b"]
     collection = ln.Collection([artifact], name="C").save()
     with pytest.warns(UserWarning, match=r"left out .*layers/b"):
-        assert list(collection.load().layers) == ["a"]
+        assert set(collection.load().layers) - {None} == {"a"}
 
 
 @pytest.mark.parametrize(
