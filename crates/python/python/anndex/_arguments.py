@@ -63,9 +63,9 @@ def absolute_paths(paths: Iterable[AnyPath]) -> list[str]:
         raise InvalidTypeError(
             f"path_list must be a list of paths, but is {shown(paths)}"
         ) from None
-    for path in listed:
-        if not isinstance(path, (str, bytes, os.PathLike)):
-            raise InvalidTypeError(f"path_list must be a list of paths, but one is {shown(path)}")
+    for given in cast("list[Any]", listed):
+        if not isinstance(given, (str, bytes, os.PathLike)):
+            raise InvalidTypeError(f"path_list must be a list of paths, but one is {shown(given)}")
     decoded = [path_text(path) for path in listed]
     return [path if "://" in path else os.path.abspath(path) for path in decoded]
 
