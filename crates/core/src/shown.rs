@@ -30,7 +30,7 @@ pub fn sentence(text: &str) -> Cow<'_, str> {
 /// use anndex_core::shown::place;
 ///
 /// assert_eq!(place("https://me:password@host/a b?signature=secret"), "https://host/a b");
-/// assert_eq!(place("/home/me/https:/me:password@host/a"), "/home/me/https:/host/a");
+/// assert_eq!(place("/data/me/https:/me:password@host/a"), "/data/me/https:/host/a");
 /// assert_eq!(place("https://me:pass/word@host"), "https://...");
 /// ```
 pub fn place(text: &str) -> Cow<'_, str> {
@@ -182,8 +182,8 @@ mod tests {
                 "postgres://[::1]:5432/db",
             ),
             (
-                "/home/me/https:/me:SECRET@host/a?SECRET",
-                "/home/me/https:/host/a",
+                "/data/me/https:/me:SECRET@host/a?SECRET",
+                "/data/me/https:/host/a",
             ),
             ("https:/host/a?SECRET", "https:/host/a"),
             ("webdav+https://me:SECRET@host/a", "webdav+https://host/a"),
