@@ -127,7 +127,7 @@ impl S3sFs {
                 tokio::spawn(async move {
                     let connections = Builder::new(TokioExecutor::new());
                     let connection = connections.serve_connection(TokioIo::new(socket), service);
-                    // A client that goes away is no failure of the server.
+                    // A client that goes away is not a failure of the server.
                     let _ = connection.await;
                 });
             }

@@ -164,7 +164,7 @@ fn numbers(mapped: &MappedCollection, shuffle: Shuffle) -> Vec<usize> {
         };
         numbers.extend(column.labels().map(|label| match label {
             Label::Int(number) => number as usize,
-            other => panic!("{other} is no number"),
+            other => panic!("{other} is not a number"),
         }));
     }
     numbers

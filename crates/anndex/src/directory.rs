@@ -106,7 +106,7 @@ impl InstanceDirectory {
             Ok(text) => text,
             Err(e) if matches!(e.kind(), Io::NotFound | Io::NotADirectory) => return Ok(None),
             Err(e) if e.kind() == Io::InvalidData => {
-                return Err(Error::corrupt("the configuration is no text")
+                return Err(Error::corrupt("the configuration is not text")
                     .with("path", path.display())
                     .source_error(e));
             }

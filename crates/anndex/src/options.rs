@@ -62,7 +62,7 @@ impl InstanceOptions {
                 Ok(_) | Err(env::VarError::NotPresent) => {}
                 Err(env::VarError::NotUnicode(_)) => {
                     return Err(Error::invalid_input(format!(
-                        "the environment variable {variable} is no UTF-8; set {USER_VARIABLE} to \
+                        "the environment variable {variable} is not UTF-8; set {USER_VARIABLE} to \
                          your handle"
                     )));
                 }

@@ -110,7 +110,7 @@ impl TableBuilder {
     /// Reads the tables and puts them one below the other, in their order, as [`concat()`] does.
     ///
     /// # Errors
-    /// - `InvalidInput` if an artifact is no table (the error lists the suffixes), if the tables
+    /// - `InvalidInput` if an artifact is not a table (the error lists the suffixes), if the tables
     ///   can't be concatenated, or if the dataset must be an input but no run is going on;
     /// - `NotFound` if an artifact is not in its storage any more;
     /// - as [`read`]; `Backend` if the database fails.
@@ -146,7 +146,7 @@ fn read_and_concat(paths: &[PathBuf], join: Join) -> Result<Table> {
     concat(&tables, join)
 }
 
-/// Refuses artifacts of which some are no tables, listing the suffixes that there are.
+/// Refuses artifacts of which some are not tables, listing the suffixes that there are.
 fn check_suffixes(artifacts: &[Handle<Artifact>]) -> Result<()> {
     if artifacts
         .iter()

@@ -44,7 +44,7 @@ async fn init_then_connect() {
     db.ulabel("kept").save().await.unwrap();
     db.close().await.unwrap();
 
-    // Again is no error and loses nothing.
+    // Again is not an error and loses nothing.
     let again = anndex::init_with(&cells, options()).await.unwrap();
     assert_eq!(again.ulabels().count().await.unwrap(), 1);
     again.close().await.unwrap();
@@ -130,7 +130,7 @@ async fn what_is_mapped_is_read_by_the_run() {
     assert_eq!(row, [3.0, 4.0, 0.0]);
     assert_eq!(run.input_collections().await.unwrap()[0].uid, c.uid);
 
-    // What is no AnnData is named.
+    // What is not an AnnData is named.
     std::fs::write(cells.join("table.csv"), "a,b\n").unwrap();
     let table = db.artifact(cells.join("table.csv")).save().await.unwrap();
     let mixed = db

@@ -50,7 +50,7 @@ async fn init_then_connect() {
     let a = db.artifact(root.join("a.csv")).save().await.unwrap();
     db.close().await.unwrap();
 
-    // Again is no error, and others come by the URL alone, under either name of its scheme.
+    // Again is not an error, and others come by the URL alone, under either name of its scheme.
     let again = anndex::init_with(&url, with_storage).await.unwrap();
     again.close().await.unwrap();
     let other_name = url.replace("postgres://", "postgresql://");

@@ -109,7 +109,7 @@ impl FromStr for PostgresUrl {
         let unfit = || {
             Error::invalid_input(
                 "a parameter in the URL of the database has a value that it can't have, or one \
-                 that is no UTF-8",
+                 that is not UTF-8",
             )
         };
         let (rest, connect_timeout) = without_timeout(url).ok_or_else(unfit)?;

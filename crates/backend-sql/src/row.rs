@@ -48,7 +48,7 @@ fn value(info: &FieldInfo, row: &QueryResult, index: usize) -> Outcome<Value> {
         },
         ValueType::Json => match row.try_get_by_index::<Option<String>>(index)? {
             Some(text) => Value::Json(serde_json::from_str(&text).map_err(|source| {
-                Error::corrupt(format!("the {} in the database is no JSON", info.field))
+                Error::corrupt(format!("the {} in the database is not JSON", info.field))
                     .source_error(source)
             })?),
             None => Value::Null,

@@ -40,7 +40,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 /// - `InvalidInput`: the path is a directory, or the file is a database of another program.
 /// - `Unsupported`: the schema was made by a newer version of anndex; nothing is changed. Or the
 ///   file system has no shared memory for write-ahead logging.
-/// - `Corrupt`: the file is no SQLite database, or damaged.
+/// - `Corrupt`: the file is not a SQLite database, or damaged.
 /// - `PermissionDenied`: the file can't be read, or needs to be written and can't. Where the
 ///   directory can't be written it is opened to be read.
 /// - `Storage`: the disk is full or fails.
@@ -109,7 +109,7 @@ async fn open_frozen(
     SqliteBackend::new(connection.clone(), connection, driver).await
 }
 
-/// Refuses what is no database of ours.
+/// Refuses what is not a database of ours.
 async fn check_owner(connect: &SqliteConnectOptions) -> Result<()> {
     let mut connection = connect.connect().await.map_err(error::from_driver)?;
     let owned = is_foreign(&mut connection).await;

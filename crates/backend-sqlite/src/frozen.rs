@@ -93,6 +93,15 @@ fn takes_files(path: &Path) -> bool {
 /// Whether a database can be written, as far as can be told without opening it: to close it would
 /// let go of the locks that this process has on it.
 pub(crate) fn is_writable(path: &Path) -> bool {
-    let metadata = fs::metadata(path);
-    metadata.is_ok_and(|metadata| !metadata.permissions().readonly()) && takes_files(path)
+    may_write(path) && takes_files(path)
+}
+
+#[cfg(unix)]
+fn may_write(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn may_write(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.permissions().readonly())
 }

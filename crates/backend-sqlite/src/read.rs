@@ -37,7 +37,7 @@ impl Origin for Copy {
 /// # Errors
 /// All name the path.
 /// - `NotFound`: there is no file; `InvalidInput`: this is a directory.
-/// - `Corrupt`: the file is no SQLite database, or damaged.
+/// - `Corrupt`: the file is not a SQLite database, or damaged.
 /// - `PermissionDenied`: the file can't be read.
 /// - `Storage`: the disk with the temporary files is full or fails.
 /// - `Backend`: another program held a lock for more than 30 seconds.

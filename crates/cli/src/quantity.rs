@@ -22,7 +22,7 @@ pub(crate) fn bytes(bytes: f64) -> String {
 
 /// A number of bytes as people write it: `800MB`, `2 GiB`, or just digits.
 pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is no number of bytes; write it like 800MB or 2GiB");
+    let wrong = || format!("{text:?} is not a number of bytes; write it like 800MB or 2GiB");
     let digits = |c: char| c.is_ascii_digit() || c == '.';
     let unit = text.trim_start_matches(digits);
     let number: f64 = text[..text.len() - unit.len()]

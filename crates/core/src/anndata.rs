@@ -109,7 +109,7 @@ impl BackedAnnData {
     pub fn open(store: Arc<dyn Store>) -> Result<Self> {
         let frame = |path: &str| {
             BackedDataFrame::open(&store, path)?.ok_or_else(|| {
-                Error::invalid_input(format!("this is no AnnData: it has no `{path}`"))
+                Error::invalid_input(format!("this is not an AnnData: it has no `{path}`"))
                     .with("path", store.location())
             })
         };

@@ -149,7 +149,7 @@ impl Instance {
     ///
     /// # Errors
     /// `PermissionDenied` or `Storage` if the storage directory can't be made; `InvalidInput` if
-    /// its path is no UTF-8, its URL can't be understood or is for reading only, or the user has
+    /// its path is not UTF-8, its URL can't be understood or is for reading only, or the user has
     /// no handle; `Unsupported` if this build can't open the URL; `Backend` if the database fails.
     pub async fn new(backend: Arc<dyn Backend>, settings: Settings) -> Result<Self> {
         Self::open(backend, settings, false).await

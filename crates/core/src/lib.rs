@@ -27,4 +27,4 @@ pub mod storage;
 pub mod store;
 
 pub use error::{Error, ErrorKind, Result};
-pub use limits::{Limits, Remaining};
+pub use limits::{Limits, Remaining, Walk};

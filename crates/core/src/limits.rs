@@ -24,8 +24,10 @@ pub struct Limits {
     /// million.
     pub elements: u64,
     /// Groups and arrays that are visited in nested groups, such as those of `uns`: links can make
-    /// few of them look like endlessly many. Default: 100,000.
+    /// few of them look like endlessly many. Default: 20,000.
     pub nodes: u64,
+    /// Entries of one group, and directories of a listing. Default: 100,000.
+    pub entries: u64,
     /// Pages of a listing on a server, of 1,000 objects where it does not say. Default: 100,000.
     pub pages: u64,
     /// Time for a listing as a whole. Default: 15 minutes.
@@ -38,7 +40,8 @@ impl Limits {
         bytes: 64 << 20,
         ratio: 1 << 16,
         elements: 4_000_000,
-        nodes: 100_000,
+        nodes: 20_000,
+        entries: 100_000,
         pages: 100_000,
         time: Duration::from_secs(15 * 60),
     };
@@ -79,12 +82,29 @@ impl Limits {
         }
     }
 
-    /// For the groups and arrays in a group.
-    pub fn walk(&self) -> Remaining {
+    /// For the groups and arrays in nested groups.
+    pub fn walk(&self) -> Walk {
+        Walk {
+            nodes: Remaining {
+                left: self.nodes,
+                exceeded: "there are more groups and arrays in here than can be read; links in it \
+                           may lead to the same ones again and again",
+            },
+            unstored: Remaining {
+                left: self.bytes,
+                exceeded: "the arrays in here claim to be many times larger than what is stored \
+                           of them",
+            },
+            ratio: self.ratio,
+        }
+    }
+
+    /// For the entries of one group.
+    pub fn entries(&self) -> Remaining {
         Remaining {
-            left: self.nodes,
-            exceeded: "there are more groups and arrays in here than can be read; links in it may \
-                       lead to the same ones again and again",
+            left: self.entries,
+            exceeded: "a group has more entries than can be read; the same ones may be listed \
+                       again and again",
         }
     }
 
@@ -124,6 +144,34 @@ impl Remaining {
     }
 }
 
+/// What is left of the limits for nested groups.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    nodes: Remaining,
+    unstored: Remaining,
+    ratio: u64,
+}
+
+impl Walk {
+    /// Visits a group or an array.
+    ///
+    /// # Errors
+    /// `Corrupt` if there are too many.
+    pub fn visit(&mut self) -> Result<()> {
+        self.nodes.spend(1)
+    }
+
+    /// Takes memory for an array: each alone may be larger than what is stored of it, but not all
+    /// of them. What is stored of it may not be known.
+    ///
+    /// # Errors
+    /// `Corrupt` if all that were taken are too large together.
+    pub fn decode(&mut self, decoded: u64, stored: Option<u64>) -> Result<()> {
+        let possible = stored.map_or(decoded, |stored| stored.saturating_mul(self.ratio));
+        self.unstored.spend(decoded.saturating_sub(possible))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +186,20 @@ mod tests {
         let mut text = limits.text(5);
         text.spend(15).unwrap();
         assert_eq!(text.spend(1).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn arrays_without_bytes_share_one_limit() {
+        let mut walk = Limits::DEFAULT.walk();
+        for _ in 0..3 {
+            walk.decode(20 << 20, Some(0)).unwrap();
+            walk.decode(20 << 20, Some(1 << 10)).unwrap();
+            walk.decode(20 << 20, None).unwrap();
+        }
+        assert_eq!(
+            walk.decode(20 << 20, Some(0)).unwrap_err().kind(),
+            ErrorKind::Corrupt
+        );
     }
 
     #[test]

@@ -97,6 +97,16 @@ impl ArrayInfo {
             .and_then(|n| n.checked_mul(size))
             .ok_or_else(|| Error::corrupt(format!("the shape {:?} is not possible", self.shape)))
     }
+
+    /// The memory that the elements take at least, in bytes: 8 for each text, none for what can't
+    /// be decoded.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.shape
+            .iter()
+            .fold(self.data_type.memory_bytes(), |product, &extent| {
+                product.saturating_mul(extent)
+            })
+    }
 }
 
 /// An opened container of groups and arrays.
@@ -141,7 +151,7 @@ pub trait Store: Send + Sync + Debug {
     ///
     /// # Errors
     /// `NotFound` if there is no array at `path`; `Corrupt` if its metadata are broken. An element
-    /// type or filter that can't be decoded is no error here but on reading, so that such arrays
+    /// type or filter that can't be decoded is not an error here but on reading, so that such arrays
     /// can be listed.
     fn array(&self, path: &str) -> Result<Arc<dyn Array>>;
 
@@ -188,13 +198,13 @@ pub trait Array: Send + Sync + Debug {
     /// order.
     ///
     /// # Errors
-    /// As [`Array::read_spans`]; `InvalidInput` if the elements are no strings.
+    /// As [`Array::read_spans`]; `InvalidInput` if the elements are not strings.
     fn read_strings(&self, spans: &[Span]) -> Result<Strings>;
 
     /// The array of one field of a [`DataType::Struct`] array: the same shape, the field's type.
     ///
     /// # Errors
-    /// `NotFound` if there is no such field; `InvalidInput` if the elements are no structs.
+    /// `NotFound` if there is no such field; `InvalidInput` if the elements are not structs.
     fn field(&self, name: &str) -> Result<Arc<dyn Array>>;
 }
 

@@ -117,7 +117,7 @@ pub struct LamindbSource {
 
 impl LamindbSource {
     /// # Errors
-    /// `InvalidInput` if the database is no lamindb instance; `Unsupported` if it is too old.
+    /// `InvalidInput` if the database is not a lamindb instance; `Unsupported` if it is too old.
     pub(crate) async fn new(reader: Reader) -> Result<Self> {
         let mut steps = VecDeque::new();
         for table in TABLES {

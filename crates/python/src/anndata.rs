@@ -42,9 +42,10 @@ impl Tables {
     fn read(data: &BackedAnnData) -> Result<(Self, LeftOut)> {
         let mut left_out = LeftOut::new();
         let mut obsm = Vec::new();
-        for name in data.obsm_keys()? {
+        // What can't be read was noted with the matrices.
+        let names = LeftOut::new().unless_unsupported("", "", data.obsm_keys())?;
+        for name in names.unwrap_or_default() {
             let element = data.element(&MatrixKey::Obsm(name.clone()));
-            // What can't be read was noted with the matrices.
             let element = LeftOut::new().unless_unsupported("", "", element)?;
             if let Some(Some(Element::DataFrame(frame))) = element {
                 obsm.push((name, frame.read_noting(&mut left_out)?));

@@ -36,7 +36,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Condition {
             "any" => Self::Any(operand.extract()?),
             "not" => Self::Not(Box::new(operand.extract()?)),
             "lookup" => Self::Lookup(operand.extract()?, parts.get_item(2)?.extract()?),
-            other => return Err(PyTypeError::new_err(format!("{other} is no condition"))),
+            other => return Err(PyTypeError::new_err(format!("{other} is not a condition"))),
         })
     }
 }

@@ -153,7 +153,7 @@ def test_a_real_instance_is_taken_over(tmp_path: Path, lamindb: Lamindb) -> None
 def test_what_is_no_lamindb_instance(tmp_path: Path) -> None:
     ln.init(storage=tmp_path / "cells")
     text = tmp_path / "text.db"
-    text.write_text("this is no database, but long enough to be taken for one " * 20)
+    text.write_text("this is not a database, but long enough to be taken for one " * 20)
     own = tmp_path / "cells/.anndex/registry.sqlite"
     cases = [
         (tmp_path / "missing.db", errors.PathNotFoundError, "lamin init"),

@@ -159,7 +159,7 @@ ODD = Path(__file__).parents[3] / "tests" / "fixtures" / "odd"
 
 
 def odd(rows: int) -> dict[str, Any]:
-    """Values with an encoding that are no matrices of numbers."""
+    """Values with an encoding that are not matrices of numbers."""
     numbers = np.arange(2.0 * rows).reshape(rows, 2)
     fields = np.zeros((rows, 2), dtype=[("a", "f4"), ("b", "i4")])
     fields["b"] = numbers

@@ -29,7 +29,7 @@ KEPT = {
         "an error: lamindb's weights are fewer than the observations and belong to others"
     ),
     "missing values among categories": (
-        "they are no class: lamindb sorts NaN of nullable columns among the labels, where it "
+        "they are not a class: lamindb sorts NaN of nullable columns among the labels, where it "
         "stands anywhere and shifts the other codes, by chance of its address"
     ),
     "text is an object array, missing values are NaN": (

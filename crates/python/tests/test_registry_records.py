@@ -47,7 +47,7 @@ def test_content_at_a_second_place_is_said_once(storage: Path) -> None:
         assert known == first and known.key == "x/a.csv"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert ln.Artifact(storage / "x/a.csv").save() == first, "the same place is no news"
+        assert ln.Artifact(storage / "x/a.csv").save() == first, "the same place is not news"
     with pytest.raises(FileExistsError, match=first.uid):
         ln.Artifact(storage / "x/b.csv", version="2").save()
     files = [ln.Artifact(text(storage / f"y/{n}.csv", "equal")) for n in range(3)]

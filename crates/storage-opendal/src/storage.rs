@@ -140,7 +140,7 @@ impl ObjectStorage for Storage {
         let seen = seen.await?;
         match seen.is_file() {
             true => Ok(info(key, &seen)),
-            false => Err(Error::not_found("this is no file, but a directory")
+            false => Err(Error::not_found("this is not a file, but a directory")
                 .with("storage", &self.location)
                 .with("object", key)),
         }
@@ -264,7 +264,7 @@ async fn files_below(
     };
     let mut found = Listing::new(Limits::DEFAULT, |found: &(String, Metadata)| &found.0);
     let mut directories = vec![directory];
-    let mut left = Limits::DEFAULT.walk();
+    let mut left = Limits::DEFAULT.entries();
     while let Some(directory) = directories.pop() {
         found.check_time()?;
         for entry in again(limits, || operator.list(&directory)).await? {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub struct Environment(Arc<BTreeMap<String, String>>);
 
 impl Environment {
-    /// Those of the process, as they are now. What is no UTF-8 is left out.
+    /// Those of the process, as they are now. What is not UTF-8 is left out.
     pub fn of_process() -> Self {
         let variables = std::env::vars_os();
         variables

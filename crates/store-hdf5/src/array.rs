@@ -155,7 +155,7 @@ impl Hdf5Array {
                 left.spend(text.len() as u64)?;
                 strings.push(&text);
             }
-            _ => return Err(Error::invalid_input("the elements are no strings")),
+            _ => return Err(Error::invalid_input("the elements are not strings")),
         }
         Ok(())
     }
@@ -188,7 +188,7 @@ impl Array for Hdf5Array {
             check_spans(&self.info, spans, None)?;
             if self.info.data_type != DataType::String {
                 return Err(Error::invalid_input(format!(
-                    "the elements are no strings but {}",
+                    "the elements are not strings but {}",
                     self.info.data_type
                 )));
             }
@@ -216,7 +216,7 @@ impl Array for Hdf5Array {
     fn field(&self, name: &str) -> Result<Arc<dyn Array>> {
         let find = || {
             let Encoding::Struct(fields) = &self.element.encoding else {
-                return Err(Error::invalid_input("the elements are no structs"));
+                return Err(Error::invalid_input("the elements are not structs"));
             };
             if !self.element.shape.is_empty() {
                 return Err(Error::unsupported(

@@ -93,7 +93,7 @@ impl ChunkTree {
         })
     }
 
-    /// The addresses of the nodes below a node that is no leaf.
+    /// The addresses of the nodes below a node that is not a leaf.
     fn children(self, storage: &dyn Storage, node: u64) -> Result<Vec<u64>> {
         let header = storage.read_range(node, 8).map_err(from_hdf5)?;
         let count = header.get(6..8).map_or(0, |count| {

@@ -123,7 +123,7 @@ fn of_symbol_table(file: &Hdf5File, table: &SymbolTableMessage) -> Hdf5Result<Li
     let len = usize::try_from(heap.data_segment_size).map_err(|_| too_large())?;
     let names = storage.read_range(heap.data_segment_address, len)?;
     // Leaves may be the same one again and again, and so may the texts of entries.
-    let mut nodes = Limits::DEFAULT.walk();
+    let mut entries = Limits::DEFAULT.entries();
     let mut texts = Limits::DEFAULT.text(names.len() as u64);
     for (_, address) in leaves {
         let head_len = 8 + 2 * usize::from(offset_size);
@@ -133,7 +133,7 @@ fn of_symbol_table(file: &Hdf5File, table: &SymbolTableMessage) -> Hdf5Result<Li
         let node = storage.read_range(address, 8 + count * entry_len)?;
         let node = SymbolTableNode::parse(&mut Cursor::new(&node), offset_size, length_size)?;
         for entry in node.entries {
-            nodes.spend(1).map_err(exceeded)?;
+            entries.spend(1).map_err(exceeded)?;
             let name = text(&names, entry.link_name_offset)?;
             texts.spend(name.len() as u64).map_err(exceeded)?;
             let target = if entry.cache_type == SOFT_LINK {
@@ -188,7 +188,7 @@ fn of_heap(file: &Hdf5File, info: &LinkInfoMessage) -> Hdf5Result<Links> {
     )?;
     let mut blocks = FractalHeapDirectBlockCache::default();
     // Records may lead to the same link again and again.
-    let mut nodes = Limits::DEFAULT.walk();
+    let mut entries = Limits::DEFAULT.entries();
     let mut texts = Limits::DEFAULT.text(storage.len());
     let mut links = Links::new();
     for record in &records {
@@ -197,7 +197,7 @@ fn of_heap(file: &Hdf5File, info: &LinkInfoMessage) -> Hdf5Result<Links> {
         else {
             continue;
         };
-        nodes.spend(1).map_err(exceeded)?;
+        entries.spend(1).map_err(exceeded)?;
         let message = heap.get_object_storage_cached(
             heap_id,
             storage,

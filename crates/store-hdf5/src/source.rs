@@ -192,7 +192,7 @@ impl Storage for MetadataStorage {
 
 /// Refuses what is not in a file of `size` bytes.
 pub(crate) fn check_range(size: u64, offset: u64, len: usize) -> hdf5_reader::error::Result<()> {
-    // Not even nothing can be read past the end: where that would begin is no place of the file.
+    // Not even nothing can be read past the end: where that would begin is not a place of the file.
     match offset.checked_add(len as u64) {
         Some(end) if end <= size => Ok(()),
         _ => Err(Hdf5Error::UnexpectedEof {

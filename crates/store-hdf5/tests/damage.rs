@@ -182,7 +182,7 @@ fn check_read(name: &str, bytes: Arc<dyn ReadAt>) -> bool {
     };
     let (errors, mut elapsed) = timed();
     if elapsed > LONGEST {
-        // A busy machine is no hang: that would be as slow again.
+        // A busy machine is not a hang: that would be as slow again.
         elapsed = timed().1;
     }
     assert!(elapsed < LONGEST, "{name} took {elapsed:?}");

@@ -198,7 +198,7 @@ impl Array for ZarrArray {
             } else {
                 let data_type = &self.info.data_type;
                 Err(Error::invalid_input(format!(
-                    "elements of type {data_type} are no strings"
+                    "elements of type {data_type} are not strings"
                 )))
             }
         });

@@ -50,7 +50,7 @@ impl Element {
     }
 
     fn v2(dtype: &Value, depth: usize) -> Result<Self> {
-        let unclear = || Error::corrupt(format!("{dtype} is no data type"));
+        let unclear = || Error::corrupt(format!("{dtype} is not a data type"));
         let Value::Array(fields) = dtype else {
             return v2_simple(dtype.as_str().ok_or_else(unclear)?).ok_or_else(unclear);
         };
@@ -78,7 +78,7 @@ impl Element {
     }
 
     fn v3(data_type: &Value, big_endian: bool, depth: usize) -> Result<Self> {
-        let unclear = || Error::corrupt(format!("{data_type} is no data type"));
+        let unclear = || Error::corrupt(format!("{data_type} is not a data type"));
         let name = data_type
             .as_str()
             .or_else(|| data_type.get("name")?.as_str());
@@ -143,7 +143,7 @@ impl Element {
         Self::structure(vec![part("r"), part("i")])
     }
 
-    /// Fields laid one after the other; `None` if that is no sensible type.
+    /// Fields laid one after the other; `None` if that is not a sensible type.
     fn structure(parts: Vec<(String, Self, Vec<u64>)>) -> Option<Self> {
         let mut size = 0usize;
         let mut fields = Vec::with_capacity(parts.len());

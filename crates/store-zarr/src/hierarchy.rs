@@ -119,7 +119,7 @@ impl Hierarchy {
         let attributes = match document.get("attributes") {
             None => Attributes::new(),
             Some(Value::Object(attributes)) => json::attributes(attributes),
-            Some(_) => return wrong("the attributes are no JSON object"),
+            Some(_) => return wrong("the attributes are not a JSON object"),
         };
         Ok(Some(Node {
             kind,
@@ -166,7 +166,7 @@ impl Hierarchy {
                 None => Ok(None),
                 Some(Value::Object(document)) => Ok(Some(document.clone())),
                 Some(_) => Err(
-                    Error::corrupt("the consolidated metadata are no JSON object")
+                    Error::corrupt("the consolidated metadata are not a JSON object")
                         .with("file", file),
                 ),
             },
@@ -234,6 +234,6 @@ fn root(storage: &dyn Storage, limits: &Limits) -> Result<(ZarrVersion, Option<D
         }
     }
     Err(Error::corrupt(
-        "this is no Zarr store: there is no zarr.json, .zgroup or .zarray",
+        "this is not a Zarr store: there is no zarr.json, .zgroup or .zarray",
     ))
 }

@@ -15,7 +15,7 @@ const OF_OBJECT: u64 = 16;
 /// Parses a document. Python writes `NaN`, `Infinity` and `-Infinity` bare; they are understood.
 ///
 /// # Errors
-/// `Corrupt`, naming the file, if this is no JSON object, or one of more values than `limits` allow.
+/// `Corrupt`, naming the file, if this is not a JSON object, or one of more values than `limits` allow.
 pub(crate) fn parse(file: &str, text: &[u8], limits: &Limits) -> Result<Map<String, Value>> {
     spend_values(text, &mut limits.values()).map_err(|e| e.with("file", file))?;
     let parsed = serde_json::from_slice(text).or_else(|e| match quote_bare_numbers(text) {
@@ -24,8 +24,8 @@ pub(crate) fn parse(file: &str, text: &[u8], limits: &Limits) -> Result<Map<Stri
     });
     match parsed {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(Error::corrupt("this metadata file is no JSON object").with("file", file)),
-        Err(error) => Err(Error::corrupt("this metadata file is no valid JSON")
+        Ok(_) => Err(Error::corrupt("this metadata file is not a JSON object").with("file", file)),
+        Err(error) => Err(Error::corrupt("this metadata file is not valid JSON")
             .with("file", file)
             .source_error(error)),
     }

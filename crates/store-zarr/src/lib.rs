@@ -16,7 +16,7 @@
 //! - A chunk (or a chunk inside a shard) that decodes to more than 256 MiB is refused, unless it
 //!   is uncompressed: then only the rows that are asked for are read.
 //! - Nothing outside the directory is read: a symbolic link that leads out of it is an error.
-//! - A chunk that is not stored counts as the array's fill value, so a damaged shape is no error
+//! - A chunk that is not stored counts as the array's fill value, so a damaged shape is not an error
 //!   by itself. For large arrays `stored_bytes` is estimated from a sample of chunks, so that
 //!   [`anndex_core::store::read_all`] refuses a shape of which hardly anything is stored.
 

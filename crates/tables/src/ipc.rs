@@ -20,7 +20,7 @@ const FILE: &[u8] = b"ARROW1";
 const FEATHER_1: &[u8] = b"FEA1";
 
 pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Table> {
-    // Refuses what is no file.
+    // Refuses what is not a file.
     let bytes = LocalFile::open(path)?;
     let mut lengths = Lengths::new(&bytes, *limits);
     let at = |error| Error::io(path.display(), error);

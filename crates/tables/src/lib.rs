@@ -1,7 +1,7 @@
 //! Tables of a collection: Parquet, CSV, TSV and Arrow (Feather) files, read into Arrow on all
 //! cores, and put one below the other as `pandas.concat` does.
 //!
-//! The crate stands beside the stores: a table is no AnnData, and core knows nothing of Arrow.
+//! The crate stands beside the stores: a table is not an AnnData, and core knows nothing of Arrow.
 
 mod concat;
 mod csv;

@@ -20,7 +20,7 @@ use crate::Result;
 /// The token that the Hub knows.
 pub const HUB_TOKEN: &str = "hf_correct-horse-battery";
 
-/// Whoever says nothing for so long is no client.
+/// Whoever says nothing for so long is not a client.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running Hub, which ends with this value. All of `datasets/lab/cells`, `datasets/lab/private`
@@ -114,7 +114,7 @@ fn accept(
             }
             let shared = shared.clone();
             thread::spawn(move || {
-                // A client that goes away is no failure of the server.
+                // A client that goes away is not a failure of the server.
                 let _ = client.and_then(|client| serve(client, &shared, answer));
             });
         }

@@ -57,7 +57,7 @@ impl Worker {
     /// Tries what is at a path, which the server has, too.
     pub(crate) fn attempt(&mut self, path: &Path) -> Outcome {
         match self.once(path) {
-            // A busy machine is no hang: that would be as slow again.
+            // A busy machine is not a hang: that would be as slow again.
             Outcome::Failed(how) if how.starts_with("no end") => self.once(path),
             outcome => outcome,
         }

@@ -136,7 +136,7 @@ fn measure(case: &Case, data: &Data, environments: &Environments, rounds: u16) -
             let text = output(command.arg(specification.to_string()))?;
             let line = text.lines().last().unwrap_or_default();
             let report: Value = serde_json::from_str(line)
-                .map_err(|e| format!("{line:?} is no result of {by}: {e}"))?;
+                .map_err(|e| format!("{line:?} is not a result of {by}: {e}"))?;
             eprintln!(
                 "round {round} of {rounds}, {by}, {}: {:.2} s",
                 case.name,

@@ -146,7 +146,7 @@ fn lamindb(workspace: &Workspace, options: &Options) -> Result<Value> {
 fn document(command: &mut Command) -> Result<Value> {
     let text = output(command)?;
     let line = text.lines().last().unwrap_or_default();
-    serde_json::from_str(line).map_err(|e| format!("{line:?} is no result: {e}"))
+    serde_json::from_str(line).map_err(|e| format!("{line:?} is not a result: {e}"))
 }
 
 fn table(ours: &Value, lamindb: &Value) -> String {

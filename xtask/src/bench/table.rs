@@ -29,7 +29,7 @@ pub(crate) struct Row {
 #[derive(Debug)]
 struct Against {
     label: String,
-    /// Whether it is this project's, too, so that its memory is no measure.
+    /// Whether it is this project's, too, so that its memory is not a measure.
     own: bool,
     summary: Option<Summary>,
     /// The median over the rounds of our speed divided by its.

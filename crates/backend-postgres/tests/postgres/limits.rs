@@ -73,7 +73,11 @@ async fn a_process_that_stops_in_the_middle_lets_go_of_its_locks() {
 async fn connections_that_run_out_are_waited_for_and_then_reported() {
     let database = Database::create();
     create(&database.url()).await;
-    let options = PostgresOptions::new().connections(2).acquire_timeout(SOON);
+    // Long enough for a busy machine to make connections.
+    let acquire_timeout = 20 * SOON;
+    let options = PostgresOptions::new()
+        .connections(2)
+        .acquire_timeout(acquire_timeout);
     let backend = connect(&database.url(), &options).await.unwrap();
     let mut other = lock(&database).await;
     let query = Query::new(Kind::User);

@@ -62,7 +62,7 @@ fn features() {
     let table = workplace.ok(&["collection", "features", "all"]);
     assert!(table.contains("g1, g2, g3, g4, g5"), "{table}");
 
-    // What is no AnnData has none.
+    // What is not an AnnData has none.
     std::fs::write(workplace.path("notes.txt"), "notes").unwrap();
     workplace.add(&["notes.txt"]);
     let (_, error) = workplace.fails(&["artifact", "features", "notes.txt"]);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::write::{Writer, encoding_attributes, named_child};
 use super::{child_path, needed, required_array};
 use crate::error::{Error, Result};
+use crate::limits::Walk;
 use crate::store::{ArrayData, ArraySpec, Attributes, NumericArray, Store, read_all};
 
 /// An awkward array in memory, as its library takes it (`ak.from_buffers`). Its tree is not looked
@@ -22,6 +23,7 @@ impl Awkward {
         store: &Arc<dyn Store>,
         path: &str,
         attributes: &Attributes,
+        walk: &mut Walk,
     ) -> Result<Self> {
         let form = needed(attributes, "form")?.and_then(|form| form.as_str());
         let len = needed(attributes, "length")?.and_then(|length| length.as_u64());
@@ -34,6 +36,8 @@ impl Awkward {
         let mut buffers = Vec::new();
         for (name, _) in store.children(path)? {
             let array = required_array(store, &child_path(path, &name))?;
+            walk.visit()?;
+            walk.decode(array.info().memory_bytes(), array.info().stored_bytes)?;
             buffers.push((name, read_all(&*array)?));
         }
         Ok(Self {

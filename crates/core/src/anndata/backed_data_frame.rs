@@ -318,7 +318,7 @@ fn column_order(order: &Attribute) -> Result<Vec<String>> {
             .collect(),
         _ => None,
     };
-    names.ok_or_else(|| Error::corrupt("`column-order` is no list of names"))
+    names.ok_or_else(|| Error::corrupt("`column-order` is not a list of names"))
 }
 
 /// The attributes of a data frame group, encoding version 0.2.0.

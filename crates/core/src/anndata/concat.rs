@@ -84,8 +84,9 @@ pub fn concat(parts: &[BackedAnnData], options: &ConcatOptions) -> Result<AnnDat
     let frames: Vec<_> = parts.iter().map(|part| Some(part.obs())).collect();
     let rows = index(parts, &keys, options)?;
     data.obs = read_and_concat(parts, &frames, options.join, rows.clone(), &mut left_out)?;
-    for name in joined_names(parts, options.join, BackedAnnData::obsm_keys)? {
-        // What can't be read was left out with the matrices.
+    // What can't be read was left out with the matrices.
+    let names = joined_names(parts, options.join, "obsm", &mut LeftOut::new())?;
+    for name in names {
         let found = elements(parts, &MatrixKey::Obsm(name.clone()));
         let mut known = LeftOut::new();
         let Some(elements) = known.unless_unsupported("", "", found)? else {
@@ -130,14 +131,14 @@ pub fn concat_matrices(
         ..AnnData::default()
     };
     data.x = aligned(parts, options.join, &MatrixKey::X, &var_maps)?;
-    for name in joined_names(parts, options.join, BackedAnnData::layers_keys)? {
+    for name in joined_names(parts, options.join, "layers", left_out)? {
         let key = MatrixKey::Layer(name.clone());
         let layer = aligned(parts, options.join, &key, &var_maps);
         if let Some(layer) = kept(left_out, &format!("layers/{name}"), layer)? {
             data.layers.insert(name, layer);
         }
     }
-    for name in joined_names(parts, options.join, BackedAnnData::obsm_keys)? {
+    for name in joined_names(parts, options.join, "obsm", left_out)? {
         let matrix = obsm(parts, options.join, &name);
         if let Some(matrix) = kept(left_out, &format!("obsm/{name}"), matrix)? {
             data.obsm.insert(name, matrix.into());
@@ -227,15 +228,18 @@ fn label_column(parts: &[BackedAnnData], keys: &[String]) -> Result<Column> {
     Categorical::new(codes, categories, false).map(Column::Categorical)
 }
 
-/// The names that all AnnData have (inner) or any of them (outer).
+/// The names in a mapping that all AnnData have (inner) or any of them (outer). A mapping that
+/// can't be read has none, which is noted.
 fn joined_names(
     parts: &[BackedAnnData],
     join: Join,
-    names: impl Fn(&BackedAnnData) -> Result<Vec<String>>,
+    mapping: &str,
+    left_out: &mut LeftOut,
 ) -> Result<Vec<String>> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for part in parts {
-        for name in names(part)? {
+        let names = part.names_in(mapping, left_out)?;
+        for name in names {
             *counts.entry(name).or_default() += 1;
         }
     }

@@ -64,7 +64,7 @@ impl InMemoryElement {
         }
     }
 
-    /// Extent along each axis; of what is no matrix and no table, along the first.
+    /// Extent along each axis; of what is neither a matrix nor a table, along the first.
     pub fn shape(&self) -> Vec<usize> {
         match self {
             Self::Matrix(matrix) => matrix.shape(),

@@ -118,9 +118,7 @@ impl BackedAnnData {
     ) -> Result<BTreeMap<String, InMemoryElement>> {
         let store = self.store();
         let mut read = BTreeMap::new();
-        let names = super::names_in(store, path);
-        let names = left_out.unless_unsupported(store.location(), path, names)?;
-        for name in names.unwrap_or_default() {
+        for name in self.names_in(path, left_out)? {
             let place = child_path(path, &name);
             let element = read_element(store, path, &name, rows, columns, left_out);
             let element = element.map_err(locate(store, &place));
@@ -130,6 +128,13 @@ impl BackedAnnData {
             }
         }
         Ok(read)
+    }
+
+    /// The names in a mapping; none, and a note, if it can't be read.
+    pub(super) fn names_in(&self, mapping: &str, left_out: &mut LeftOut) -> Result<Vec<String>> {
+        let names = super::names_in(self.store(), mapping);
+        let names = left_out.unless_unsupported(self.store().location(), mapping, names)?;
+        Ok(names.unwrap_or_default())
     }
 
     /// Reads a whole matrix of this AnnData.
@@ -154,7 +159,7 @@ fn read_element(
             Ok(Some(match element {
                 Element::Matrix(matrix) => InMemoryElement::Matrix(matrix.read()?),
                 Element::DataFrame(_) if columns.is_some() => {
-                    return Err(Error::unsupported("a table is no matrix"));
+                    return Err(Error::unsupported("a table is not a matrix"));
                 }
                 Element::DataFrame(frame) => {
                     InMemoryElement::DataFrame(frame.read_noting(left_out)?)

@@ -12,7 +12,7 @@ use super::matrix::Element;
 use super::write::{Writer, encoding_attributes};
 use super::{child_path, encoding_type, locate};
 use crate::error::{Error, Result};
-use crate::limits::Remaining;
+use crate::limits::Walk;
 use crate::store::{
     ArrayData, ArraySpec, DataType, NodeKind, NumericArray, Store, Strings, read_all_strings,
 };
@@ -60,11 +60,11 @@ impl Unstructured {
         store: &Arc<dyn Store>,
         path: &str,
         depth: usize,
-        walk: &mut Remaining,
+        walk: &mut Walk,
         left_out: &mut LeftOut,
     ) -> Result<Self> {
         let located = locate(store, path);
-        walk.spend(1).map_err(&located)?;
+        walk.visit().map_err(&located)?;
         if depth > DEEPEST {
             let deep = format!("more than {DEEPEST} groups are in each other");
             return Err(located(Error::corrupt(deep)));
@@ -73,7 +73,7 @@ impl Unstructured {
         let encoding = encoding_type(&attributes).map_err(&located)?;
         match (store.node(path).map_err(&located)?, encoding) {
             (None, _) | (_, "null") => Ok(Self::Null),
-            (Some(NodeKind::Array), _) => Self::read_array(store, path).map_err(located),
+            (Some(NodeKind::Array), _) => Self::read_array(store, path, walk).map_err(located),
             (_, "dict") => Self::read_dict(store, path, depth, walk, left_out).map(Self::Dict),
             // Before 0.7 only sparse matrices said what they are.
             (_, "") if !attributes.contains_key("h5sparse_format") => {
@@ -87,7 +87,7 @@ impl Unstructured {
                 column.map(Self::Column).map_err(located)
             }
             (_, "awkward-array") => {
-                let array = Awkward::read(store, path, &attributes);
+                let array = Awkward::read(store, path, &attributes, walk);
                 array.map(Self::Awkward).map_err(located)
             }
             _ => match Element::open(store, path)? {
@@ -157,7 +157,7 @@ impl Unstructured {
         store: &Arc<dyn Store>,
         path: &str,
         depth: usize,
-        walk: &mut Remaining,
+        walk: &mut Walk,
         left_out: &mut LeftOut,
     ) -> Result<BTreeMap<String, Self>> {
         let mut items = BTreeMap::new();
@@ -171,9 +171,10 @@ impl Unstructured {
         Ok(items)
     }
 
-    fn read_array(store: &Arc<dyn Store>, path: &str) -> Result<Self> {
+    fn read_array(store: &Arc<dyn Store>, path: &str, walk: &mut Walk) -> Result<Self> {
         let array = store.array(path)?;
         let info = array.info();
+        walk.decode(info.memory_bytes(), info.stored_bytes)?;
         match &info.data_type {
             DataType::Struct(fields) => {
                 let fields = fields.iter().map(|field| {

@@ -87,7 +87,7 @@ impl Relation {
     }
 }
 
-/// The relations of a kind that are no fields of it.
+/// The relations of a kind that are not fields of it.
 fn names(kind: Kind) -> &'static [(&'static str, Relation)] {
     use LinkKind as Link;
     use Relation::{ReferencedBy, Sources, Targets};
@@ -259,7 +259,7 @@ fn compare(field: Field, operator: &str, value: LookupValue) -> Result<Filter> {
                 Error::unsupported(format!("there is no {operator}; use one of {known}"))
             } else {
                 Error::invalid_input(format!(
-                    "{field} is no relation, and {operator} none of the operators {known}"
+                    "{field} is not a relation, and {operator} none of the operators {known}"
                 ))
             });
         }

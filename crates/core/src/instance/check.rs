@@ -95,7 +95,7 @@ impl CheckBuilder {
     ///
     /// # Errors
     /// `Backend` if the database fails; `PermissionDenied` or `Storage` if the instance's own
-    /// directory can't be read. What is wrong with an artifact or a file is no error but a
+    /// directory can't be read. What is wrong with an artifact or a file is not an error but a
     /// [`Finding`].
     pub async fn run(self) -> Result<CheckReport> {
         let checked = self.run_checked().await;

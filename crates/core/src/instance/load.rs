@@ -49,7 +49,7 @@ impl LoadBuilder<Collection> {
     /// column `artifact_uid` of `obs`.
     ///
     /// # Errors
-    /// - `InvalidInput` if an artifact is no AnnData that this build can open (the error lists
+    /// - `InvalidInput` if an artifact is not an AnnData that this build can open (the error lists
     ///   them), if they can't be concatenated, or if the collection must be an input but no run is
     ///   going on;
     /// - `NotFound` if an artifact is not in its storage any more;
@@ -150,7 +150,7 @@ fn open_all(formats: &StoreFormats, paths: &[PathBuf]) -> Result<Vec<BackedAnnDa
     opened.collect()
 }
 
-/// Refuses artifacts of which some are no AnnData, listing the suffixes that there are.
+/// Refuses artifacts of which some are not AnnData, listing the suffixes that there are.
 fn check_anndata(formats: &StoreFormats, artifacts: &[Handle<Artifact>]) -> Result<()> {
     let open = |artifact: &Handle<Artifact>| {
         let format = formats.for_path(Path::new(&artifact.storage_key));

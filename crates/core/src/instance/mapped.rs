@@ -49,7 +49,7 @@ impl Handle<Collection> {
         let places = places(&self.db, &artifacts, StreamOptions::default()).await?;
         let location = |place: &Place| match place {
             Place::Local(path) => path.to_str().map(str::to_owned).ok_or_else(|| {
-                Error::invalid_input("the path is no UTF-8; rename it").with("path", path.display())
+                Error::invalid_input("the path is not UTF-8; rename it").with("path", path.display())
             }),
             Place::Remote(content) => Ok(content.location()),
         };
@@ -137,7 +137,7 @@ impl MappedBuilder {
     /// instance's cache, unless the options name another directory.
     ///
     /// # Errors
-    /// - `InvalidInput` if an artifact is no AnnData that this build can open (the error lists
+    /// - `InvalidInput` if an artifact is not an AnnData that this build can open (the error lists
     ///   these), or if the collection must be an input but no run is going on;
     /// - `NotFound` if an artifact is not in its storage any more, or no artifact has a key that
     ///   was asked for;

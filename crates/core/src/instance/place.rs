@@ -35,7 +35,7 @@ pub(super) fn canonical_root(root: &Path) -> Result<String> {
 
 fn utf8(name: &OsStr, path: &Path) -> Result<String> {
     name.to_str().map(str::to_owned).ok_or_else(|| {
-        Error::invalid_input("the path is no UTF-8; rename it").with("path", path.display())
+        Error::invalid_input("the path is not UTF-8; rename it").with("path", path.display())
     })
 }
 
@@ -102,7 +102,7 @@ pub(super) fn locate_url<'a>(
 /// The path of something in a storage.
 ///
 /// # Errors
-/// `Unsupported` if the storage is no directory; `InvalidInput` if the path would leave it, also
+/// `Unsupported` if the storage is not a directory; `InvalidInput` if the path would leave it, also
 /// through a link; `NotFound` if nothing is there.
 pub(super) fn resolve(storage: &Storage, storage_key: &str) -> Result<PathBuf> {
     let path = join(storage, storage_key)?;

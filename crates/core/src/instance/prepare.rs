@@ -92,7 +92,7 @@ impl PrepareBuilder {
     /// # Errors
     /// - As [`Preparation::open`] and [`Preparation::write`]; after the latter, calling this again
     ///   continues;
-    /// - `InvalidInput` if the directory is in the instance's own one, if an artifact is no AnnData
+    /// - `InvalidInput` if the directory is in the instance's own one, if an artifact is not an AnnData
     ///   that this build can open, or if a run is asked for but none is going on;
     /// - `NotFound` if an artifact is not in its storage any more;
     /// - `Backend` if the database fails.
@@ -224,7 +224,7 @@ fn is_in_storage(directory: &Path, storages: &[Storage]) -> Result<bool> {
         .map_err(|e| at(existing, e))?
         .join(rest);
     if real.to_str().is_none() {
-        let error = Error::invalid_input("the path is no UTF-8; choose another directory");
+        let error = Error::invalid_input("the path is not UTF-8; choose another directory");
         return Err(error.with("path", directory.display()));
     }
     // The key of any file in it tells.

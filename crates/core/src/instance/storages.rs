@@ -70,7 +70,7 @@ impl Instance {
     /// registered in place.
     ///
     /// # Errors
-    /// `NotFound` if there is no such directory, `InvalidInput` if its path is no UTF-8 or the URL
+    /// `NotFound` if there is no such directory, `InvalidInput` if its path is not UTF-8 or the URL
     /// can't be understood, `Unsupported` if this build can't open the URL, `Backend` if the
     /// database fails.
     pub async fn add_storage(&self, root: impl Into<PathBuf>) -> Result<Handle<Storage>> {

@@ -1,4 +1,4 @@
-//! Lineage as a tree of lines. A graph is no tree, so what was drawn before is named again, and
+//! Lineage as a tree of lines. A graph is not a tree, so what was drawn before is named again, and
 //! marked.
 
 use super::{LineageGraph, LineageNode};

@@ -103,7 +103,7 @@ fn cache_key(csc: &SparseMatrix, location: &Path) -> Result<String> {
 fn collect_stamps(path: &Path, stamps: &mut Vec<String>) -> std::io::Result<()> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
-        // A store that is no file (in memory) is named by its location alone.
+        // A store that is not a file (in memory) is named by its location alone.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };

@@ -208,7 +208,7 @@ impl MappedOptions {
     /// Checks the options against each other, which needs no store.
     ///
     /// # Errors
-    /// `InvalidInput` if they contradict each other, `Unsupported` if `dtype` is no number.
+    /// `InvalidInput` if they contradict each other, `Unsupported` if `dtype` is not a number.
     pub fn check(&self) -> Result<()> {
         self.keys().map(drop)
     }

@@ -173,7 +173,7 @@ impl Packed {
 }
 
 impl Bytes {
-    /// `None` if a value is no integer from 0 to 65,535, or too many do not fit a byte.
+    /// `None` if a value is not an integer from 0 to 65,535, or too many do not fit a byte.
     fn new<T: Small>(values: &[T]) -> Option<Self> {
         let mut lowest = Vec::with_capacity(values.len());
         let mut larger = Vec::new();

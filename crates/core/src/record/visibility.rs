@@ -39,7 +39,7 @@ impl TryFrom<i64> for Visibility {
             1 => Ok(Self::Hidden),
             2 => Ok(Self::Trash),
             other => Err(Error::invalid_input(format!(
-                "{other} is no visibility: 0 is default, 1 hidden, 2 trash"
+                "{other} is not a visibility: 0 is default, 1 hidden, 2 trash"
             ))),
         }
     }

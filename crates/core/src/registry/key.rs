@@ -45,7 +45,7 @@ pub fn suffix(file_name: &str) -> &str {
         return suffix;
     }
     match from_dot(&file_name[..last]) {
-        // "counts.2024.gz": a number is no suffix of a format.
+        // "counts.2024.gz": a number is not a suffix of a format.
         Some(dot) if !file_name[dot + 1..last].bytes().all(|b| b.is_ascii_digit()) => {
             &file_name[dot..]
         }

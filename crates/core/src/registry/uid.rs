@@ -46,7 +46,7 @@ pub fn new_family(length: usize) -> String {
     random(length.saturating_sub(VERSION_LENGTH)) + FIRST_VERSION
 }
 
-/// The part of a versioned uid that its whole family shares. A string that is no uid is its own
+/// The part of a versioned uid that its whole family shares. A string that is not a uid is its own
 /// stem.
 pub fn stem(uid: &str) -> &str {
     split(uid).0
@@ -66,7 +66,7 @@ pub fn sequence(uid: &str) -> Result<u32> {
         })
         .filter(|_| version.len() == VERSION_LENGTH)
         .ok_or_else(|| {
-            Error::invalid_input("this is no uid of a versioned record").with("uid", uid)
+            Error::invalid_input("this is not a uid of a versioned record").with("uid", uid)
         })
 }
 

@@ -75,7 +75,7 @@ impl StorageDrivers {
         Ok(Arc::new(Bounded(opened)))
     }
 
-    /// Opens the storage at `root` as one that is written; `None` if that is no URL but a path.
+    /// Opens the storage at `root` as one that is written; `None` if that is not a URL but a path.
     ///
     /// # Errors
     /// `InvalidInput` if it can't be written, or the URL can't be understood; else as

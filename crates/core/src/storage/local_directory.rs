@@ -43,7 +43,7 @@ impl LocalDirectory {
         let mut path = self.root.clone();
         path.extend(key.split('/'));
         let real = path.canonicalize().map_err(|e| match e.kind() {
-            // A file is no directory, so nothing is in it.
+            // A file is not a directory, so nothing is in it.
             io::ErrorKind::NotADirectory => Error::not_found("there is no such file")
                 .with("path", path.display())
                 .source_error(e),
@@ -62,7 +62,7 @@ impl LocalDirectory {
         let at = |e| Error::io(path.display(), e);
         let metadata = path.metadata().map_err(at)?;
         if !metadata.is_file() {
-            return Err(Error::not_found("this is no file").with("path", path.display()));
+            return Err(Error::not_found("this is not a file").with("path", path.display()));
         }
         let modified = metadata.modified().map_err(at)?;
         let modified = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -121,7 +121,7 @@ impl ObjectStorage for LocalDirectory {
             let relative = file.strip_prefix(&self.root).unwrap_or(&file);
             let parts: Option<Vec<_>> = relative.iter().map(|part| part.to_str()).collect();
             let Some(parts) = parts else {
-                return Err(Error::invalid_input("the name is no UTF-8; rename it")
+                return Err(Error::invalid_input("the name is not UTF-8; rename it")
                     .with("path", file.display()));
             };
             objects.push(self.info(&parts.join("/"), &file)?);

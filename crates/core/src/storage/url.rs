@@ -60,7 +60,7 @@ impl StorageUrl {
     /// that are not known, or if its key is not fit for one (see [`key::check`]).
     pub fn parse(text: &str) -> Result<Self> {
         let Some((scheme, rest)) = scheme_of(text) else {
-            return Err(Error::invalid_input("this is no URL"));
+            return Err(Error::invalid_input("this is not a URL"));
         };
         let scheme = scheme.to_ascii_lowercase();
         let at = |error: Error| error.with("url", text);
@@ -199,7 +199,7 @@ impl fmt::Display for StorageUrl {
     }
 }
 
-/// The scheme and what follows `://`. A drive such as `C:` is no scheme.
+/// The scheme and what follows `://`. A drive such as `C:` is not a scheme.
 fn scheme_of(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once("://")?;
     let is_scheme = scheme.len() > 1
@@ -276,7 +276,7 @@ fn percent_decoded(path: &str) -> Result<String> {
         bytes.push(value);
         rest = &after[2..];
     }
-    String::from_utf8(bytes).map_err(|_| Error::invalid_input("the path of the URL is no UTF-8"))
+    String::from_utf8(bytes).map_err(|_| Error::invalid_input("the path of the URL is not UTF-8"))
 }
 
 fn write_encoded(f: &mut fmt::Formatter<'_>, key: &str) -> fmt::Result {

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 /// All attributes of a node, by name.
 pub type Attributes = BTreeMap<String, Attribute>;
 
+/// Up to this, 2^53, each integer is a float64 of its own.
+const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;
+
 /// The value of one attribute.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attribute {
@@ -51,22 +54,29 @@ impl Attribute {
         }
     }
 
-    /// The boolean, if it is one (or an integer 0 or 1, as some writers store booleans), or a list
+    /// The boolean, if it is one (or a number 0 or 1, as some writers store booleans), or a list
     /// of one that is.
     pub fn as_bool(&self) -> Option<bool> {
         match self.scalar() {
             Self::Bool(value) => Some(*value),
             Self::Int(0) => Some(false),
             Self::Int(1) => Some(true),
+            Self::Float(value) if *value == 0.0 => Some(false),
+            Self::Float(value) if *value == 1.0 => Some(true),
             _ => None,
         }
     }
 
-    /// The integer, if it is one and not negative, or a list of one that is.
+    /// The integer, if it is one and not negative (or a float of the same value, as R has all
+    /// numbers that are written without an `L`), or a list of one that is.
     pub fn as_u64(&self) -> Option<u64> {
         match self.scalar() {
             Self::Int(value) => u64::try_from(*value).ok(),
             Self::UInt(value) => Some(*value),
+            Self::Float(value) => {
+                let is_exact = value.fract() == 0.0 && (0.0..=EXACT_INTEGERS).contains(value);
+                is_exact.then_some(*value as u64)
+            }
             _ => None,
         }
     }
@@ -125,6 +135,15 @@ impl<T: Into<Attribute>> From<Vec<T>> for Attribute {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_r_are_integers() {
+        assert_eq!(Attribute::Float(60.0).as_u64(), Some(60));
+        assert_eq!(Attribute::Float(1.0).as_bool(), Some(true));
+        for other in [0.5, -1.0, f64::NAN, f64::INFINITY, 1e300] {
+            assert_eq!(Attribute::Float(other).as_u64(), None, "{other}");
+        }
+    }
 
     #[test]
     fn a_list_of_one_is_the_value_in_it() {

@@ -86,6 +86,17 @@ impl DataType {
         })
     }
 
+    /// The memory that an element takes at least, in bytes; 0 if it can't be decoded.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        match self {
+            Self::String => 8,
+            Self::Struct(fields) => fields.iter().fold(0, |sum: u64, field| {
+                sum.saturating_add(field.data_type.memory_bytes())
+            }),
+            _ => self.fixed_size().unwrap_or(0) as u64,
+        }
+    }
+
     /// Whether elements are booleans or numbers.
     pub fn is_numeric(&self) -> bool {
         self.fixed_size().is_ok()

@@ -234,7 +234,7 @@ impl Array for MemoryArray {
     fn read_strings(&self, spans: &[Span]) -> Result<Strings> {
         check_spans(&self.info, spans, None)?;
         let MemoryData::Strings(strings) = &self.data else {
-            return Err(Error::invalid_input("the elements are no strings"));
+            return Err(Error::invalid_input("the elements are not strings"));
         };
         let row = self.info.row_elements()? as usize;
         let indices = spans
@@ -244,6 +244,6 @@ impl Array for MemoryArray {
     }
 
     fn field(&self, _name: &str) -> Result<Arc<dyn Array>> {
-        Err(Error::invalid_input("the elements are no structs"))
+        Err(Error::invalid_input("the elements are not structs"))
     }
 }

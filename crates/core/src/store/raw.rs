@@ -67,10 +67,10 @@ impl Array for RawArray {
     }
 
     fn read_strings(&self, _spans: &[Span]) -> Result<Strings> {
-        Err(Error::invalid_input("the elements are no strings"))
+        Err(Error::invalid_input("the elements are not strings"))
     }
 
     fn field(&self, _name: &str) -> Result<Arc<dyn Array>> {
-        Err(Error::invalid_input("the elements are no structs"))
+        Err(Error::invalid_input("the elements are not structs"))
     }
 }

@@ -191,12 +191,12 @@ pub fn check_growing(spec: &ArraySpec) -> Result<usize> {
 /// The number of rows in what is appended to an array whose rows have so many bytes.
 ///
 /// # Errors
-/// `InvalidInput` if these are no whole rows.
+/// `InvalidInput` if these are not whole rows.
 pub fn check_rows(row_bytes: usize, rows: &[u8]) -> Result<u64> {
     match rows.len() % row_bytes {
         0 => Ok((rows.len() / row_bytes) as u64),
         _ => Err(Error::invalid_input(format!(
-            "{} bytes are no whole rows of {row_bytes}",
+            "{} bytes are not whole rows of {row_bytes}",
             rows.len()
         ))),
     }
@@ -223,7 +223,7 @@ fn check_layout(spec: &ArraySpec) -> Result<()> {
     let whole = |(&shard, &chunk): (&u64, &u64)| shard != 0 && shard % chunk == 0;
     if shard.len() != chunk.len() || !shard.iter().zip(chunk).all(whole) {
         return Err(Error::invalid_input(format!(
-            "shards of {shard:?} are no multiple of the chunks of {chunk:?}"
+            "shards of {shard:?} are not a multiple of the chunks of {chunk:?}"
         )));
     }
     Ok(())
@@ -239,6 +239,6 @@ pub fn check_path(path: &str) -> Result<()> {
     if path.is_empty() || path.split('/').all(sound) {
         Ok(())
     } else {
-        Err(Error::invalid_input("this is no path inside a store").with("node", format!("/{path}")))
+        Err(Error::invalid_input("this is not a path inside a store").with("node", format!("/{path}")))
     }
 }

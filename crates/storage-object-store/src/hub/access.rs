@@ -26,7 +26,7 @@ impl Access {
     /// token: URLs come from others.
     ///
     /// # Errors
-    /// `InvalidInput` if the endpoint is no URL of a server, or the token can be none; as
+    /// `InvalidInput` if the endpoint is not a URL of a server, or the token can be none; as
     /// [`Error::io`] if the file with the token can't be read.
     pub(super) fn new(named: Option<&str>, environment: &Environment) -> Result<Self> {
         let usual = environment.get("HF_ENDPOINT").unwrap_or(USUAL_ENDPOINT);

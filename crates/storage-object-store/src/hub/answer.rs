@@ -226,7 +226,7 @@ struct LargeFile {
 pub(super) async fn page(answer: Answer) -> Result<Vec<ObjectInfo>, Failure> {
     let body = answer.body(LARGEST_PAGE_BYTES).await?;
     let entries: Vec<Entry> = serde_json::from_slice(&body)
-        .map_err(|_| Failure::unlike_a_hub("this is no list of files"))?;
+        .map_err(|_| Failure::unlike_a_hub("this is not a list of files"))?;
     let files = entries.into_iter().filter(|entry| entry.kind == "file");
     let infos = files.map(|entry| {
         let (tag, size) = match entry.lfs {

@@ -26,7 +26,7 @@ impl EncodedAttribute {
     /// `Unsupported` for objects, for lists of mixed types or shapes, and for large values.
     pub(super) fn new(name: &str, value: &Attribute, file: &mut OutputFile) -> Result<Self> {
         if name.is_empty() || name.contains('\0') || name.len() > usize::from(u16::MAX) - 1 {
-            return Err(Error::invalid_input("this is no name for an attribute"));
+            return Err(Error::invalid_input("this is not a name for an attribute"));
         }
         let mut shape = Vec::new();
         let mut items = Vec::new();

@@ -57,7 +57,7 @@ impl View {
     }
 
     /// Copies numbers of `count` stored elements from element `from` of a chunk to element `to`
-    /// of the output. `None` if either is too short, or these are no numbers.
+    /// of the output. `None` if either is too short, or these are not numbers.
     pub(crate) fn copy(
         &self,
         chunk: &[u8],

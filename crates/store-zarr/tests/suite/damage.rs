@@ -179,7 +179,7 @@ fn peak_memory() -> Option<u64> {
 fn kind_of_opening(path: &Path) -> ErrorKind {
     ZarrFormat::new()
         .open(path)
-        .expect_err("this is no store")
+        .expect_err("this is not a store")
         .kind()
 }
 

@@ -171,7 +171,7 @@ mod tests {
             (&[0xc8, 0x01, 1], 101),
             (&[5, 0xff], 16),
             (&[0xff; 20], 1),
-            // Something is missing, or is no level.
+            // Something is missing, or is not a level.
             (&[0xc8, 0x01, 0], 100),
             (&[0xc8, 0x01, 2], 100),
             (&[6, 1, 4, 0], 5),

@@ -70,7 +70,7 @@ impl Content {
             .map_err(|e| Error::io(path.display(), e))?;
         let name = path.file_name().and_then(|name| name.to_str());
         let file_name = name.map(str::to_owned).ok_or_else(|| {
-            Error::invalid_input("the name is no UTF-8; rename it").with("path", path.display())
+            Error::invalid_input("the name is not UTF-8; rename it").with("path", path.display())
         })?;
         if path.is_dir() {
             check_links(&path)?;

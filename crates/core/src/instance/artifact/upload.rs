@@ -139,7 +139,7 @@ async fn write(
         let relative = file.strip_prefix(path).unwrap_or(&file);
         let parts: Option<Vec<_>> = relative.iter().map(|part| part.to_str()).collect();
         let parts = parts.ok_or_else(|| {
-            Error::invalid_input("the name is no UTF-8; rename it").with("path", file.display())
+            Error::invalid_input("the name is not UTF-8; rename it").with("path", file.display())
         })?;
         let key = match parts.is_empty() {
             true => plan.storage_key.clone(),

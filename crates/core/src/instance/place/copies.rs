@@ -224,7 +224,7 @@ impl Copies {
         let (mut whole, mut partial) = (BTreeSet::new(), BTreeSet::new());
         let (mut pending, mut foreign) = (BTreeSet::new(), BTreeSet::new());
         for name in directory.names()? {
-            // One that is no text is none that an instance gives.
+            // One that is not text is none that an instance gives.
             let text = name.to_string_lossy().into_owned();
             let (names, own) = match (text.strip_prefix(PARTIAL), text.strip_prefix(PENDING)) {
                 (Some(own), _) => (&mut partial, own),

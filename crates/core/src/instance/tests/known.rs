@@ -55,7 +55,7 @@ async fn concurrent_saves_of_one_content_make_one_collection() {
     let fixture = Fixture::new().await;
     let db = &fixture.db;
     let (a, b) = (fixture.artifact("a").await, fixture.artifact("b").await);
-    // One of the same hash and another order is no hindrance.
+    // One of the same hash and another order is not a hindrance.
     let reversed = db.collection([&b, &a]).name("reversed");
     let reversed = reversed.save().await.unwrap();
     let writers: Vec<_> = (0..16)

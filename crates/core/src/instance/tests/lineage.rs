@@ -15,7 +15,7 @@ async fn runs_link_inputs_and_outputs() {
     assert_eq!(ingest.uid.len(), 16);
     let first = db.track(&ingest).await.unwrap();
     let a = fixture.artifact("a").await;
-    // What the run made is no input of it, asked or not.
+    // What the run made is not an input of it, asked or not.
     a.track_input(true).await.unwrap();
     db.finish().await.unwrap();
     assert!(db.current_run().unwrap().is_none());
@@ -146,7 +146,7 @@ async fn equal_transforms_and_labels_are_one() {
         (Some("2"), Some("t.py"))
     );
     assert_eq!(second.uid[..12], first.uid[..12]);
-    // Other code, or another name, is no second transform of a key and version.
+    // Other code, or another name, is not a second transform of a key and version.
     let other = || db.transform("t").key("t.py").source_code("3");
     let named = db.transform("u").key("t.py").source_code("2").version("2");
     for taken in [other(), other().version("1"), named] {

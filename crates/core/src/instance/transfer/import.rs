@@ -63,7 +63,7 @@ impl<S: RecordSource> ImportBuilder<S> {
     ///
     /// # Errors
     /// As [`RecordSource::next_page`]; `Conflict` if others get in the way for too long; `Backend`
-    /// if a database fails; what the progress returns. What can't be taken is no error but
+    /// if a database fails; what the progress returns. What can't be taken is not an error but
     /// [`ImportReport::left_out`].
     pub async fn run(mut self) -> Result<ImportReport> {
         let imported = self.run_paged().await;

@@ -1,4 +1,4 @@
-//! The contract of a registry that is no instance: its records and links, page by page.
+//! The contract of a registry that is not an instance: its records and links, page by page.
 
 use std::fmt::Debug;
 

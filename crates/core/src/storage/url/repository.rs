@@ -83,7 +83,7 @@ fn check_revision(revision: &str) -> Result<()> {
     match is_whole && !revision.chars().any(|c| c.is_control() || c == '\\') {
         true => Ok(()),
         false => Err(Error::invalid_input(
-            "what follows \"@\" in the URL is no revision; name a branch, a tag or a commit",
+            "what follows \"@\" in the URL is not a revision; name a branch, a tag or a commit",
         )),
     }
 }

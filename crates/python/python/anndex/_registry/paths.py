@@ -29,5 +29,5 @@ def location(location: AnyPath) -> str:
 
 
 def is_url(text: str) -> bool:
-    """Whether this is no path; which URLs can be opened depends on the build."""
+    """Whether this is not a path; which URLs can be opened depends on the build."""
     return "://" in text
