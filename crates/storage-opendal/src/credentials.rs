@@ -28,7 +28,8 @@ pub(crate) fn of_host(environment: &Environment, host: &str) -> Result<Option<Au
     };
     // What the parser says may repeat a password.
     let parsed: Result<Netrc, _> = text.parse();
-    let mut parsed = parsed
-        .map_err(|_| Error::invalid_input("this is not a netrc file").with("path", path.display()))?;
+    let mut parsed = parsed.map_err(|_| {
+        Error::invalid_input("this is not a netrc file").with("path", path.display())
+    })?;
     Ok(parsed.hosts.remove(host).filter(|_| host != "default"))
 }

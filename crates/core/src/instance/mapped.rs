@@ -49,7 +49,8 @@ impl Handle<Collection> {
         let places = places(&self.db, &artifacts, StreamOptions::default()).await?;
         let location = |place: &Place| match place {
             Place::Local(path) => path.to_str().map(str::to_owned).ok_or_else(|| {
-                Error::invalid_input("the path is not UTF-8; rename it").with("path", path.display())
+                Error::invalid_input("the path is not UTF-8; rename it")
+                    .with("path", path.display())
             }),
             Place::Remote(content) => Ok(content.location()),
         };

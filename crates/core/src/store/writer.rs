@@ -239,6 +239,7 @@ pub fn check_path(path: &str) -> Result<()> {
     if path.is_empty() || path.split('/').all(sound) {
         Ok(())
     } else {
-        Err(Error::invalid_input("this is not a path inside a store").with("node", format!("/{path}")))
+        Err(Error::invalid_input("this is not a path inside a store")
+            .with("node", format!("/{path}")))
     }
 }
