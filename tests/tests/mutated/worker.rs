@@ -19,8 +19,9 @@ use anndex_tests::servers::{BUCKET, drivers};
 
 /// Says to the process that it is one, with the URL of the server.
 const VARIABLE: &str = "ANNDEX_MUTATIONS_SERVER";
+/// Three times as long where nothing is optimised.
 const TIME_LIMIT: Duration = match cfg!(debug_assertions) {
-    true => Duration::from_secs(240),
+    true => Duration::from_secs(30),
     false => Duration::from_secs(10),
 };
 /// What may be in memory at any time.
