@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anndex_core::storage::{ObjectStorage, StorageDriver, StorageDrivers, StorageUrl};
-use anndex_storage_object_store::{Environment, ObjectStoreDriver, RequestLimits};
-use anndex_storage_opendal::OpendalDriver;
+use anndex_remote_object_store::{Environment, ObjectStoreDriver, RequestLimits};
+use anndex_remote_opendal::OpendalDriver;
 use anndex_test_server::{ACCESS_KEY, Rclone, SECRET_KEY};
 use async_trait::async_trait;
 use hyper_util::rt::{TokioExecutor, TokioIo};

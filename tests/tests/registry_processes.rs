@@ -8,9 +8,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anndex_conformance::backend::writers::{claim_all, insert_all};
 use anndex_core::ErrorKind;
 use anndex_core::backend::Query;
-use anndex_core::conformance::backend::writers::{claim_all, insert_all};
 use anndex_core::instance::{Handle, Instance};
 use anndex_core::record::{Artifact, Field, Kind};
 use anndex_core::registry::IsVersioned;

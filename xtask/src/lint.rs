@@ -1,15 +1,16 @@
 //! The checks that read the source and run nothing of it.
 
 use crate::workspace::Workspace;
-use crate::{Result, refusals, step};
+use crate::{Result, dependencies, refusals, step};
 
-/// Runs rustfmt, the refusals and clippy, in this order because it is that of their cost.
+/// Runs rustfmt, the refusals, the check of dependencies and clippy, in this order because it is that of their cost.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     step::run(
         "rustfmt",
         workspace.cargo().args(["fmt", "--all", "--", "--check"]),
     )?;
     refusals::run(workspace)?;
+    dependencies::run(workspace)?;
     step::run(
         "clippy",
         workspace

@@ -5,6 +5,7 @@
 //! project itself does not compile.
 
 mod bench;
+mod dependencies;
 mod fixtures;
 mod lint;
 mod package;

@@ -98,7 +98,8 @@ impl Workspace {
         Ok(files)
     }
 
-    fn metadata(&self) -> Result<Value> {
+    /// What cargo says of the packages of the workspace.
+    pub(crate) fn metadata(&self) -> Result<Value> {
         let mut command = self.cargo();
         command.args(["metadata", "--no-deps", "--format-version", "1"]);
         serde_json::from_str(&output(&mut command)?).map_err(|e| format!("cargo metadata: {e}"))

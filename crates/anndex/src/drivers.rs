@@ -15,11 +15,11 @@ pub fn drivers() -> StorageDrivers {
         feature = "huggingface"
     ))]
     drivers.register(std::sync::Arc::new(
-        anndex_storage_object_store::ObjectStoreDriver::new(),
+        anndex_remote_object_store::ObjectStoreDriver::new(),
     ));
     #[cfg(feature = "opendal")]
     drivers.register(std::sync::Arc::new(
-        anndex_storage_opendal::OpendalDriver::new(),
+        anndex_remote_opendal::OpendalDriver::new(),
     ));
     drivers
 }

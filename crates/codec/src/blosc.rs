@@ -8,7 +8,7 @@ mod blosclz;
 
 use std::ops::Range;
 
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 
 use crate::decoders::Decoders;
 use crate::{damaged, lz4, too_long, unshuffle};

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 
 use crate::decoders::Decoders;
 use crate::scratch::Buffer;

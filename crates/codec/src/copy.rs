@@ -1,6 +1,6 @@
 //! Output that refers to itself, as the LZ77 family of codecs writes it.
 
-use anndex_core::Result;
+use anndex_store::Result;
 
 use crate::lzf::Input;
 use crate::{damaged, too_long};

@@ -1,6 +1,6 @@
 //! The decompressors of C libraries, made once per thread.
 
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 use libdeflater::{DecompressionError, Decompressor as Inflater};
 use zstd::bulk::Decompressor as ZstdDecoder;
 

@@ -13,7 +13,7 @@ mod lzf;
 mod scratch;
 mod shuffle;
 
-use anndex_core::Error;
+use anndex_store::Error;
 
 pub use chain::Codec;
 pub use decoders::Decoders;

@@ -1,6 +1,6 @@
 //! Blocks of LZ4, whose container (Blosc, HDF5) knows their length.
 
-use anndex_core::Result;
+use anndex_store::Result;
 
 use crate::damaged;
 

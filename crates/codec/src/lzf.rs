@@ -1,6 +1,6 @@
 //! LZF, the fast filter of h5py: literals and references to what was decoded before.
 
-use anndex_core::Result;
+use anndex_store::Result;
 
 use crate::copy::Output;
 use crate::damaged;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 
 use crate::decoders::Decoders;
 

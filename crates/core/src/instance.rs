@@ -57,7 +57,6 @@ mod prepare;
 mod query_set;
 mod relations;
 mod release;
-mod remote;
 mod retry;
 mod storages;
 mod texts;

@@ -1,30 +1,23 @@
-//! The domain model, the AnnData semantics and the mapped engine of anndex.
+//! The registry of anndex: users, artifacts, collections and the runs that made them.
 //!
-//! Core knows no database driver, no HDF5 and no Zarr: backends implement [`backend::Backend`],
-//! array stores implement [`store::Store`], and both register explicitly in the `anndex` facade.
-//! Data flows one way, never up:
+//! Core knows no database driver and no file format: backends implement [`backend::Backend`], array
+//! stores implement [`store::Store`], and both register explicitly in the `anndex` facade. Data
+//! flows one way, never up: [`instance`] (operations) → [`record`] and [`registry`] (model, traits,
+//! queries) → [`backend`] (trait).
 //!
-//! - [`instance`] (operations) → [`record`] and [`registry`] (model, traits, queries) →
-//!   [`backend`] (trait);
-//! - [`mapped`] (join, encode, filter, read) → [`anndata`] (encodings) → [`store`] (trait) →
-//!   [`storage`] (bytes).
+//! What artifacts hold is the matter of three crates below, which know nothing of records. They are
+//! modules here: [`mapped`] (join, encode, filter, read) → [`anndata`] (encodings) → [`store`] (the
+//! contract of a container, and the bytes under it).
 
-pub mod anndata;
 pub mod backend;
-#[cfg(feature = "conformance")]
-pub mod conformance;
-pub mod decoding;
-pub mod error;
 pub mod instance;
-mod limits;
 pub mod lineage;
-pub mod mapped;
-pub mod operation;
 pub mod record;
 pub mod registry;
-pub mod shown;
-pub mod storage;
-pub mod store;
 
-pub use error::{Error, ErrorKind, Result};
-pub use limits::{Limits, Remaining, Walk};
+pub use anndex_anndata as anndata;
+pub use anndex_mapped as mapped;
+pub use anndex_store as store;
+pub use anndex_store::{
+    Error, ErrorKind, Limits, Remaining, Result, Walk, decoding, error, operation, shown, storage,
+};

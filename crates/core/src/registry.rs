@@ -5,10 +5,10 @@
 //! deleting them, is written once on [`Handle`](crate::instance::Handle) and
 //! [`QuerySet`](crate::instance::QuerySet), for every kind that has the trait.
 
-pub mod hash;
-pub mod key;
 pub mod uid;
 pub mod version;
+
+pub use anndex_store::{hash, key};
 
 use crate::record::{
     Artifact, Collection, FeatureSet, Field, FieldType, Id, Kind, LinkKind, RecordData, Run,

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use anndex_core::store::{Array, ArrayInfo, DataType, Span, Strings, check_spans};
-use anndex_core::{Error, Remaining, Result};
+use anndex_store::{Array, ArrayInfo, DataType, Span, Strings, check_spans};
+use anndex_store::{Error, Remaining, Result};
 use hdf5_reader::{Dataset, Hdf5File};
 
 use crate::data_type::{ElementType, Encoding};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use anndex_core::store::{Attribute, DataType};
-use anndex_core::{Error, Result};
+use anndex_store::{Attribute, DataType};
+use anndex_store::{Error, Result};
 use hdf5_reader::messages::attribute::AttributeMessage;
 use hdf5_reader::messages::dataspace::DataspaceType;
 

@@ -1,6 +1,6 @@
 //! Where each chunk of an array is stored, in one sorted list whatever index the file has.
 
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 use hdf5_reader::btree_v1::{BTreeV1Key, collect_btree_v1_leaves_storage};
 use hdf5_reader::chunk_index::{
     ChunkEntry, collect_implicit_chunk_entries, collect_v2_chunk_entries_storage,

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use anndex_core::Result;
-use anndex_core::storage::RemoteFile;
+use anndex_store::Result;
+use anndex_store::storage::RemoteFile;
 use hdf5_reader::Storage;
 
 use crate::error::from_hdf5;

@@ -6,10 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use anndex_codec::Scratch;
-use anndex_core::operation::Operation;
-use anndex_core::storage::PerProcess;
-use anndex_core::store::Span;
-use anndex_core::{Error, Result};
+use anndex_store::Span;
+use anndex_store::operation::Operation;
+use anndex_store::storage::PerProcess;
+use anndex_store::{Error, Result};
 use hdf5_reader::Hdf5File;
 
 use crate::chunk_table::{Chunk, ChunkIndex, ChunkTable};
@@ -289,7 +289,7 @@ fn alone(large: &Mutex<()>) -> Result<MutexGuard<'_, ()>> {
 
 #[cfg(test)]
 mod tests {
-    use anndex_core::ErrorKind;
+    use anndex_store::ErrorKind;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! HDF5 element types: what they are to the store, and how their bytes are laid out.
 
-use anndex_core::store::{DataType, StructField};
-use anndex_core::{Error, Result};
+use anndex_store::{DataType, StructField};
+use anndex_store::{Error, Result};
 use hdf5_reader::{
     ByteOrder, Datatype, EnumMember, ReferenceType, StringPadding, StringSize, VarLenKind,
 };

@@ -1,6 +1,6 @@
 //! Sorts the reader's many errors into the kinds that callers act on.
 
-use anndex_core::{Error, ErrorKind};
+use anndex_store::{Error, ErrorKind};
 use hdf5_reader::error::Error as Hdf5Error;
 
 /// The error of the crate `hdf5-reader` as ours; the caller adds path and node.

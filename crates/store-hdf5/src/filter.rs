@@ -6,7 +6,7 @@ mod lz4;
 use std::ops::Range;
 
 use anndex_codec::{Codec, Decoders, blosc, lzf, unshuffle};
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 use hdf5_reader::FilterRegistry;
 use hdf5_reader::error::Error as Hdf5Error;
 use hdf5_reader::messages::filter_pipeline::FilterDescription;

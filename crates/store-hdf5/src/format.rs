@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anndex_core::storage::RemoteContent;
-use anndex_core::store::{Attributes, Store, StoreFormat, StoreWriter};
-use anndex_core::{Error, Result};
+use anndex_store::storage::RemoteContent;
+use anndex_store::{Attributes, Store, StoreFormat, StoreWriter};
+use anndex_store::{Error, Result};
 
 use crate::store::Hdf5Store;
 use crate::writer::Hdf5Writer;

@@ -1,6 +1,6 @@
 //! How an array is cut into chunks, and where the elements of a chunk belong.
 
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 
 /// Chunks up to this size are decoded by any number of threads. Writers make chunks of some MiB; those
 /// that put a whole matrix into one make larger ones, which are decoded one after the other.

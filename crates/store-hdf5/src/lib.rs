@@ -2,7 +2,7 @@
 //!
 //! Structure, attributes, strings and chunk indexes are read by the pure-Rust crate
 //! `hdf5-reader`; it has no global lock and survives damaged files. The elements of arrays are
-//! read here ([`anndex_core::store::Array::read_spans`]): the chunk index of an array is loaded
+//! read here ([`anndex_store::Array::read_spans`]): the chunk index of an array is loaded
 //! once, after that every read is positioned reads and decoding, with no lock between threads.
 //! Nothing but the opened file is ever read, and files in the same local directory that links of it
 //! name.

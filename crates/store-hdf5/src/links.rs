@@ -1,8 +1,8 @@
 //! The links of a group as they are stored, whether or not they lead anywhere: so one that doesn't
 //! hides none of the others.
 
-use anndex_core::store::NodeKind;
-use anndex_core::{Error, Limits, Result};
+use anndex_store::NodeKind;
+use anndex_store::{Error, Limits, Result};
 use hdf5_reader::btree_v1::collect_btree_v1_leaves_storage;
 use hdf5_reader::btree_v2::{BTreeV2Header, BTreeV2Record, collect_btree_v2_records_storage};
 use hdf5_reader::error::Result as Hdf5Result;

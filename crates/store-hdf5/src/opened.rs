@@ -4,9 +4,9 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use anndex_core::storage::ReadAt;
-use anndex_core::store::{Attribute, Attributes, NodeKind};
-use anndex_core::{Error, ErrorKind, Limits, Result};
+use anndex_store::storage::ReadAt;
+use anndex_store::{Attribute, Attributes, NodeKind};
+use anndex_store::{Error, ErrorKind, Limits, Result};
 use hdf5_reader::group::Group;
 use hdf5_reader::messages::link::LinkTarget;
 use hdf5_reader::superblock::Superblock;

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use anndex_core::store::{DataType, Span};
-use anndex_core::{Error, Limits, Result};
+use anndex_store::{DataType, Span};
+use anndex_store::{Error, Limits, Result};
 use hdf5_reader::messages::HdfMessage;
 use hdf5_reader::messages::dataspace::DataspaceType;
 use hdf5_reader::messages::layout::DataLayout;

@@ -1,6 +1,6 @@
 //! Reads of stored elements straight into an output buffer.
 
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 
 use crate::source::Source;
 

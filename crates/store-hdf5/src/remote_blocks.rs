@@ -9,9 +9,9 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use anndex_core::operation::{LOOK, Operation};
-use anndex_core::storage::{Ranges, ReadAt, RemoteFile};
-use anndex_core::{Error, Result};
+use anndex_store::operation::{LOOK, Operation};
+use anndex_store::storage::{Ranges, ReadAt, RemoteFile};
+use anndex_store::{Error, Result};
 use hdf5_reader::StorageBuffer;
 
 use crate::source::check_range;

@@ -5,8 +5,8 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anndex_core::storage::{Fetched, Ranges, ReadAt, RemoteFile};
-use anndex_core::{Error, Limits, Result};
+use anndex_store::storage::{Fetched, Ranges, ReadAt, RemoteFile};
+use anndex_store::{Error, Limits, Result};
 use hdf5_reader::error::Error as Hdf5Error;
 use hdf5_reader::{BlockCacheStorage, Storage, StorageBuffer};
 

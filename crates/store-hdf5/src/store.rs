@@ -6,9 +6,9 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anndex_core::storage::{LocalFile, ReadAt};
-use anndex_core::store::{Array, Attribute, Attributes, NodeKind, Store, check_path};
-use anndex_core::{Error, ErrorKind, Result};
+use anndex_store::storage::{LocalFile, ReadAt};
+use anndex_store::{Array, Attribute, Attributes, NodeKind, Store, check_path};
+use anndex_store::{Error, ErrorKind, Result};
 use hdf5_reader::group::Group;
 use hdf5_reader::messages::link::LinkTarget;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 use hdf5_reader::StringPadding;
 use hdf5_reader::group::Group;
 use hdf5_reader::{Hdf5File, OpenOptions, Storage};

@@ -11,8 +11,8 @@ mod value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anndex_core::store::{ArrayData, ArraySpec, Attributes, StoreWriter, check_data, check_path};
-use anndex_core::{Error, Result};
+use anndex_store::{ArrayData, ArraySpec, Attributes, StoreWriter, check_data, check_path};
+use anndex_store::{Error, Result};
 
 use crate::grid::Grid;
 use chunks::Encoder;

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use anndex_core::conformance::store::{Capabilities, run};
-use anndex_core::store::Compression;
+use anndex_conformance::store::{Capabilities, run};
+use anndex_store::Compression;
 use anndex_store_hdf5::Hdf5Format;
 
 #[test]

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anndex_core::storage::{
+use anndex_store::storage::{
     ObjectInfo, ObjectReader, ObjectStorage, ReadAt, RemoteFile, StorageCapabilities, StreamOptions,
 };
-use anndex_core::store::{Array, DataType, NodeKind, Store, read_all, read_all_strings};
-use anndex_core::{Error, ErrorKind, Result};
+use anndex_store::{Array, DataType, NodeKind, Store, read_all, read_all_strings};
+use anndex_store::{Error, ErrorKind, Result};
 use anndex_store_hdf5::Hdf5Store;
 use async_trait::async_trait;
 

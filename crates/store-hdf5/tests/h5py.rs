@@ -6,8 +6,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anndex_core::ErrorKind;
-use anndex_core::store::{
+use anndex_store::ErrorKind;
+use anndex_store::{
     Array, Attribute, DataType, NodeKind, Span, Store, StoreFormat, read_all_strings,
 };
 use anndex_store_hdf5::Hdf5Format;

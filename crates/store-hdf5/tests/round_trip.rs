@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anndex_core::ErrorKind;
-use anndex_core::store::{
+use anndex_store::ErrorKind;
+use anndex_store::{
     Array, ArrayData, ArraySpec, Attribute, Attributes, Compression, DataType, NodeKind, Span,
     Store, StoreFormat, Strings, read_all_strings,
 };
@@ -114,7 +114,7 @@ fn write_everything(path: &Path) {
     writer.finish().unwrap();
 }
 
-fn read_bytes(array: &dyn Array) -> anndex_core::Result<Vec<u8>> {
+fn read_bytes(array: &dyn Array) -> anndex_store::Result<Vec<u8>> {
     let info = array.info();
     let mut out = vec![0; info.rows() as usize * info.row_bytes()?];
     array.read_spans(&[Span::new(0, info.rows())], &mut out)?;
@@ -223,7 +223,7 @@ fn wrong_calls_are_refused() {
     let none = Attributes::new();
     let byte = ArraySpec::new(DataType::UInt8, [1]);
     let data = ArrayData::Bytes(&[1]);
-    let kind = |result: anndex_core::Result<()>| result.unwrap_err().kind();
+    let kind = |result: anndex_store::Result<()>| result.unwrap_err().kind();
     assert_eq!(
         kind(writer.write_group("a", &none)),
         ErrorKind::InvalidInput

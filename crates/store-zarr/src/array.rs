@@ -8,9 +8,9 @@ mod view;
 use std::sync::Arc;
 
 use anndex_codec::Scratch;
-use anndex_core::storage::Fetched;
-use anndex_core::store::{Array, ArrayInfo, DataType, Span, Strings, check_spans};
-use anndex_core::{Error, Result};
+use anndex_store::storage::Fetched;
+use anndex_store::{Array, ArrayInfo, DataType, Span, Strings, check_spans};
+use anndex_store::{Error, Result};
 
 use crate::array::chunks::Chunks;
 use crate::array::grid::Piece;

@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anndex_codec::Decoders;
-use anndex_core::{Error, Result, decoding};
+use anndex_store::{Error, Result, decoding};
 use zarrs::array::codec::api::{
     ArrayBytes, BytesRepresentation, BytesToBytesCodecTraits, CodecOptions,
 };

@@ -1,7 +1,7 @@
 //! Element types: how one element lies in the bytes of a decoded chunk.
 
-use anndex_core::store::{DataType, StructField};
-use anndex_core::{Error, Result};
+use anndex_store::{DataType, StructField};
+use anndex_store::{Error, Result};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;

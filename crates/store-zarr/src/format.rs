@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anndex_core::storage::RemoteContent;
-use anndex_core::store::{Attributes, Store, StoreFormat, StoreWriter};
-use anndex_core::{Error, ErrorKind, Limits, Result};
+use anndex_store::storage::RemoteContent;
+use anndex_store::{Attributes, Store, StoreFormat, StoreWriter};
+use anndex_store::{Error, ErrorKind, Limits, Result};
 
 use crate::store::ZarrStore;
 use crate::writer::{self, ZarrWriter};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anndex_core::storage::RemoteContent;
-use anndex_core::store::{Attributes, NodeKind, check_path};
-use anndex_core::{Error, ErrorKind, Limits, Result};
+use anndex_store::storage::RemoteContent;
+use anndex_store::{Attributes, NodeKind, check_path};
+use anndex_store::{Error, ErrorKind, Limits, Result};
 use serde_json::{Map, Value};
 
 use crate::format::ZarrVersion;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use anndex_core::store::{Attribute, Attributes};
-use anndex_core::{Error, Limits, Remaining, Result};
+use anndex_store::{Attribute, Attributes};
+use anndex_store::{Error, Limits, Remaining, Result};
 use serde_json::{Map, Number, Value};
 
 /// Marks the text of a number that JSON has no words for, where Python has written it bare.

@@ -5,7 +5,7 @@ mod parts;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use anndex_core::{Error, ErrorKind, Result};
+use anndex_store::{Error, ErrorKind, Result};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};

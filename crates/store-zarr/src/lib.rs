@@ -1,7 +1,7 @@
 //! Zarr v2 and v3 as an array store of anndex: directories, and zips of a directory (read-only).
 //!
 //! The only public items are [`ZarrFormat`] and [`ZarrVersion`]; stores and arrays are reached
-//! through the traits of [`anndex_core::store`].
+//! through the traits of [`anndex_store::store`].
 //!
 //! # What is read
 //! - Zarr v2 and v3, with consolidated metadata (which are then authoritative) or none, v3 shards
@@ -18,7 +18,7 @@
 //! - Nothing outside the directory is read: a symbolic link that leads out of it is an error.
 //! - A chunk that is not stored counts as the array's fill value, so a damaged shape is not an error
 //!   by itself. For large arrays `stored_bytes` is estimated from a sample of chunks, so that
-//!   [`anndex_core::store::read_all`] refuses a shape of which hardly anything is stored.
+//!   [`anndex_store::read_all`] refuses a shape of which hardly anything is stored.
 
 mod array;
 mod decoder;

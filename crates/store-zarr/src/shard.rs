@@ -3,8 +3,8 @@
 use std::num::NonZeroU64;
 use std::sync::{Arc, OnceLock};
 
-use anndex_core::storage::Fetched;
-use anndex_core::{Error, Result};
+use anndex_store::storage::Fetched;
+use anndex_store::{Error, Result};
 use zarrs::array::{CodecChain, FillValue, data_type};
 
 use crate::decoder::{Decoded, Decoder, TextEncoding};

@@ -7,8 +7,8 @@ mod zip;
 
 use std::fmt::Debug;
 
-use anndex_core::Result;
-use anndex_core::storage::Fetched;
+use anndex_store::Result;
+use anndex_store::storage::Fetched;
 
 pub(crate) use directory::Directory;
 pub(crate) use remote::Remote;

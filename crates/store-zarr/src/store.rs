@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anndex_core::storage::RemoteContent;
-use anndex_core::store::{Array, Attributes, NodeKind, Store};
-use anndex_core::{Error, Limits, Result};
+use anndex_store::storage::RemoteContent;
+use anndex_store::{Array, Attributes, NodeKind, Store};
+use anndex_store::{Error, Limits, Result};
 
 use crate::array::ZarrArray;
 use crate::format::ZarrVersion;

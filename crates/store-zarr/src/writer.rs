@@ -12,10 +12,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anndex_core::store::{
+use anndex_store::{
     ArrayData, ArraySpec, Attributes, NodeKind, StoreWriter, check_data, check_path,
 };
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 use rayon::prelude::*;
 use serde_json::Value;
 use tempfile::TempDir;

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anndex_core::anndata::Join;
-use anndex_core::store::{DataType as Number, promote};
-use anndex_core::{Error, Result};
+use anndex_anndata::Join;
+use anndex_store::{DataType as Number, promote};
+use anndex_store::{Error, Result};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};

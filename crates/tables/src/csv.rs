@@ -12,9 +12,9 @@ mod scan;
 use std::path::Path;
 use std::sync::Arc;
 
-use anndex_core::operation::carried;
-use anndex_core::store::DataType as Number;
-use anndex_core::{Error, Result};
+use anndex_store::DataType as Number;
+use anndex_store::operation::carried;
+use anndex_store::{Error, Result};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
 use arrow_schema::{DataType, Field, Schema};
 use rayon::prelude::*;

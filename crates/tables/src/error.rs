@@ -1,6 +1,6 @@
 //! Errors of the libraries that read tables, as those of anndex.
 
-use anndex_core::{Error, ErrorKind, Result, decoding as decoders};
+use anndex_store::{Error, ErrorKind, Result, decoding as decoders};
 use arrow_schema::ArrowError;
 use parquet::errors::ParquetError;
 

@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
-use anndex_core::storage::LocalFile;
-use anndex_core::{Error, Limits, Result};
+use anndex_store::storage::LocalFile;
+use anndex_store::{Error, Limits, Result};
 use arrow_ipc::reader::{FileReader, StreamReader};
 
 use self::lengths::Lengths;

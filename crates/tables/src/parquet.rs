@@ -8,9 +8,9 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use anndex_core::operation::carried;
-use anndex_core::storage::{LocalFile, ReadAt};
-use anndex_core::{Error, Limits, Result};
+use anndex_store::operation::carried;
+use anndex_store::storage::{LocalFile, ReadAt};
+use anndex_store::{Error, Limits, Result};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Schema, SchemaRef};
 use bytes::Bytes;

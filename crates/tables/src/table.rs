@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use anndex_core::operation::carried;
-use anndex_core::{Error, Limits, Result};
+use anndex_store::operation::carried;
+use anndex_store::{Error, Limits, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use rayon::prelude::*;

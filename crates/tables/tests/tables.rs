@@ -7,8 +7,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anndex_core::ErrorKind;
-use anndex_core::anndata::Join;
+use anndex_anndata::Join;
+use anndex_store::ErrorKind;
 use anndex_tables::{Stacked, StackedReader, Table, concat, is_table, read, read_all};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int8Type, Int64Type};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anndex_core::storage::{ObjectStorage, StorageDriver, StorageUrl};
 use anndex_core::{Error, ErrorKind};
-use anndex_storage_object_store::{Environment, ObjectStoreDriver};
+use anndex_remote_object_store::{Environment, ObjectStoreDriver};
 use anndex_test_server::{ACCESS_KEY, Rclone, SECRET_KEY};
 use anndex_tests::proxy::{Fault, Proxy};
 use anndex_tests::servers::{BUCKET, S3, environment, limits, open, variables};

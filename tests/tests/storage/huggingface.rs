@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anndex_conformance::storage::{run, run_writing};
 use anndex_core::backend::memory::MemoryBackend;
-use anndex_core::conformance::storage::{run, run_writing};
 use anndex_core::storage::StorageUrl;
 use anndex_core::{Error, ErrorKind};
-use anndex_storage_object_store::Environment;
+use anndex_remote_object_store::Environment;
 use anndex_test_server::{HUB_TOKEN, Hub};
 use anndex_tests::proxy::{Fault, Proxy};
 use anndex_tests::registry::instance_with;

@@ -25,7 +25,7 @@ mod written;
 
 use std::sync::Arc;
 
-use anndex_core::conformance::storage::{run, run_writing};
+use anndex_conformance::storage::{run, run_writing};
 use anndex_core::storage::LocalDirectory;
 use anndex_test_server::Rclone;
 use anndex_tests::servers::{S3, environment, open, variables};

@@ -9,14 +9,14 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anndex_conformance::storage::{run, run_writing};
 use anndex_core::ErrorKind;
 use anndex_core::backend::memory::MemoryBackend;
-use anndex_core::conformance::storage::{run, run_writing};
 use anndex_core::instance::Instance;
 use anndex_core::mapped::{BatchFormat, MappedCollection, MappedOptions, Shuffle};
 use anndex_core::storage::{ReadAt, StorageDriver, StorageUrl};
-use anndex_storage_opendal::opendal_core::Operator;
-use anndex_storage_opendal::{Environment, OperatorDriver};
+use anndex_remote_opendal::opendal_core::Operator;
+use anndex_remote_opendal::{Environment, OperatorDriver};
 use anndex_test_server::{ACCESS_KEY, Rclone, SECRET_KEY, SshKeys};
 use anndex_tests::formats;
 use anndex_tests::proxy::{Fault, Proxy};

@@ -8,7 +8,7 @@ use anndex_core::backend::memory::MemoryBackend;
 use anndex_core::instance::Instance;
 use anndex_core::registry::hash::files_of;
 use anndex_core::{Error, ErrorKind};
-use anndex_storage_object_store::Environment;
+use anndex_remote_object_store::Environment;
 use anndex_test_server::{ACCESS_KEY, SECRET_KEY};
 use anndex_tests::registry::instance_with;
 use anndex_tests::servers::{
@@ -210,7 +210,7 @@ async fn a_server_that_is_not_there_can_not_be_reached() {
 #[test]
 fn half_of_the_credentials_are_refused_at_once() {
     use anndex_core::storage::{StorageDriver, StorageUrl};
-    use anndex_storage_object_store::{ObjectStoreDriver, RequestLimits};
+    use anndex_remote_object_store::{ObjectStoreDriver, RequestLimits};
 
     let environment = variables([("AWS_SECRET_ACCESS_KEY", "wrong-secret")]);
     let driver = ObjectStoreDriver::with(environment, RequestLimits::default());

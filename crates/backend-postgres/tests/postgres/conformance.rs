@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::sync::Arc;
 
+use anndex_conformance::backend::{run, run_input, run_random, run_writers};
+use anndex_conformance::search;
 use anndex_core::backend::Backend;
-use anndex_core::conformance::backend::{run, run_input, run_random, run_writers};
-use anndex_core::conformance::search;
 use anndex_test_server::Database;
 
 use crate::create;

@@ -1,9 +1,9 @@
 //! The tables, as PostgreSQL describes them.
 
-use anndex_core::backend::Backend;
-use anndex_core::conformance::tables::{
+use anndex_conformance::tables::{
     Column, ColumnType, Reference, check_link_table, check_record_table, tables,
 };
+use anndex_core::backend::Backend;
 use anndex_core::record::{Kind, LinkKind};
 use anndex_test_server::Database;
 use sqlx::postgres::PgConnection;

@@ -4,10 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 
 use anndex_backend_sqlite::connect_in_memory;
+use anndex_conformance::backend::{run, run_input, run_random, run_writers};
+use anndex_conformance::{search, transfer};
 use anndex_core::backend::Backend;
 use anndex_core::backend::memory::MemoryBackend;
-use anndex_core::conformance::backend::{run, run_input, run_random, run_writers};
-use anndex_core::conformance::{search, transfer};
 use tempfile::TempDir;
 
 use crate::create;

@@ -1,6 +1,6 @@
 //! BloscLZ, the codec of Blosc's own: literals and references to what was decoded before.
 
-use anndex_core::Result;
+use anndex_store::Result;
 
 use crate::copy::Output;
 use crate::damaged;

@@ -127,36 +127,3 @@ impl Backend for MemoryBackend {
         Ok(())
     }
 }
-
-#[cfg(all(test, feature = "conformance"))]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn conforms() {
-        let make = || async { Arc::new(MemoryBackend::new()) as Arc<dyn Backend> };
-        crate::conformance::backend::run(make).await;
-    }
-
-    #[tokio::test]
-    async fn keeps_any_input() {
-        let make = || async { Arc::new(MemoryBackend::new()) as Arc<dyn Backend> };
-        crate::conformance::backend::run_input(make).await;
-    }
-
-    #[tokio::test]
-    async fn is_searched() {
-        let make = || async { Arc::new(MemoryBackend::new()) as Arc<dyn Backend> };
-        let directory = tempfile::tempdir().unwrap();
-        crate::conformance::search::run(make, directory.path()).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn copies_into_another() {
-        let make = || async { Arc::new(MemoryBackend::new()) as Arc<dyn Backend> };
-        let directory = tempfile::tempdir().unwrap();
-        crate::conformance::transfer::run(make, make, directory.path()).await;
-    }
-}

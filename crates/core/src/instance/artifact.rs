@@ -17,12 +17,12 @@ use self::content::Progress;
 use super::handle::Handle;
 use super::lineage::RunChoice;
 use super::place::copies;
-use super::remote::Seen;
 use super::retry::blocking;
 use super::{Instance, place};
 use crate::backend::Relation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Artifact, Collection, LinkKind, Storage, ULabel};
+use crate::storage::Seen;
 use crate::storage::StorageUrl;
 
 /// A file or directory that is about to become an artifact.

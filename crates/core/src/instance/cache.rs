@@ -11,7 +11,6 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use super::handle::Handle;
 use super::lineage::RunChoice;
-use super::remote::Seen;
 use super::retry::blocking;
 use super::{Instance, place};
 use crate::backend::Query;
@@ -19,6 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Artifact, Collection, Id, Kind, Storage};
 use crate::registry::Data;
 use crate::registry::hash::HashType;
+use crate::storage::Seen;
 use crate::storage::{CacheRequest, ObjectReader, ObjectStorage, RemoteContent, StreamOptions};
 
 /// How many artifacts are moved at the same time.

@@ -131,7 +131,7 @@ fn dtype(data_type: &DataType) -> Option<&'static str> {
         | DataType::UInt64 => "int",
         DataType::Float16 | DataType::Float32 | DataType::Float64 => "float",
         DataType::String => "str",
-        DataType::Struct(_) | DataType::Other(_) => return None,
+        _ => return None,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Fletcher32 (3): the last four bytes of a chunk are a checksum of the others.
 
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 
 /// The length without the checksum, which is right.
 pub(super) fn verified(stored: &[u8]) -> Result<usize> {

@@ -1,7 +1,7 @@
 //! LZ4 (32004): blocks of LZ4, each with its lengths before it.
 
 use anndex_codec::lz4_block;
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 
 /// Decodes a chunk into the beginning of `out`: its length (8 bytes, big-endian), the length of a
 /// block (4), then for each block its stored length (4) and its bytes. A block that does not get

@@ -1,7 +1,7 @@
 //! Reading rows of strings and structs, which take more room stored than decoded.
 
-use anndex_core::store::Span;
-use anndex_core::{Error, Result};
+use anndex_store::Span;
+use anndex_store::{Error, Result};
 
 use super::{Layout, RawArray};
 use crate::reads::too_short;

@@ -1,7 +1,7 @@
 //! Cuts an array into chunks, compresses them and writes their index.
 
-use anndex_core::store::Compression;
-use anndex_core::{Error, Result};
+use anndex_store::Compression;
+use anndex_store::{Error, Result};
 use libdeflater::{CompressionLvl, Compressor};
 
 use super::file::OutputFile;
@@ -51,7 +51,7 @@ impl Encoder {
     fn encode(&mut self, chunk: &[u8]) -> Result<Option<Vec<u8>>> {
         let failed = || {
             Error::new(
-                anndex_core::ErrorKind::Storage,
+                anndex_store::ErrorKind::Storage,
                 "compressing a chunk failed",
             )
         };

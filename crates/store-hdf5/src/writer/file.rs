@@ -3,7 +3,7 @@
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use anndex_core::{Error, ErrorKind, Result};
+use anndex_store::{Error, ErrorKind, Result};
 use tempfile::NamedTempFile;
 
 use super::message;

@@ -3,8 +3,8 @@
 //! Version numbers are the oldest that say what is needed, so that every HDF5 since 1.8 reads
 //! them.
 
-use anndex_core::store::DataType;
-use anndex_core::{Error, Result};
+use anndex_store::DataType;
+use anndex_store::{Error, Result};
 
 /// An address that means "nowhere".
 pub(super) const UNDEFINED: u64 = u64::MAX;

@@ -1,7 +1,7 @@
 //! Attribute values as HDF5 types: scalars, and lists of one type and regular shape.
 
-use anndex_core::store::{Attribute, DataType};
-use anndex_core::{Error, Result};
+use anndex_store::{Attribute, DataType};
+use anndex_store::{Error, Result};
 
 use super::file::OutputFile;
 use super::message;

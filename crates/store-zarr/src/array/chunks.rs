@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anndex_codec::Buffer;
-use anndex_core::storage::{Fetched, Ranges, ReadAt};
-use anndex_core::store::Span;
-use anndex_core::{Error, Limits, Result};
+use anndex_store::Span;
+use anndex_store::storage::{Fetched, Ranges, ReadAt};
+use anndex_store::{Error, Limits, Result};
 
 use crate::decoder::{CHUNK_LIMIT, Decoded};
 use crate::hierarchy::{Hierarchy, Node};

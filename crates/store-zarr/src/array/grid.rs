@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use anndex_core::Result;
-use anndex_core::store::Span;
+use anndex_store::Result;
+use anndex_store::Span;
 
 use crate::layout::Layout;
 

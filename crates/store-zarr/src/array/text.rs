@@ -1,7 +1,7 @@
 //! Reading strings, stored with their lengths or padded to one.
 
-use anndex_core::store::{ArrayInfo, Span, Strings};
-use anndex_core::{Error, Result};
+use anndex_store::{ArrayInfo, Span, Strings};
+use anndex_store::{Error, Result};
 
 use super::chunks::Chunks;
 use super::view::View;

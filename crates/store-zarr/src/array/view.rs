@@ -1,6 +1,6 @@
 //! Copying elements, or one field of them, from a decoded chunk.
 
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 
 use crate::element::{Element, Field};
 

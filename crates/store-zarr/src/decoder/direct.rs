@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anndex_codec::{Codec, Decoders, blosc};
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 use zarrs::array::CodecChain;
 use zarrs::array::codec::api::{BytesRepresentation, BytesToBytesCodecTraits, CodecOptions};
 

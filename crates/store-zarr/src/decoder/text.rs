@@ -1,6 +1,6 @@
 //! Taking the text of a chunk apart.
 
-use anndex_core::{Error, Limits, Result};
+use anndex_store::{Error, Limits, Result};
 use serde_json::Value;
 use zarrs::array::codec::api::{ArrayBytes, ArrayBytesOffsets};
 

@@ -1,6 +1,6 @@
 //! Reading the metadata documents of arrays, v2 and v3, into the same parts.
 
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 use serde_json::{Map, Value};
 
 use crate::decoder::TextEncoding;

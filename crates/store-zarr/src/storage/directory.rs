@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use anndex_core::storage::open_file;
-use anndex_core::{Error, Result};
+use anndex_store::storage::open_file;
+use anndex_store::{Error, Result};
 
 use super::{Storage, Value};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use anndex_core::storage::{Fetched, Ranges, ReadAt, RemoteContent, RemoteFile};
-use anndex_core::{Error, Result};
+use anndex_store::storage::{Fetched, Ranges, ReadAt, RemoteContent, RemoteFile};
+use anndex_store::{Error, Result};
 
 use super::{DOCUMENTS, Storage, Value};
 

@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anndex_core::storage::{Fetched, LocalFile, ReadAt, RemoteFile, read_exact_at};
-use anndex_core::{Error, Result};
+use anndex_store::storage::{Fetched, LocalFile, ReadAt, RemoteFile, read_exact_at};
+use anndex_store::{Error, Result};
 
 /// A value whose length is known. Reading it takes no lock.
 #[derive(Debug)]

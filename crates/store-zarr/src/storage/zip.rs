@@ -5,8 +5,8 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use anndex_core::storage::{LocalFile, ReadAt, open_file};
-use anndex_core::{Error, Result};
+use anndex_store::storage::{LocalFile, ReadAt, open_file};
+use anndex_store::{Error, Result};
 use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 

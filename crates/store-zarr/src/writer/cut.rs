@@ -1,7 +1,7 @@
 //! Cutting chunks out of an array in memory.
 
-use anndex_core::store::{ArrayData, ArraySpec};
-use anndex_core::{Error, Result};
+use anndex_store::{ArrayData, ArraySpec};
+use anndex_store::{Error, Result};
 
 /// The elements of one chunk; beyond the edge of the array they are zero or empty.
 pub(super) enum Cut {

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use anndex_core::{Error, ErrorKind, Result};
+use anndex_store::{Error, ErrorKind, Result};
 
 /// What temporary names begin with, so that nobody takes them for a part of a store.
 pub(super) const TEMPORARY: &str = ".anndex-";

@@ -6,8 +6,8 @@ use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 
-use anndex_core::store::{ArraySpec, check_growing, check_rows};
-use anndex_core::{Error, Result};
+use anndex_store::{ArraySpec, check_growing, check_rows};
+use anndex_store::{Error, Result};
 use rayon::prelude::*;
 use serde_json::Value;
 use zarrs::array::codec::api::{ArrayBytes, ArrayToBytesCodecTraits, CodecOptions};
@@ -60,7 +60,7 @@ impl ChunkEncoder {
         let encoded = codecs.encode(chunk, &self.extents, data_type, fill, &options);
         let encoded = encoded.map_err(|e| {
             let message = format!("a chunk can't be encoded: {e}");
-            Error::new(anndex_core::ErrorKind::Storage, message)
+            Error::new(anndex_store::ErrorKind::Storage, message)
         })?;
         Ok(encoded.into_owned())
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use anndex_core::store::{ArraySpec, Compression, DataType};
-use anndex_core::{Error, Result};
+use anndex_store::{ArraySpec, Compression, DataType};
+use anndex_store::{Error, Result};
 use serde_json::{Map, Value, json};
 
 use crate::format::ZarrVersion;

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 use serde_json::json;
 use zarrs::array::codec::api::ArrayBytes;
 

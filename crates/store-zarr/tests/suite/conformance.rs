@@ -1,6 +1,6 @@
 //! Zarr v2 and v3 against the suite that every store runs.
 
-use anndex_core::conformance::store::{Capabilities, run};
+use anndex_conformance::store::{Capabilities, run};
 use anndex_store_zarr::{ZarrFormat, ZarrVersion};
 
 #[test]

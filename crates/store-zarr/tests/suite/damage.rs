@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anndex_core::ErrorKind;
-use anndex_core::store::{
-    ArrayData, ArraySpec, Attributes, Compression, DataType, StoreFormat, Strings,
-};
+use anndex_store::ErrorKind;
+use anndex_store::{ArrayData, ArraySpec, Attributes, Compression, DataType, StoreFormat, Strings};
 use anndex_store_zarr::{ZarrFormat, ZarrVersion};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -240,6 +238,6 @@ fn a_shape_of_which_little_is_stored_is_refused() {
     fs::write(&document, json.to_string()).expect("write");
     let store = ZarrFormat::new().open(&path).expect("open");
     let array = store.array("X1").expect("the metadata are sound");
-    let error = anndex_core::store::read_all(&*array).expect_err("an absurd shape");
+    let error = anndex_store::read_all(&*array).expect_err("an absurd shape");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
 }

@@ -1,7 +1,7 @@
 //! Reading all that a store holds.
 
-use anndex_core::Result;
-use anndex_core::store::{Array, DataType, NodeKind, Store, read_all, read_all_strings};
+use anndex_store::Result;
+use anndex_store::{Array, DataType, NodeKind, Store, read_all, read_all_strings};
 
 /// Reads every array and attribute; `report` gets each path with its outcome.
 pub(crate) fn read_everything(store: &dyn Store, report: &mut dyn FnMut(&str, Result<()>)) {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anndex_core::store::{Attribute, DataType, Store, StoreFormat, read_all, read_all_strings};
+use anndex_store::{Attribute, DataType, Store, StoreFormat, read_all, read_all_strings};
 use anndex_store_zarr::ZarrFormat;
 use rand::SeedableRng;
 use rand::rngs::StdRng;

@@ -1,6 +1,6 @@
 //! Cutting text into the fields of records.
 
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 /// How many bytes are examined together: their counts fit into a byte, so that the compiler compares

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anndex_core::{Error, Result};
+use anndex_store::{Error, Result};
 use arrow_array::builder::{BooleanBuilder, LargeBinaryBuilder};
 use arrow_array::{ArrayRef, LargeStringArray, new_empty_array};
 use arrow_schema::DataType;

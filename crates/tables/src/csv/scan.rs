@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use anndex_core::storage::{LocalFile, ReadAt};
-use anndex_core::{Error, Result};
+use anndex_store::storage::{LocalFile, ReadAt};
+use anndex_store::{Error, Result};
 
 use super::fields::{Cutter, Shape, examine, header};
 

@@ -1,8 +1,8 @@
 //! The lengths that compressed buffers claim to have, checked before Arrow makes room for them: it
 //! believes them, and a program that can't be given the memory ends.
 
-use anndex_core::storage::{LocalFile, ReadAt};
-use anndex_core::{Error, Limits, Result};
+use anndex_store::storage::{LocalFile, ReadAt};
+use anndex_store::{Error, Limits, Result};
 use arrow_ipc::{
     Block, CompressionType, Message, MessageHeader, RecordBatch, root_as_footer, root_as_message,
 };

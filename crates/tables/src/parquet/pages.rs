@@ -5,8 +5,8 @@
 //! type and its sizes. The others are passed over, to find where the page is, and just as the
 //! decoder does it: a header that only the decoder understood would be unchecked.
 
-use anndex_core::storage::{LocalFile, ReadAt};
-use anndex_core::{Error, Limits, Result};
+use anndex_store::storage::{LocalFile, ReadAt};
+use anndex_store::{Error, Limits, Result};
 use parquet::basic::Compression;
 use parquet::file::metadata::ParquetMetaData;
 

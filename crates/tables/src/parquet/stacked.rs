@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anndex_core::operation::carried;
-use anndex_core::store::DataType as Number;
-use anndex_core::{Error, Result};
+use anndex_store::DataType as Number;
+use anndex_store::operation::carried;
+use anndex_store::{Error, Result};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Fields, Schema};
 use bytemuck::{Pod, cast_slice_mut};

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use crate::anndata::BackedAnnData;
 use crate::backend::{Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
-use crate::instance::remote::Seen;
 use crate::instance::retry::blocking;
 use crate::instance::{Instance, place};
 use crate::record::{Artifact, Field, RecordData, Storage, Visibility};
 use crate::registry::hash::{self, ContentHash};
 use crate::registry::key;
+use crate::storage::Seen;
 use crate::storage::{ObjectReader, RemoteContent, StorageUrl, StreamOptions};
 use crate::store::StoreFormats;
 

@@ -16,11 +16,11 @@ use super::content::{Content, Source};
 use crate::backend::{Filter, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::instance::Instance;
-use crate::instance::remote::{OBJECTS_AT_ONCE, Seen};
 use crate::instance::retry::blocking;
 use crate::record::{Artifact, Field, RecordData, Storage};
 use crate::registry::{hash, key};
 use crate::storage::{Journal, LocalFile, ObjectInfo, ObjectStorage, Plan, ReadAt, Version};
+use crate::storage::{OBJECTS_AT_ONCE, Seen};
 
 /// A copy that was put into a storage at a URL, and that no record owns yet.
 #[derive(Debug)]

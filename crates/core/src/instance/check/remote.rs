@@ -4,10 +4,10 @@ use super::content::{
     Checked, incomplete, judge, known_hash_type, other_extent, other_hash, other_kind,
 };
 use crate::error::Result;
-use crate::instance::remote::Seen;
 use crate::record::{Artifact, Storage};
 use crate::registry::hash::HashType;
 use crate::storage::ObjectStorage;
+use crate::storage::Seen;
 use crate::storage::pieces::read_in_order;
 
 /// Compares kind, size, number of objects and tag; the hash in a deep check, and where the tag is
