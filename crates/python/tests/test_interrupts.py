@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,9 @@ class Stalling:
         client.close()
 
     def stall_when_quiet(self) -> None:
+        """From now on nothing is answered, once nothing was asked for half a second."""
         asked, since = 0, time.monotonic()
-        while self.requests == 0 or time.monotonic() - since < 0.5:
+        while time.monotonic() - since < 0.5:
             if self.requests != asked:
                 asked, since = self.requests, time.monotonic()
             time.sleep(0.01)
@@ -91,10 +93,8 @@ except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
 
-# The server stalls once it was asked nothing for half a second.
 OPENED = """
     mapped = anndex.MappedCollection([url])
-    time.sleep(1.5)
     begin()
 """
 
@@ -108,7 +108,9 @@ WAITING = {
 }
 
 
-def interrupted(body: str, arguments: list[str], ready: threading.Event | None) -> float:
+def interrupted(
+    body: str, arguments: list[str], ready: Callable[[], None], waiting: threading.Event
+) -> float:
     """The seconds that a script takes to end after Ctrl-C."""
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT.format(body=body), *arguments],
@@ -119,10 +121,10 @@ def interrupted(body: str, arguments: list[str], ready: threading.Event | None) 
     try:
         assert process.stdin is not None and process.stdout is not None
         assert process.stdout.readline() == "ready\n"
+        ready()
         process.stdin.write("\n")
         process.stdin.flush()
-        if ready is not None:
-            assert ready.wait(30)
+        assert waiting.wait(30)
         time.sleep(0.3)
         begin = time.monotonic()
         process.send_signal(signal.SIGINT)
@@ -137,10 +139,11 @@ def interrupted(body: str, arguments: list[str], ready: threading.Event | None) 
 def test_a_server_that_stalls_holds_nobody(what: str, cells: bytes, tmp_path: Path) -> None:
     body, whole = WAITING[what]
     server = Stalling(cells, 10**9 if whole is None else whole)
-    if whole is None:
-        threading.Thread(target=server.stall_when_quiet, daemon=True).start()
     url = f"http://127.0.0.1:{server.port}/cells.h5ad"
-    seconds = interrupted(body, [url, str(tmp_path / "storage")], server.waiting)
+    arguments = [url, str(tmp_path / "storage")]
+    # What is opened first needs a server that answers.
+    ready = server.stall_when_quiet if whole is None else lambda: None
+    seconds = interrupted(body, arguments, ready, server.waiting)
     assert seconds < SOON, seconds
 
 
