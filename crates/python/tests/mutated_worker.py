@@ -35,8 +35,8 @@ def tried(use: Callable[[], Any]) -> Any:
         return None
 
 
-def use_mapped(paths: list[str], directory: Path) -> None:
-    mapped = ln.MappedCollection(paths, join=None, cache_dir=directory / "cache")
+def use_mapped(paths: list[str]) -> None:
+    mapped = ln.MappedCollection(paths, join=None)
     with mapped:
         count = min(len(mapped), 64)
         tried(lambda: mapped[list(range(count))[::-1]])
@@ -94,9 +94,9 @@ def attempt(path: Path, url: str, directory: Path) -> str:
     try:
         use_artifact(path)
         if path.suffix in (".h5ad", ".zarr") or path.name.endswith(".zarr.zip"):
-            tried(lambda: use_mapped([str(path)], directory))
+            tried(lambda: use_mapped([str(path)]))
         if url != "-":
-            tried(lambda: use_mapped([url], directory))
+            tried(lambda: use_mapped([url]))
     except BaseException:
         return repr(traceback.format_exc())
     if peak_kib() > MEMORY_KIB:
@@ -107,6 +107,7 @@ def attempt(path: Path, url: str, directory: Path) -> str:
 def main() -> None:
     directory = Path(sys.argv[1])
     warnings.simplefilter("ignore")
+    os.environ["XDG_CACHE_HOME"] = str(directory / "cache")
     ln.init(directory / "instance")
     # The command has a limit of its own, which it gets from here.
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES_BYTES, ADDRESSES_BYTES))

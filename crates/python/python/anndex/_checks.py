@@ -68,6 +68,9 @@ def path_text(path: Any) -> str:
         ) from None
     except TypeError:
         raise InvalidTypeError(f"a path is text or path-like, but this is {shown(path)}") from None
+    if not decoded:
+        # It would become the current directory.
+        raise InvalidInputError("a path or URL is empty")
     return decoded
 
 
