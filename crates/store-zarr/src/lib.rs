@@ -1,7 +1,7 @@
 //! Zarr v2 and v3 as an array store of anndex: directories, and zips of a directory (read-only).
 //!
 //! The only public items are [`ZarrFormat`] and [`ZarrVersion`]; stores and arrays are reached
-//! through the traits of [`anndex_store::store`].
+//! through the traits of `anndex-store`.
 //!
 //! # What is read
 //! - Zarr v2 and v3, with consolidated metadata (which are then authoritative) or none, v3 shards
