@@ -83,6 +83,8 @@ def cells(tmp_path: Path) -> bytes:
 SCRIPT = """
 import signal, sys, time
 import anndex
+# A shell without job control has it ignored in what it starts in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 url = sys.argv[1]
 def begin():
     print("ready", flush=True)
