@@ -180,8 +180,8 @@ pub(crate) fn of_nobody(error: Error) -> Error {
     }
     in_other_words(
         &error,
-        "the storage refuses whoever shows no credentials, and they are not sent to a server that \
-         only a URL names; if it is yours, name it in AWS_ENDPOINT_URL, or as the endpoint_url of \
+        "the storage needs credentials, and anndex sends none to a server that only a URL names; \
+         if the server is yours, name it in AWS_ENDPOINT_URL, or as the endpoint_url of \
          the AWS profile that they are in",
     )
 }

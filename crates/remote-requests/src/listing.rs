@@ -54,7 +54,7 @@ impl<T> Listing<T> {
             None => Ok(()),
             Some(key) => Err(Error::corrupt(
                 "the storage lists the same object again and again, so its list has no end; tell \
-                 whoever runs it",
+                 the people who run it",
             )
             .with("object", key.escape_debug())),
         }

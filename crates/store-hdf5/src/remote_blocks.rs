@@ -132,7 +132,7 @@ impl RemoteBlocks {
                 break (first, found);
             }
             let waited = self.read.wait_timeout(kept, LOOK);
-            // Whoever is asked whether to stop may take locks of their own.
+            // The handler of a signal may take locks of its own.
             drop(waited.unwrap_or_else(PoisonError::into_inner));
             if let Some(operation) = Operation::current() {
                 operation.look();

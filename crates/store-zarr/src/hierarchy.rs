@@ -234,6 +234,6 @@ fn root(storage: &dyn Storage, limits: &Limits) -> Result<(ZarrVersion, Option<D
         }
     }
     Err(Error::corrupt(
-        "this is not a Zarr store: there is no zarr.json, .zgroup or .zarray",
+        "this is not a Zarr store: it has no zarr.json, .zgroup or .zarray",
     ))
 }

@@ -20,7 +20,7 @@ use crate::Result;
 /// The token that the Hub knows.
 pub const HUB_TOKEN: &str = "hf_correct-horse-battery";
 
-/// Whoever says nothing for so long is not a client.
+/// A connection that is silent for so long is closed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running Hub, which ends with this value. All of `datasets/lab/cells`, `datasets/lab/private`

@@ -19,11 +19,7 @@ use anndex_tests::servers::{BUCKET, drivers};
 
 /// Says to the process that it is one, with the URL of the server.
 const VARIABLE: &str = "ANNDEX_MUTATIONS_SERVER";
-/// Three times as long where nothing is optimised.
-const TIME_LIMIT: Duration = match cfg!(debug_assertions) {
-    true => Duration::from_secs(30),
-    false => Duration::from_secs(10),
-};
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// What may be in memory at any time.
 const MEMORY_LIMIT_KIB: u64 = 1536 << 10;
 /// What may be reserved, which includes stacks of threads and what is never touched.

@@ -22,8 +22,7 @@ use super::{Instance, place};
 use crate::backend::Relation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Artifact, Collection, LinkKind, Storage, ULabel};
-use crate::storage::Seen;
-use crate::storage::StorageUrl;
+use crate::storage::{Seen, StorageUrl};
 
 /// A file or directory that is about to become an artifact.
 #[derive(Debug, Clone)]

@@ -18,8 +18,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Artifact, Collection, Id, Kind, Storage};
 use crate::registry::Data;
 use crate::registry::hash::HashType;
-use crate::storage::Seen;
-use crate::storage::{CacheRequest, ObjectReader, ObjectStorage, RemoteContent, StreamOptions};
+use crate::storage::{
+    CacheRequest, ObjectReader, ObjectStorage, RemoteContent, Seen, StreamOptions,
+};
 
 /// How many artifacts are moved at the same time.
 const AT_ONCE: usize = 4;

@@ -92,8 +92,8 @@ impl PrepareBuilder {
     /// # Errors
     /// - As [`Preparation::open`] and [`Preparation::write`]; after the latter, calling this again
     ///   continues;
-    /// - `InvalidInput` if the directory is in the instance's own one, if an artifact is not an AnnData
-    ///   that this build can open, or if a run is asked for but none is going on;
+    /// - `InvalidInput` if the directory is in the instance's own one, if an artifact is not an
+    ///   AnnData that this build can open, or if a run is asked for but none is going on;
     /// - `NotFound` if an artifact is not in its storage any more;
     /// - `Backend` if the database fails.
     pub async fn save(self) -> Result<PreparedCollection> {

@@ -12,8 +12,7 @@ use crate::instance::{Instance, place};
 use crate::record::{Artifact, Field, RecordData, Storage, Visibility};
 use crate::registry::hash::{self, ContentHash};
 use crate::registry::key;
-use crate::storage::Seen;
-use crate::storage::{ObjectReader, RemoteContent, StorageUrl, StreamOptions};
+use crate::storage::{ObjectReader, RemoteContent, Seen, StorageUrl, StreamOptions};
 use crate::store::StoreFormats;
 
 /// What is told how many more bytes were hashed.

@@ -19,8 +19,9 @@ use crate::instance::Instance;
 use crate::instance::retry::blocking;
 use crate::record::{Artifact, Field, RecordData, Storage};
 use crate::registry::{hash, key};
-use crate::storage::{Journal, LocalFile, ObjectInfo, ObjectStorage, Plan, ReadAt, Version};
-use crate::storage::{OBJECTS_AT_ONCE, Seen};
+use crate::storage::{
+    Journal, LocalFile, OBJECTS_AT_ONCE, ObjectInfo, ObjectStorage, Plan, ReadAt, Seen, Version,
+};
 
 /// A copy that was put into a storage at a URL, and that no record owns yet.
 #[derive(Debug)]

@@ -6,9 +6,8 @@ use super::content::{
 use crate::error::Result;
 use crate::record::{Artifact, Storage};
 use crate::registry::hash::HashType;
-use crate::storage::ObjectStorage;
-use crate::storage::Seen;
 use crate::storage::pieces::read_in_order;
+use crate::storage::{ObjectStorage, Seen};
 
 /// Compares kind, size, number of objects and tag; the hash in a deep check, and where the tag is
 /// another one, because the same bytes may have been written again.
