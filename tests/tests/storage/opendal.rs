@@ -112,7 +112,7 @@ async fn collections_on_sftp_servers_are_cached_and_streamed() {
     let keys = SshKeys::new(&directory.path().join("keys")).unwrap();
     let served = directory.path().join("served");
     fs::create_dir(&served).unwrap();
-    let server = Rclone::sftp(&served, &keys).unwrap();
+    let server = Rclone::sftp_that_is_written(&served, &keys).unwrap();
     assert!(passes(TEST, &keys, &server, &served));
 }
 
@@ -229,7 +229,7 @@ async fn collections_on_webdav_servers_are_cached_and_streamed() {
     let environment = netrc(directory.path(), SECRET_KEY);
     let served = directory.path().join("served");
     fs::create_dir(&served).unwrap();
-    let server = Rclone::webdav(&served).unwrap();
+    let server = Rclone::webdav_that_is_written(&served).unwrap();
     is_cached_and_streamed(environment, &webdav(&server.url()), &served).await;
 }
 
