@@ -29,6 +29,7 @@ use anndex_anndata::{
     BackedAnnData, DataFrame, MatrixKey, MatrixLayout, RowWriter, sparse_data_type,
 };
 use anndex_store::error::{Error, ErrorKind, Result};
+use anndex_store::operation;
 use anndex_store::{DataType, StoreFormat, StoreFormats, StoreWriter};
 use columns::ObsColumn;
 use directory::Directory;
@@ -175,7 +176,8 @@ impl Preparation {
     /// - `AlreadyExists` if something else is in the directory, such as a collection that was
     ///   prepared from other inputs or with other options;
     /// - `InvalidInput` if it is inside one of the sources;
-    /// - `Conflict` if another process prepares a collection there;
+    /// - `Conflict` if a collection is being prepared there, by this process or another;
+    /// - `Cancelled` if the operation that this thread works for was stopped;
     /// - `Corrupt`, `Unsupported` or `Storage` if rows can't be read, `Storage` or
     ///   `PermissionDenied` if they can't be written, and what `progress` fails with.
     pub fn write(
@@ -199,6 +201,7 @@ impl Preparation {
         let mut step = |rows: u64| {
             done += rows;
             let total = self.n_obs();
+            operation::check()?;
             progress(PrepareProgress { done, total })
         };
         step(0)?;

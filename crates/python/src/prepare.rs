@@ -16,7 +16,7 @@ use crate::error::exception;
 use crate::new_record::{RunArgument, run_choice};
 use crate::record::Record;
 
-/// How often the interpreter is asked for signals, and told how far it is.
+/// How often the caller is told how far it is.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How a collection is prepared, by the names that it has in Python.
@@ -83,17 +83,13 @@ impl Watch {
         }
     }
 
-    /// Asks for signals, and tells `progress` how far it is if that has changed.
-    fn ask(&self, progress: Option<&Py<PyAny>>, told: &mut (u64, u64)) -> PyResult<()> {
+    /// Tells `progress` how far it is if that has changed.
+    fn tell(&self, progress: Option<&Py<PyAny>>, told: &mut (u64, u64)) -> PyResult<()> {
         let load = |number: &AtomicU64| number.load(Ordering::Relaxed);
         let now = (load(&self.done), load(&self.total));
-        Python::attach(|py| {
-            py.check_signals()?;
-            if let Some(progress) = progress.filter(|_| now.1 > 0 && now != *told) {
-                progress.call1(py, now)?;
-            }
-            PyResult::Ok(())
-        })?;
+        if let Some(progress) = progress.filter(|_| now.1 > 0 && now != *told) {
+            Python::attach(|py| progress.call1(py, now))?;
+        }
         *told = now;
         Ok(())
     }
@@ -136,14 +132,14 @@ pub(crate) fn prepare(
                     saved = &mut saving => break saved,
                     () = tokio::time::sleep(PAUSE) => {}
                 }
-                if let Err(error) = watch.ask(progress, &mut told) {
+                if let Err(error) = watch.tell(progress, &mut told) {
                     watch.stopped.store(true, Ordering::Relaxed);
                     keep(error);
                     break saving.await;
                 }
             };
             if saved.is_ok()
-                && let Err(error) = watch.ask(progress, &mut told)
+                && let Err(error) = watch.tell(progress, &mut told)
             {
                 keep(error);
             }

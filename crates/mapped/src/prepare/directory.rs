@@ -1,12 +1,15 @@
 //! The directory of a prepared collection: what it is prepared from and how stands in its
-//! attributes, a file appears in it when it is complete, and one process at a time works in it.
+//! attributes, a file appears in it when it is complete, and one call at a time works in it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anndex_store::error::{Error, ErrorKind, Result};
+use anndex_store::operation::{self, LOOK};
 use anndex_store::{Attribute, Attributes, StoreFormat};
 
 /// The attribute that the parameters are under.
@@ -15,15 +18,18 @@ const PARAMETERS: &str = "anndex-prepare";
 const TEMPORARY: &str = ".anndex-";
 /// Where files are as long as they are not complete.
 const INCOMPLETE: &str = ".anndex-incomplete";
+/// How long the lock is waited for: a call that was stopped ends with the step that it is in, such
+/// as to put a file on a busy disk.
+const STEP: Duration = Duration::from_secs(10);
 
-/// A directory that this process alone prepares a collection in.
+/// A directory that this call alone prepares a collection in.
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
     format: Arc<dyn StoreFormat>,
     parameters: BTreeMap<String, Attribute>,
     n_files: u64,
-    /// Held as long as the process works here.
+    /// Held as long as the call works here.
     _lock: Option<File>,
 }
 
@@ -32,7 +38,7 @@ impl Directory {
     /// and removes what a process that was killed left behind.
     ///
     /// # Errors
-    /// `AlreadyExists` if something else is there, `Conflict` if another process works in it,
+    /// `AlreadyExists` if something else is there, `Conflict` if another call works in it,
     /// `Storage` or `PermissionDenied` if it can't be written.
     pub(super) fn open(
         path: &Path,
@@ -53,7 +59,7 @@ impl Directory {
             parameters,
             n_files,
         };
-        // Another process may have been here before the lock was had.
+        // Another call may have been here before the lock was had.
         let found = check_contents(path, &*directory.format, &directory.parameters)?;
         for name in names(path)? {
             let leftover = path.join(&name);
@@ -172,20 +178,28 @@ fn names(path: &Path) -> Result<Vec<String>> {
     path.read_dir().map_err(at)?.map(name).collect()
 }
 
-/// Locks a directory against other processes, where the system locks directories.
+/// Locks a directory against other calls and processes, where the system locks directories. One
+/// that was stopped holds it until the step that it is in ends, which is waited for.
 fn lock(path: &Path) -> Result<Option<File>> {
     if !cfg!(unix) {
         return Ok(None);
     }
     let at = |e| Error::io(path.display(), e);
     let file = File::open(path).map_err(at)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => {
-            let message = "another process prepares a collection here; wait until it is done";
-            Err(Error::new(ErrorKind::Conflict, message).with("path", path.display()))
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) if started.elapsed() < STEP => {
+                operation::check()?;
+                thread::sleep(LOOK);
+            }
+            Err(TryLockError::WouldBlock) => {
+                let message = "a collection is being prepared here already; wait until it is done";
+                return Err(Error::new(ErrorKind::Conflict, message).with("path", path.display()));
+            }
+            Err(TryLockError::Error(error)) => return Err(at(error)),
         }
-        Err(TryLockError::Error(error)) => Err(at(error)),
     }
 }
 
