@@ -1,5 +1,7 @@
 """Trains a small classifier of cell types in plain PyTorch, from any number of AnnData files.
 
+Run it on files of your own:
+
     python examples/train_classifier.py donor1.h5ad donor2.zarr --label cell_type
 """
 
@@ -19,7 +21,9 @@ import anndex
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Train a small classifier of cell types in plain PyTorch.")
+    parser = argparse.ArgumentParser(
+        description="Train a small classifier of cell types in plain PyTorch."
+    )
     parser.add_argument("paths", nargs="+", type=Path, help=".h5ad files and .zarr directories")
     parser.add_argument("--label", default="cell_type", help="the column of obs to learn")
     parser.add_argument("--epochs", type=int, default=5)

@@ -34,7 +34,9 @@ import anndex as ln
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Train scvi-tools' SCVI on a collection of AnnData files.")
+    parser = argparse.ArgumentParser(
+        description="Train scvi-tools' SCVI on a collection of AnnData files."
+    )
     parser.add_argument("paths", nargs="+", type=Path, help="AnnData files, each a batch of SCVI")
     parser.add_argument("--directory", type=Path, help="where to keep the instance")
     parser.add_argument("--epochs", type=int, default=5)

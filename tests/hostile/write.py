@@ -36,9 +36,7 @@ def skeleton(file):
 def zero_width(file):
     """Write a chunked matrix of no columns, which is valid."""
     obsm = file.require_group("obsm")
-    data = obsm.create_dataset(
-        "X_none", (N_OBS, 0), "f4", chunks=(2, 3), maxshape=(None, None)
-    )
+    data = obsm.create_dataset("X_none", (N_OBS, 0), "f4", chunks=(2, 3), maxshape=(None, None))
     encode(data, "array", "0.2.0")
 
 

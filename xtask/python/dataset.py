@@ -27,7 +27,7 @@ def counts(random, shape, density=0.35):
 
 def names(prefix, count):
     """Return `count` names that sort like their numbers."""
-    return ["%s_%02d" % (prefix, number) for number in range(count)]
+    return [f"{prefix}_{number:02d}" for number in range(count)]
 
 
 def observations(random, count, version):
@@ -50,7 +50,7 @@ def observations(random, count, version):
     percent[::5] = np.nan
     frame["percent_mito"] = percent
     frame["is_doublet"] = random.randint(0, 2, count).astype(bool)
-    frame["barcode"] = ["AC%04dGT" % (7919 * i % 9973) for i in range(count)]
+    frame["barcode"] = [f"AC{7919 * i % 9973:04d}GT" for i in range(count)]
     if version >= (0, 8):
         frame["n_nullable"] = pd.array(
             [None if i % 4 == 0 else i * 10 for i in range(count)], dtype="Int64"
@@ -60,7 +60,7 @@ def observations(random, count, version):
         )
     if version >= (0, 12):
         frame["remark"] = pd.array(
-            [None if i % 3 == 0 else "remark %d" % i for i in range(count)], dtype="string"
+            [None if i % 3 == 0 else f"remark {i}" for i in range(count)], dtype="string"
         )
     return frame
 

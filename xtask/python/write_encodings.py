@@ -92,9 +92,7 @@ def columns():
         values = [None if i in (1, 6) else i % 2 if name == "bool" else i for i in range(8)]
         obs["nullable_" + name] = pd.array(values, dtype=dtype)
     obs["nullable_none_missing"] = pd.array(range(8), dtype="Int32")
-    obs["nullable_string"] = pd.array(
-        ["a", None, "", "ö", None, "b", "a", "c"], dtype="string"
-    )
+    obs["nullable_string"] = pd.array(["a", None, "", "ö", None, "b", "a", "c"], dtype="string")
     return adata
 
 

@@ -1,4 +1,4 @@
-"""Tries files that were changed, for ``test_mutated``: a process that may end as no test could catch.
+"""Tries files that were changed, for ``test_mutated``: a process may end as no test could catch.
 
 It reads lines ``PATH URL``, does with each file what users do, in Python and by the command, and
 answers each with one line: ``ended``, or what must not be. ``URL`` may be ``-``.

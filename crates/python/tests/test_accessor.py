@@ -87,7 +87,13 @@ def test_parts_are_those_of_the_whole(kind: Any, suffix: str, tmp_path: Path) ->
     x = backed.X
     assert x is not None and x.shape == whole.shape and x.dtype == "float32"
     indices: list[Any] = [
-        3, -1, slice(2, 7), slice(None, None, 3), [5, 1, 1], np.array([0, 9]), [],
+        3,
+        -1,
+        slice(2, 7),
+        slice(None, None, 3),
+        [5, 1, 1],
+        np.array([0, 9]),
+        [],
         np.arange(10) % 2 == 0,
     ]
     for index in indices:
@@ -111,9 +117,7 @@ def test_parts_are_those_of_the_whole(kind: Any, suffix: str, tmp_path: Path) ->
     np.testing.assert_array_equal(dense(backed.to_memory().X), values)
 
 
-def test_an_artifact_is_opened_and_tracked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_artifact_is_opened_and_tracked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     ln.init(storage="./storage")
     write(tmp_path / "a.h5ad", np.ones((4, 3), "float32"))

@@ -1,4 +1,4 @@
-"""Tables that were damaged, in their bytes or in what pandas noted: every error is one of anndex."""
+"""Tables that were damaged, in their bytes or in what pandas noted: all errors are of anndex."""
 
 from __future__ import annotations
 

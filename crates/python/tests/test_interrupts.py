@@ -53,7 +53,7 @@ class Stalling:
                 first, last = line.split("=")[1].split("-")
                 start, end, status = int(first), int(last) + 1, "206 Partial Content"
         part = self.content[start:end]
-        answer = f"HTTP/1.1 {status}\r\nContent-Length: {len(part)}\r\nETag: \"a\"\r\n"
+        answer = f'HTTP/1.1 {status}\r\nContent-Length: {len(part)}\r\nETag: "a"\r\n'
         answer += f"Content-Range: bytes {start}-{end - 1}/{len(self.content)}\r\n"
         answer += "Connection: close\r\nAccept-Ranges: bytes\r\n\r\n"
         body = b"" if lines[0].startswith("HEAD") else part
@@ -106,7 +106,10 @@ WAITING = {
     "samples": (OPENED + "    [mapped[i] for i in range(0, 3000, 100)]\n", None),
     "batch": (OPENED + "    mapped[list(range(0, 3000, 100))]\n", None),
     "loader": (OPENED + "    for _ in mapped.loader(batch_size=64, shuffle='exact'): pass\n", None),
-    "artifact": ("    begin()\n    anndex.init(storage=sys.argv[2])\n    anndex.Artifact(url).save()\n", 0),
+    "artifact": (
+        "    begin()\n    anndex.init(storage=sys.argv[2])\n    anndex.Artifact(url).save()\n",
+        0,
+    ),
 }
 
 

@@ -129,10 +129,17 @@ def everything(path: Path) -> ad.AnnData:
     )
     adata.raw = adata
     adata.uns = {
-        "text": "ä", "int": 3, "float": 1.5, "bool": True, "none": None,
-        "numbers": np.arange(6).reshape(2, 3), "texts": np.array([["a", "b"]], dtype=object),
-        "table": pd.DataFrame({"q": ["a", "b"]}), "dict": {"empty": {}, "list": ["x"]},
-        "categories": pd.Categorical(["a", "b"]), "nullable": pd.array([1, None], dtype="Int64"),
+        "text": "ä",
+        "int": 3,
+        "float": 1.5,
+        "bool": True,
+        "none": None,
+        "numbers": np.arange(6).reshape(2, 3),
+        "texts": np.array([["a", "b"]], dtype=object),
+        "table": pd.DataFrame({"q": ["a", "b"]}),
+        "dict": {"empty": {}, "list": ["x"]},
+        "categories": pd.Categorical(["a", "b"]),
+        "nullable": pd.array([1, None], dtype="Int64"),
         "records": np.rec.fromarrays(
             [np.array(["a", "b"], dtype=object), np.array([1.0, 2.0])], names=["name", "score"]
         ),
@@ -180,7 +187,9 @@ def test_what_is_no_matrix_of_numbers_is_read_as_anndata_reads_it(
     path = tmp_path / f"odd{suffix}"
     adata = ad.AnnData(X=np.ones((4, 3), "float32"), obsm=odd(4), varm=odd(3))
     adata.uns = {
-        "values": odd(2), "number": np.complex128(1 + 2j), "categories": pd.Categorical(["a", "b"]),
+        "values": odd(2),
+        "number": np.complex128(1 + 2j),
+        "categories": pd.Categorical(["a", "b"]),
         "record": np.array((1, 2.0), dtype=[("a", "i4"), ("b", "f8")]),
     }
     (adata.write_zarr if suffix == ".zarr" else adata.write_h5ad)(path)

@@ -213,7 +213,9 @@ def test_an_epoch_that_is_left_is_followed_by_the_next(mapped: MappedCollection)
 
 def test_samplers(mapped: MappedCollection) -> None:
     whole = mapped[:]["X"]
-    np.testing.assert_array_equal(rows(mapped.loader(8, sampler=[5, -1, 5], to="numpy")), whole[[5, -1, 5]])
+    np.testing.assert_array_equal(
+        rows(mapped.loader(8, sampler=[5, -1, 5], to="numpy")), whole[[5, -1, 5]]
+    )
     weights = mapped.get_label_weights("cell_type")
     for sampler in (
         WeightedSampler(weights, num_samples=2000),
@@ -275,9 +277,7 @@ def test_a_forked_process_is_told_to_make_its_own(mapped: MappedCollection) -> N
         ({"to": "numpy", "pin_memory": True}, "pinned"),
     ],
 )
-def test_wrong_arguments(
-    mapped: MappedCollection, arguments: dict[str, Any], words: str
-) -> None:
+def test_wrong_arguments(mapped: MappedCollection, arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(errors.InvalidInputError, match=words):
         mapped.loader(**arguments)
 
@@ -295,5 +295,5 @@ def test_other_kinds_of_failure(mapped: MappedCollection, tmp_path: Path) -> Non
     with path.open("r+b") as file:
         file.truncate(3000)
     loader: Loader = opened.loader(16, "exact", to="numpy")
-    with pytest.raises(errors.AnndexError, match="cells.h5ad"):
+    with pytest.raises(errors.AnndexError, match=r"cells.h5ad"):
         list(loader)

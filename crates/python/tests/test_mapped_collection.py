@@ -54,8 +54,15 @@ KEYS = ["cell_type", "donor", "text", "count"]
 @pytest.mark.parametrize(
     "index",
     [
-        slice(None), slice(2, 12, 3), slice(None, None, -1), slice(5, 5), [3, 0, 0, -1],
-        np.array([13, 2]), np.array([2], dtype="uint8"), [], np.arange(14) % 3 == 0,
+        slice(None),
+        slice(2, 12, 3),
+        slice(None, None, -1),
+        slice(5, 5),
+        [3, 0, 0, -1],
+        np.array([13, 2]),
+        np.array([2], dtype="uint8"),
+        [],
+        np.arange(14) % 3 == 0,
     ],
     ids=str,
 )
@@ -200,17 +207,20 @@ def test_a_closed_collection(paths: list[Path]) -> None:
     assert mapped.n_vars == 4 and list(mapped.var_joint) == [f"gene{i}" for i in range(4)]
     mapped.close()
     for read in (
-        lambda: mapped[0], lambda: mapped[:], lambda: mapped.__getitems__([0]),
-        lambda: mapped.get_merged_labels("donor"), lambda: mapped.get_label_weights("donor"),
+        lambda: mapped[0],
+        lambda: mapped[:],
+        lambda: mapped.__getitems__([0]),
+        lambda: mapped.get_merged_labels("donor"),
+        lambda: mapped.get_label_weights("donor"),
     ):
-        with pytest.raises(ValueError, match="closed.*a.h5ad"):
+        with pytest.raises(ValueError, match=r"closed.*a.h5ad"):
             read()
 
 
 def test_a_directory_deleted_after_opening(paths: list[Path]) -> None:
     mapped = MappedCollection(paths)
     shutil.rmtree(paths[1])
-    with pytest.raises(errors.AnndexError, match="b.zarr"):
+    with pytest.raises(errors.AnndexError, match=r"b.zarr"):
         mapped[-1]
     assert mapped[0]["X"].shape == (4,)
 
@@ -221,14 +231,14 @@ def test_a_file_deleted_after_opening(paths: list[Path]) -> None:
     expected = mapped[0]["X"]
     paths[0].unlink()
     np.testing.assert_array_equal(mapped[0]["X"], expected)
-    with pytest.raises(FileNotFoundError, match="a.h5ad"):
+    with pytest.raises(FileNotFoundError, match=r"a.h5ad"):
         MappedCollection(paths)
 
 
 def test_a_file_that_is_no_hdf5(tmp_path: Path) -> None:
     path = tmp_path / "text.h5ad"
     path.write_text("not HDF5 at all")
-    with pytest.raises(OSError, match="text.h5ad") as caught:
+    with pytest.raises(OSError, match=r"text.h5ad") as caught:
         MappedCollection([path])
     assert isinstance(caught.value, errors.CorruptError)
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from lamindb.core._mapped_collection import MappedCollection as Oracle
+from random_collections import File, RandomCollection, draw, write_files
 
 from anndex import MappedCollection
-from random_collections import File, RandomCollection, draw, write_files
 
 SEEDS = 600
 BLOCK = 40
@@ -109,8 +108,19 @@ def compare(collection: RandomCollection) -> str:
 
 def compare_attributes(expected: Oracle, found: MappedCollection) -> None:
     for name in (
-        "n_obs", "n_vars", "n_obs_list", "n_vars_list", "shape", "original_shapes", "join_vars",
-        "closed", "layers_keys", "obs_keys", "obsm_keys", "encode_labels", "filtered",
+        "n_obs",
+        "n_vars",
+        "n_obs_list",
+        "n_vars_list",
+        "shape",
+        "original_shapes",
+        "join_vars",
+        "closed",
+        "layers_keys",
+        "obs_keys",
+        "obsm_keys",
+        "encode_labels",
+        "filtered",
     ):
         assert getattr(expected, name) == getattr(found, name), name
     assert len(expected) == len(found)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import anndata as ad
 import annbatch
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -127,7 +127,7 @@ def epoch(loader: Any) -> tuple[Any, list[str]]:
 
 
 @pytest.fixture
-def named(collection: ln.Collection, tmp_path: Path, sources: list[ad.AnnData]) -> Iterator[Any]:
+def named(collection: ln.Collection, tmp_path: Path, sources: list[ad.AnnData]) -> Any:
     """A prepared directory whose cells have their name in a column, and the truth."""
     for data, name in zip(sources, ("c.h5ad", "d.h5ad"), strict=True):
         data.obs["name"] = list(data.obs_names)
@@ -137,7 +137,7 @@ def named(collection: ln.Collection, tmp_path: Path, sources: list[ad.AnnData]) 
     prepared = collection.prepare(tmp_path / "named.zarr", rows_per_file=200, obs_keys="name")
     truth = ad.concat(sources)
     genes = list(read(prepared)[0].var_names)
-    yield tmp_path / "named.zarr", truth[:, genes]
+    return tmp_path / "named.zarr", truth[:, genes]
 
 
 def check(found: tuple[Any, list[str]], truth: ad.AnnData) -> None:
@@ -170,7 +170,9 @@ def test_the_files_are_datasets_of_annbatch(named: Any) -> None:
         return ad.AnnData(X=ad.io.sparse_dataset(group["X"]), obs=obs)
 
     files = sorted(directory.glob("dataset_*.zarr"))
-    loader = annbatch.Loader(batch_size=100, chunk_size=10, preload_nchunks=10, preload_to_gpu=False)
+    loader = annbatch.Loader(
+        batch_size=100, chunk_size=10, preload_nchunks=10, preload_to_gpu=False
+    )
     check(epoch(loader.add_adatas([backed(path) for path in files])), truth)
 
 
@@ -199,7 +201,7 @@ def test_other_parameters_need_another_directory(collection: ln.Collection) -> N
         collection.prepare("cells/fast.zarr", seed=1, join="outer")
     with pytest.raises(ln.errors.InvalidInputError, match="shuffle must be"):
         collection.prepare("cells/x.zarr", shuffle="random")  # type: ignore[arg-type]
-    with pytest.raises(ln.errors.InvalidInputError, match="raw.X"):
+    with pytest.raises(ln.errors.InvalidInputError, match=r"raw.X"):
         collection.prepare("cells/x.zarr", layers_keys="raw.X")
     with pytest.raises(ln.errors.KeyNotFoundError, match="there are: cell_type"):
         collection.prepare("cells/x.zarr", obs_keys="none")

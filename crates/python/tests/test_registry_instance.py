@@ -30,7 +30,10 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def python(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *arguments],
-        capture_output=True, text=True, timeout=120, env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environment},
     )
 
 
@@ -97,8 +100,11 @@ def test_the_storage_can_be_elsewhere(directory: Path) -> None:
 @pytest.mark.parametrize("url", ["mysql://ada:secret@host/db", "s3://key:secret@bucket"])
 def test_urls_are_refused_without_their_secrets(directory: Path, url: str) -> None:
     for refused in (
-        lambda: ln.connect(url), lambda: ln.init(url), lambda: ln.init("cells", db=url),
-        lambda: ln.Storage(url).save(), lambda: ln.Artifact(url).save(),
+        lambda: ln.connect(url),
+        lambda: ln.init(url),
+        lambda: ln.init("cells", db=url),
+        lambda: ln.Storage(url).save(),
+        lambda: ln.Artifact(url).save(),
     ):
         ln.init("here")
         with pytest.raises((NotImplementedError, ValueError), match="://") as caught:
@@ -120,7 +126,7 @@ def test_records_of_other_instances_are_refused(directory: Path) -> None:
 def test_a_damaged_instance(directory: Path) -> None:
     ln.init(storage="cells").close()
     (directory / "cells/.anndex/registry.sqlite").write_bytes(b"no database" * 1000)
-    with pytest.raises(errors.CorruptError, match="registry.sqlite"):
+    with pytest.raises(errors.CorruptError, match=r"registry.sqlite"):
         ln.connect("cells")
 
 
@@ -156,7 +162,7 @@ def _use_in_child(queue: multiprocessing.Queue[str], uid: str) -> None:
         label = ln.ULabel("made by the child").save()
         n_obs = len(collection.mapped())
         queue.put(f"{label.created_by.handle if label.created_by else None} {len(paths)} {n_obs}")
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         queue.put(f"{type(error).__name__}: {error}")
 
 

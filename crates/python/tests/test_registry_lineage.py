@@ -31,8 +31,13 @@ def test_a_graph_is_shown_and_saved(artifacts: list[ln.Artifact], tmp_path: Path
     graph = clean.view_lineage()
     assert [node.title for node in graph.nodes][0] == "clean.csv"
     assert {node.title for node in graph.nodes} == {
-        "raw.csv", "clean.csv", "model.csv", "clean.py", "model.py",
-        "inputs of clean", "inputs of model",
+        "raw.csv",
+        "clean.csv",
+        "model.csv",
+        "clean.py",
+        "model.py",
+        "inputs of clean",
+        "inputs of model",
     }
     assert len(graph.edges) == 6
     assert repr(graph) == graph.to_text().rstrip("\n") and "made by\n└─ run" in repr(graph)
@@ -52,7 +57,7 @@ def test_a_graph_is_shown_and_saved(artifacts: list[ln.Artifact], tmp_path: Path
     short = model.view_lineage(limit=1)
     assert short.nodes[0].more_before == 1 and short.edges == []
     for limit in (0, 5_000, -1, 1.5):
-        with pytest.raises(ValueError, match="1 to 2000|integer"):
+        with pytest.raises(ValueError, match=r"1 to 2000|integer"):
             model.view_lineage(limit=limit)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="save"):
         ln.Collection([raw], name="C").view_lineage()

@@ -80,7 +80,7 @@ def test_mistakes_show_no_password(tmp_path: Path, url: str) -> None:
         (f"{url}?pasword={secret}", ValueError),
     ]
     for wrong, expected in cases:
-        for call in (lambda: ln.connect(wrong), lambda: ln.init(tmp_path / "c", db=wrong)):
+        for call in (lambda: ln.connect(wrong), lambda: ln.init(tmp_path / "c", db=wrong)):  # noqa: B023
             with pytest.raises(errors.AnndexError) as caught:
                 call()
             assert isinstance(caught.value, expected), caught.value

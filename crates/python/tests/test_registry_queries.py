@@ -76,7 +76,9 @@ YESTERDAY = datetime.now(timezone.utc) - timedelta(days=1)
     ],
     ids=str,
 )
-def test_lookups(artifacts: list[ln.Artifact], lookups: dict[str, Any], expected: list[int]) -> None:
+def test_lookups(
+    artifacts: list[ln.Artifact], lookups: dict[str, Any], expected: list[int]
+) -> None:
     found = ln.Artifact.filter(**lookups).order_by("id")
     assert [one.key for one in found] == [NAMES[index] for index in expected]
     assert found.all().count() == len(found) == len(expected)
@@ -130,7 +132,9 @@ def test_conditions_are_joined(artifacts: list[ln.Artifact]) -> None:
     ],
     ids=str,
 )
-def test_lookups_that_can_not_be(lookups: dict[str, Any], error: type[Exception], what: str) -> None:
+def test_lookups_that_can_not_be(
+    lookups: dict[str, Any], error: type[Exception], what: str
+) -> None:
     with pytest.raises(error, match=what):
         ln.Artifact.filter(**lookups).all().list()
 
@@ -139,7 +143,10 @@ def test_order_slices_and_indices(artifacts: list[ln.Artifact]) -> None:
     by_size = ln.Artifact.filter().order_by("-size")
     assert by_size.list("key") == NAMES[::-1]
     assert ln.Artifact.filter().order_by("suffix", "-key").list("key") == [
-        "b.csv", "a.csv", "B%_.csv", "c.txt"
+        "b.csv",
+        "a.csv",
+        "B%_.csv",
+        "c.txt",
     ]
     assert by_size[1:3].list("key") == ["c.txt", "b.csv"] and by_size[1:3][1].key == "b.csv"
     assert by_size[1:][1:].list("key") == ["b.csv", "a.csv"] and len(by_size[3:9]) == 1
@@ -165,15 +172,21 @@ def test_order_slices_and_indices(artifacts: list[ln.Artifact]) -> None:
 def test_get(artifacts: list[ln.Artifact]) -> None:
     one = artifacts[0]
     for found in (
-        ln.Artifact.get(one.uid), ln.Artifact.get(one.uid[:12]), ln.Artifact.get(1),
+        ln.Artifact.get(one.uid),
+        ln.Artifact.get(one.uid[:12]),
+        ln.Artifact.get(1),
         ln.Artifact.get(np.int64(1)),
-        ln.Artifact.get(key="a.csv"), ln.Artifact.filter(suffix=".csv").get(key="a.csv"),
-        ln.Artifact.filter().get(one.uid), ln.Artifact.filter().get(1),
+        ln.Artifact.get(key="a.csv"),
+        ln.Artifact.filter(suffix=".csv").get(key="a.csv"),
+        ln.Artifact.filter().get(one.uid),
+        ln.Artifact.filter().get(1),
     ):
         assert found == one
     for missing in (
-        lambda: ln.Artifact.get("zzzz"), lambda: ln.Artifact.get(99),
-        lambda: ln.Artifact.get(key="none"), lambda: ln.Artifact.filter(key="none").one(),
+        lambda: ln.Artifact.get("zzzz"),
+        lambda: ln.Artifact.get(99),
+        lambda: ln.Artifact.get(key="none"),
+        lambda: ln.Artifact.filter(key="none").one(),
     ):
         with pytest.raises(errors.RecordNotFoundError):
             missing()
@@ -294,7 +307,7 @@ def test_a_time_that_python_does_not_know_is_missing_alone(tmp_path: Path) -> No
     with pytest.warns(UserWarning, match=r"created_at of ulabel .*odd.*10000-01-01") as warned:
         df = ln.ULabel.df()
     assert len(warned) == 1
-    times = dict(zip(df["name"], df["created_at"]))
+    times = dict(zip(df["name"], df["created_at"], strict=True))
     assert pd.isna(times["odd"])
     assert times["kept"] == kept.created_at and times["early"] == before
     odd = ln.ULabel.get(name="odd")

@@ -144,7 +144,11 @@ def test_an_object_is_stored_as_it_was_when_the_artifact_was_made() -> None:
         (lambda: ln.Collection([csv("a"), csv("a")], name="C").save(), ValueError, "twice"),
         (lambda: ln.Collection(3, name="C"), TypeError, "artifacts"),
         (lambda: ln.Collection([3], name="C"), TypeError, "artifact"),
-        (lambda: ln.Collection([csv("a")], "C", is_new_version_of=csv("a")), TypeError, "Collection"),
+        (
+            lambda: ln.Collection([csv("a")], "C", is_new_version_of=csv("a")),
+            TypeError,
+            "Collection",
+        ),
         (lambda: ln.Collection([csv("a")], "C").uid, ValueError, "save"),
         (lambda: ln.Collection([csv("a")], "C").artifacts, ValueError, "save"),
         (lambda: ln.Collection([csv("a")], "C").delete(), ValueError, "save"),
@@ -338,7 +342,9 @@ def test_a_mapped_collection_can_be_pickled() -> None:
 def test_reprs_say_what_is_there() -> None:
     collection = ln.Collection([csv("a")], name="C")
     assert "name='C'" in repr(collection)
-    assert collection.save().uid in repr(collection) and collection.uid in repr(ln.Collection.filter())
+    assert collection.save().uid in repr(collection) and collection.uid in repr(
+        ln.Collection.filter()
+    )
     assert collection != ln.Collection([csv("a")], name="C")
     assert collection != csv("a") and (collection == 3) is False
 

@@ -125,13 +125,25 @@ def test_every_field_and_method_of_the_reference_is_there(tmp_path: Path) -> Non
     run = ln.track(ln.Transform("ingest"))
     collection = ln.Collection(
         [ln.Artifact(text(tmp_path / "a.csv", "b\n")).save()],
-        name="C", version="1", description="D", meta=meta, reference="R", reference_type="url",
+        name="C",
+        version="1",
+        description="D",
+        meta=meta,
+        reference="R",
+        reference_type="url",
         run=run,
     ).save()
     expected = {
-        "version": "1", "created_by": ln.User.filter().one(), "name": "C", "description": "D",
-        "reference": "R", "reference_type": "url", "transform": run.transform, "run": run,
-        "artifact": meta, "visibility": 0,
+        "version": "1",
+        "created_by": ln.User.filter().one(),
+        "name": "C",
+        "description": "D",
+        "reference": "R",
+        "reference_type": "url",
+        "transform": run.transform,
+        "run": run,
+        "artifact": meta,
+        "visibility": 0,
     }
     for field, value in expected.items():
         assert getattr(collection, field) == value, field

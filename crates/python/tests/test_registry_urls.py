@@ -115,9 +115,7 @@ def test_a_prefix_is_one_artifact(bucket: tuple[Path, str]) -> None:
     assert (images.cache() / "deep" / "b.tif").read_text() == "b"
 
 
-def test_a_bucket_of_images_is_a_collection(
-    bucket: tuple[Path, str], tmp_path: Path
-) -> None:
+def test_a_bucket_of_images_is_a_collection(bucket: tuple[Path, str], tmp_path: Path) -> None:
     """The example of the reference that is for very many files, as it stands."""
     directory, _ = bucket
     for name in ("a", "b"):

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -63,7 +61,10 @@ def open_all(paths: list[Path]) -> MappedCollection:
 def test_a_plain_data_loader(paths: list[Path], num_workers: int, method: str | None) -> None:
     with open_all(paths) as mapped:
         loader = DataLoader(
-            mapped, batch_size=16, num_workers=num_workers, multiprocessing_context=method,
+            mapped,
+            batch_size=16,
+            num_workers=num_workers,
+            multiprocessing_context=method,
             persistent_workers=num_workers > 0,
         )
         for _ in range(2):
@@ -71,7 +72,14 @@ def test_a_plain_data_loader(paths: list[Path], num_workers: int, method: str | 
             for batch in loader:
                 n = len(batch["X"])
                 expected = mapped[np.arange(seen, seen + n)]
-                assert list(batch) == ["_store_idx", "X", "obsm_X_pca", "cell_type", "donor", "depth"]
+                assert list(batch) == [
+                    "_store_idx",
+                    "X",
+                    "obsm_X_pca",
+                    "cell_type",
+                    "donor",
+                    "depth",
+                ]
                 for key in ("_store_idx", "X", "obsm_X_pca", "cell_type", "depth"):
                     assert isinstance(batch[key], torch.Tensor)
                     np.testing.assert_array_equal(batch[key].numpy(), expected[key])
@@ -143,9 +151,7 @@ def test_pickled(paths: list[Path]) -> None:
 
 def test_worker_init_fn(paths: list[Path]) -> None:
     with open_all(paths) as mapped:
-        loader = DataLoader(
-            mapped, 10, num_workers=2, worker_init_fn=mapped.torch_worker_init_fn
-        )
+        loader = DataLoader(mapped, 10, num_workers=2, worker_init_fn=mapped.torch_worker_init_fn)
         assert sum(len(batch["X"]) for batch in loader) == N_OBS
 
 
@@ -163,7 +169,7 @@ def test_a_file_that_breaks_during_a_run(
         else:
             with path.open("r+b") as file:
                 file.truncate(300)
-        with pytest.raises(errors.AnndexError, match="cut.h5ad"):
+        with pytest.raises(errors.AnndexError, match=r"cut.h5ad"):
             for _ in loader:
                 pass
         # The process and the other file are unharmed.
@@ -177,7 +183,7 @@ def test_rows_that_do_not_stack_are_named(tmp_path: Path) -> None:
             var=pd.DataFrame(index=[f"gene{i}" for i in range(n_vars)]),
         ).write_h5ad(tmp_path / name)
     with MappedCollection([tmp_path / "a.h5ad", tmp_path / "b.h5ad"], join=None) as mapped:
-        with pytest.raises(ValueError, match="b.h5ad"):
+        with pytest.raises(ValueError, match=r"b.h5ad"):
             list(DataLoader(mapped, batch_size=6))
         [lengths] = DataLoader(mapped, batch_size=6, collate_fn=lambda s: [len(x["X"]) for x in s])
         assert lengths == [2, 2, 2, 3, 3, 3]

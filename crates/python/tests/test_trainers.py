@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import Any
 
 import anndata as ad
@@ -116,9 +115,18 @@ def test_attributes_are_those_of_a_data_loader(mapped: MappedCollection) -> None
     loader = mapped.loader(32, "exact", drop_last=True)
     theirs = DataLoader(mapped, batch_size=32, shuffle=True, drop_last=True)
     for name in (
-        "batch_size", "drop_last", "num_workers", "pin_memory", "timeout", "worker_init_fn",
-        "multiprocessing_context", "generator", "prefetch_factor", "persistent_workers",
-        "pin_memory_device", "dataset",
+        "batch_size",
+        "drop_last",
+        "num_workers",
+        "pin_memory",
+        "timeout",
+        "worker_init_fn",
+        "multiprocessing_context",
+        "generator",
+        "prefetch_factor",
+        "persistent_workers",
+        "pin_memory_device",
+        "dataset",
     ):
         assert getattr(loader, name) == getattr(theirs, name), name
     assert len(loader.batch_sampler) == len(theirs.batch_sampler) == len(loader)  # type: ignore[arg-type]
@@ -132,7 +140,9 @@ def test_attributes_are_those_of_a_data_loader(mapped: MappedCollection) -> None
 def test_an_order_is_sequential_if_each_epoch_has_it(mapped: MappedCollection) -> None:
     fixed = [{}, {"sampler": [3, 1, 2]}, {"sampler": SequentialSampler(range(9))}]
     drawn = [
-        {"shuffle": "exact"}, {"shuffle": "block"}, {"sampler": RandomSampler(range(9))},
+        {"shuffle": "exact"},
+        {"shuffle": "block"},
+        {"sampler": RandomSampler(range(9))},
         {"sampler": WeightedSampler(np.ones(N_OBS))},
     ]
     for options in fixed:

@@ -203,7 +203,6 @@ class Calls:
                 if result is not None and after is not None:
                     self.make(f"{label} and then", lambda: after(result))  # noqa: B023
 
-
     def check(self) -> None:
         if self.bad:
             pytest.fail("\n".join(f"{where}: {what}" for where, what in self.bad.items()))
@@ -297,7 +296,9 @@ def test_sets_of_records(world: World) -> None:
     for name, method in itertools.chain(
         methods(found), methods(world.artifact.ulabels), methods(world.artifact.features)
     ):
-        calls.each_parameter(world, name, method, lambda result: isinstance(result, ln.QuerySet) and len(result))
+        calls.each_parameter(
+            world, name, method, lambda result: isinstance(result, ln.QuerySet) and len(result)
+        )
     for value in world.wrong():
         calls.make("[]", lambda: found[value])  # noqa: B023
         calls.make("[a:b]", lambda: list(found[value:value]))  # noqa: B023

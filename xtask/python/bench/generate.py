@@ -7,7 +7,6 @@ and written by anndata in every format, then by annbatch in its own.
 
 import argparse
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -87,9 +86,7 @@ def annotated(random, matrix, names, file):
     cell_types = [f"cell type {number:02d}" for number in range(40)]
     codes = np.minimum(random.geometric(0.08, matrix.shape[0]) - 1, 39)
     index = [f"cell-{file}-{number}" for number in range(matrix.shape[0])]
-    obs = pd.DataFrame(
-        {"cell_type": pd.Categorical.from_codes(codes, cell_types)}, index=index
-    )
+    obs = pd.DataFrame({"cell_type": pd.Categorical.from_codes(codes, cell_types)}, index=index)
     return ad.AnnData(X=matrix, obs=obs, var=pd.DataFrame(index=names))
 
 
@@ -130,7 +127,9 @@ def main():
         found["none"].append(fingerprints(matrix, weights(np.arange(N_GENES))))
         own = weights(different[file])
         found["outer"].append(fingerprints(matrix, own))
-        found["inner"].append(fingerprints(matrix, np.where(np.isin(different[file], common), own, 0)))
+        found["inner"].append(
+            fingerprints(matrix, np.where(np.isin(different[file], common), own, 0))
+        )
         data = annotated(random, matrix, gene_names(range(N_GENES)), file)
         write_formats(data, directory, file)
         data.var_names = gene_names(different[file])

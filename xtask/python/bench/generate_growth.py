@@ -13,7 +13,16 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from generate import N_FILES, N_GENES, SEED, annotated, counts, expression, gene_names, genes_of_files
+from generate import (
+    N_FILES,
+    N_GENES,
+    SEED,
+    annotated,
+    counts,
+    expression,
+    gene_names,
+    genes_of_files,
+)
 
 N_GENES_OF_INDEX = 1_000
 # Every so many cells one has a value.

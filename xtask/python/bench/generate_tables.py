@@ -1,4 +1,4 @@
-"""Write tables of cells for the measurement of loading: embeddings, counts of proteins, texts, booleans."""
+"""Write tables of cells to measure loading: embeddings, counts of proteins, texts, booleans."""
 
 import argparse
 import json
@@ -19,9 +19,7 @@ def table(random, number, n_cells):
         f"PC{axis}": random.standard_normal(n_cells).astype("float32")
         for axis in range(N_EMBEDDING)
     }
-    columns |= {
-        f"ADT_{protein}": random.poisson(20, n_cells) for protein in range(N_PROTEINS)
-    }
+    columns |= {f"ADT_{protein}": random.poisson(20, n_cells) for protein in range(N_PROTEINS)}
     columns["barcode"] = [f"AAACCTGAG{cell:08d}-{number}" for cell in range(n_cells)]
     columns["cell_type"] = random.choice(["B cell", "T cell", "monocyte", "NK cell"], n_cells)
     columns["total_counts"] = random.integers(500, 50_000, n_cells)

@@ -103,7 +103,9 @@ def allow_files(count):
     wanted = count + 256
     if soft != resource.RLIM_INFINITY and soft < wanted:
         if hard != resource.RLIM_INFINITY and hard < wanted:
-            sys.exit(f"this system allows {hard} open files, but {wanted} are needed; see ulimit -n")
+            sys.exit(
+                f"this system allows {hard} open files, but {wanted} are needed; see ulimit -n"
+            )
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
-import pyarrow.pandas_compat  # noqa: F401 - counted among the imports, not the loading
+import pyarrow.pandas_compat  # counted among the imports, not the loading
 import pyarrow.parquet  # noqa: F401
 import scipy.sparse as sp
 

@@ -114,7 +114,7 @@ class BackedRaw:
         self._var = frame(var)
 
     @property
-    def X(self) -> BackedMatrix | None:  # noqa: N802
+    def X(self) -> BackedMatrix | None:
         """The matrix of observations × the variables of `var`."""
         return _matrix(self._native, "raw.X")
 
@@ -198,7 +198,7 @@ class AnnDataAccessor:
         return self.var.index
 
     @property
-    def X(self) -> BackedMatrix | None:  # noqa: N802
+    def X(self) -> BackedMatrix | None:
         """The matrix of observations × variables."""
         return _matrix(self._native, "X")
 

@@ -1,4 +1,4 @@
-"""Arguments of any kind, checked before they are used, and errors of other packages put into ours."""
+"""Arguments of any kind, checked before they are used, and errors of other packages as ours."""
 
 from __future__ import annotations
 
@@ -20,7 +20,18 @@ from anndex.errors import (
     UnsupportedError,
 )
 
-__all__ = ["choice", "explained", "flag", "integer", "items", "number", "path_text", "shown", "text", "with_article"]
+__all__ = [
+    "choice",
+    "explained",
+    "flag",
+    "integer",
+    "items",
+    "number",
+    "path_text",
+    "shown",
+    "text",
+    "with_article",
+]
 
 # Whole numbers are handed on in 64 bits.
 _LARGEST = 2**64 - 1
@@ -104,9 +115,8 @@ def flag(name: str, value: Any, *, optional: bool = False) -> bool:
 
 def choice(name: str, value: Any, *allowed: str | bool | None) -> Any:
     """Check that a value is one of a few."""
-    if value is None or isinstance(value, (str, bool)):
-        if value in allowed:
-            return value
+    if (value is None or isinstance(value, (str, bool))) and value in allowed:
+        return value
     expected = ", ".join(f'"{one}"' if isinstance(one, str) else str(one) for one in allowed)
     raise InvalidInputError(f"{name} must be one of {expected}, but is {shown(value)}")
 

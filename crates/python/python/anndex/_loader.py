@@ -290,7 +290,9 @@ class Loader:
             return tensor.pin_memory()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self)} batches of {self.batch_size} from {self._mapped})"
+        return (
+            f"{type(self).__name__}({len(self)} batches of {self.batch_size} from {self._mapped})"
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         state = {**self.__dict__, "_handle": None, "_torch": None}
@@ -326,5 +328,6 @@ def _package(name: str) -> Any:
     except ImportError as error:
         package = name.partition(".")[0]
         raise MissingPackageError(
-            f"these batches need {package}, which can't be imported ({error}); pip install {package}"
+            f"these batches need {package}, which can't be imported ({error}); "
+            f"pip install {package}"
         ) from None

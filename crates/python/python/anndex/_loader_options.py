@@ -14,7 +14,12 @@ from anndex._checks import explained, flag, number, shown
 from anndex.errors import InvalidInputError, InvalidTypeError
 
 __all__ = [
-    "LoaderOptions", "WeightedSampler", "add_sampler", "given_indices", "is_sequential", "part",
+    "LoaderOptions",
+    "WeightedSampler",
+    "add_sampler",
+    "given_indices",
+    "is_sequential",
+    "part",
 ]
 
 

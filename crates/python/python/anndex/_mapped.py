@@ -352,7 +352,7 @@ class MappedCollection(OpenedFiles, MapStyle):
             try:
                 bounds = indices.indices(self.n_obs)
             except (TypeError, ValueError) as error:
-                raise InvalidIndexError(f"observations can't be sliced like this: {error}") from None
+                raise InvalidIndexError(f"can't slice observations like this: {error}") from None
             rows = np.arange(*bounds, dtype=np.int64)
         else:
             rows = self._rows(indices)

@@ -249,5 +249,3 @@ def _index(names: list[str]) -> pd.Index:
     except ImportError:
         return cast("pd.Index", np.array(names, dtype=object))
     return pd.Index(names)
-
-

@@ -1,7 +1,7 @@
 """The order of a loader's observations, in the form of the samplers of a ``DataLoader``.
 
-Trainers that replace a part of a ``DataLoader``, as accelerate does to skip batches, make one of its
-dataset, batch sampler and collate function. Made of those of a loader, it has the same batches.
+Trainers that replace a part of a ``DataLoader``, as accelerate does to skip batches, make one of
+its dataset, batch sampler and collate function. Made of those of a loader, it has the same batches.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ def _is_text(path: str) -> bool:
 def _frame(table: Any, is_text: bool, pyarrow: Any) -> Any:
     """A table as a frame. In one of text, NaN stands where a boolean is missing."""
     frame = table.to_pandas()
-    for name, values in zip(table.column_names, table.columns):
+    for name, values in zip(table.column_names, table.columns, strict=True):
         if is_text and values.null_count and pyarrow.types.is_boolean(values.type):
             frame[name] = frame[name].fillna(np.nan)
     return frame
@@ -226,9 +226,9 @@ def _is_usual(field: Any, kinds: dict[Any, str], pyarrow: Any) -> bool:
 
 
 def _index(noted: list[dict[str, Any]], rows: list[int], pandas: Any) -> Any:
-    """The index of tables, of which none has it among its columns: what is noted, and their rows."""
+    """The index of tables that have none among their columns: what is noted, and their rows."""
     indexes: list[Any] = []
-    for one, count in zip(noted, rows):
+    for one, count in zip(noted, rows, strict=True):
         index = pandas.RangeIndex(count)
         for described in one.get("index_columns", []):
             start, stop, step = (described[key] for key in ("start", "stop", "step"))

@@ -162,9 +162,7 @@ def _from_native(  # pyright: ignore[reportUnusedFunction]
             is_content = "path" in context or "object" in context
             error_type = PathNotFoundError if is_content else RecordNotFoundError
     if error_type is BugError:
-        message = (
-            f"this is a bug in anndex, please report it with what led to it: {message}"
-        )
+        message = f"this is a bug in anndex, please report it with what led to it: {message}"
     text = message if operation is None else f"{operation}: {message}"
     if context:
         where = ", ".join(f"{key}: {value}" for key, value in context.items())

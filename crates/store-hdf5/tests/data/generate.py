@@ -67,9 +67,7 @@ def layouts(name, **options):
             for kind, limit in [("fixed", (11, 9)), ("rows", (None, 9)), ("both", (None, None))]:
                 f.create_dataset(f"chunks {chunk} {kind}", data=data, chunks=chunk, maxshape=limit)
         f.create_dataset("chunks of 4 axes", data=values((5, 4, 3, 2), ">i2"), chunks=(2, 3, 2, 2))
-        f.create_dataset(
-            "many chunks", data=values(3000, "u1"), chunks=(2,), maxshape=(None,)
-        )
+        f.create_dataset("many chunks", data=values(3000, "u1"), chunks=(2,), maxshape=(None,))
         compact = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         compact.set_layout(h5py.h5d.COMPACT)
         space = h5py.h5s.create_simple((12,))
@@ -117,8 +115,13 @@ def layouts(name, **options):
         spaces.write(h5py.h5s.ALL, h5py.h5s.ALL, raw, padded)
 
         fields = [
-            ("text", TEXT), ("fixed", "S5"), ("f4", "<f4"), ("i8", ">i8"), ("bool", "?"),
-            ("array", ">f8", (2, 3)), ("texts", "S3", (2,)),
+            ("text", TEXT),
+            ("fixed", "S5"),
+            ("f4", "<f4"),
+            ("i8", ">i8"),
+            ("bool", "?"),
+            ("array", ">f8", (2, 3)),
+            ("texts", "S3", (2,)),
         ]
         table = np.zeros(9, dtype=fields)
         table["text"] = [f"cell {n}" for n in range(9)]

@@ -156,9 +156,7 @@ class Collection(Preparable):
             return self._meta
         return self._referenced(Artifact, "artifact_id")
 
-    def cache(
-        self, is_run_input: bool | Run | None = None, *, progress: bool = True
-    ) -> list[Path]:
+    def cache(self, is_run_input: bool | Run | None = None, *, progress: bool = True) -> list[Path]:
         """Get local paths of the artifacts, in their order; local ones stay where they are.
 
         What is at URLs is copied into the local cache; only what is missing or outdated is moved.
@@ -174,9 +172,7 @@ class Collection(Preparable):
         run = run_argument("is_run_input", is_run_input)
         return self._saved().cache(run, flag("progress", progress))
 
-    def stage(
-        self, is_run_input: bool | Run | None = None, *, progress: bool = True
-    ) -> list[Path]:
+    def stage(self, is_run_input: bool | Run | None = None, *, progress: bool = True) -> list[Path]:
         """Do the same as `cache`."""
         return self.cache(is_run_input, progress=progress)
 

@@ -56,9 +56,7 @@ class Q:
         for one in (self.condition, other.condition):
             # A long chain of the same kind stays flat.
             conditions.extend(one[1] if one[0] == how else [one])
-        depth = max(
-            one._depth + (one.condition[0] != how) for one in (self, other)
-        )
+        depth = max(one._depth + (one.condition[0] != how) for one in (self, other))
         return _made((how, conditions), depth)
 
     def __and__(self, other: Q) -> Q:

@@ -102,7 +102,9 @@ class Data(IsVersioned, TracksRun):
         A graph that notebooks show as a picture, ``print()`` as text, and ``save()`` writes as
         ``.svg`` or ``.dot``. It needs no Graphviz.
         """
-        graph = self._saved().view_lineage(flag("with_children", with_children), number("limit", limit))
+        graph = self._saved().view_lineage(
+            flag("with_children", with_children), number("limit", limit)
+        )
         return LineageGraph(graph)
 
     def save(self, using: AnyPath | None = None) -> Self:

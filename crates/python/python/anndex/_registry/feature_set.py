@@ -98,7 +98,9 @@ class FeatureManager(Mapping[str, FeatureSet]):
     def add_feature_set(self, feature_set: FeatureSet, slot: str) -> None:
         """Say which features a slot has, instead of those it had before."""
         if not isinstance(feature_set, FeatureSet):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidTypeError(f"a feature set is a FeatureSet, but this is {shown(feature_set)}")
+            raise InvalidTypeError(
+                f"a feature set is a FeatureSet, but this is {shown(feature_set)}"
+            )
         text("slot", slot)
         members = [(one["name"] or "", one["dtype"]) for one in feature_set.members]
         record = self._data._saved()  # pyright: ignore[reportPrivateUsage]
@@ -136,7 +138,8 @@ class FeatureManager(Mapping[str, FeatureSet]):
         if found is None:
             there = f"there are: {', '.join(slots)}" if slots else "there are none"
             raise KeyNotFoundError(
-                f"there is no slot {shown(slot)}; {there}; add_feature_set() or compute() makes them"
+                f"there is no slot {shown(slot)}; {there}; "
+                "add_feature_set() or compute() makes them"
             )
         return found
 

@@ -76,10 +76,10 @@ def plain_value(value: Any) -> Value:
 
 def plain_values(value: Any) -> Value | list[Value]:
     """One value, or several, for lookups. A record stands for its id."""
-    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, type)):
-        if getattr(cast("Any", value), "ndim", 1) != 0:
-            several: Iterable[Any] = cast("Any", value)
-            return [_one_value(one) for one in several]
+    is_several = isinstance(value, Iterable) and not isinstance(value, (str, bytes, type))
+    if is_several and getattr(cast("Any", value), "ndim", 1) != 0:
+        several: Iterable[Any] = cast("Any", value)
+        return [_one_value(one) for one in several]
     return _one_value(value)
 
 

@@ -121,9 +121,7 @@ class Preparable(Data):
                 "window_size": arguments.number("window_size", window_size),
                 "layers_keys": arguments.key_list("layers_keys", layers_keys),
                 "obsm_keys": arguments.key_list("obsm_keys", obsm_keys),
-                "obs_keys": None
-                if obs_keys is None
-                else arguments.key_list("obs_keys", obs_keys),
+                "obs_keys": None if obs_keys is None else arguments.key_list("obs_keys", obs_keys),
                 "join": choice("join", join, "inner", "outer", None),
                 "dtype": arguments.dtype_name(dtype),
                 "rows_per_file": arguments.number("rows_per_file", rows_per_file),

@@ -45,7 +45,11 @@ def id_or_uid(idlike: Any) -> int | str:
         idlike = int(cast("Any", idlike))
     if isinstance(idlike, bool) or not isinstance(idlike, (int, str)):
         raise InvalidTypeError(f"an id is an integer or text, but this is {checks.shown(idlike)}")
-    return checks.text("an id", idlike) if isinstance(idlike, str) else cast("int", plain_value(idlike))
+    return (
+        checks.text("an id", idlike)
+        if isinstance(idlike, str)
+        else cast("int", plain_value(idlike))
+    )
 
 
 class Query(TypedDict):
@@ -64,8 +68,8 @@ class QuerySet(Generic[R]):
 
     Nothing is read before records are asked for: by ``len()``, an index, ``list()`` or ``df()`` all
     at once, and kept; by iterating page by page, each after the last record of the one before, and
-    not kept, so that sets of any size can be gone through. A slice is a set, too. Hidden records and
-    those in the trash are left out, unless the conditions say something about ``visibility``.
+    not kept, so that sets of any size can be gone through. A slice is a set, too. Hidden records
+    and those in the trash are left out, unless the conditions say something about ``visibility``.
     """
 
     __slots__ = ("_found", "_native", "_q", "_query", "_type")
@@ -151,8 +155,7 @@ class QuerySet(Generic[R]):
         return [make(one, self._native) for one in found]
 
     def order_by(self, *fields: str) -> Self:
-        """Order by fields instead of the order so far; ``"-name"`` means from the last to the first.
-        """
+        """Order by fields instead of the order so far; ``"-name"`` means from last to first."""
         for field in fields:
             checks.text("each field to order by", field)
         changed = self._copy("order")
@@ -286,7 +289,9 @@ class QuerySet(Generic[R]):
                 return found[index]
             except IndexError:
                 raise InvalidIndexError(f"there is no {self._kind} at this index") from None
-        raise InvalidTypeError(f"records are indexed by integers or slices, but not by {checks.shown(index)}")
+        raise InvalidTypeError(
+            f"records are indexed by integers or slices, but not by {checks.shown(index)}"
+        )
 
     def _slice(self, index: slice) -> Self:
         for bound in (index.start, index.stop, index.step):

@@ -247,7 +247,8 @@ class Registry:
 
     def __reduce__(self) -> NoReturn:
         raise InvalidTypeError(
-            f"{with_article(self._kind)} can't be pickled or copied; hand on its uid and get it again"
+            f"{with_article(self._kind)} can't be pickled or copied; "
+            "hand on its uid and get it again"
         )
 
 
