@@ -36,7 +36,7 @@ struct Arguments {
 enum Command {
     /// Run every check and every test, in order, up to the first failure.
     Test,
-    /// Run the checks that read the source: rustfmt, refusals and clippy.
+    /// Run the checks that read the source: rustfmt, ruff, typos, refusals and clippy.
     Lint,
     /// Write tests/fixtures anew with pinned versions of Python anndata, and their goldens.
     Fixtures,

@@ -1,5 +1,5 @@
 //! Python environments with exact versions, below the target directory: one per version of
-//! anndata, one for the Python package, and those of the benchmark.
+//! anndata, one for the Python package, one for the lint, and those of the benchmark.
 //!
 //! An environment is a requirements file whose first lines say which Python and which pip it
 //! takes: `# python 3.8`, `# pip 24.0`. A line `# on NAME` puts the packages of another
