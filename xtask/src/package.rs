@@ -61,9 +61,12 @@ pub(crate) fn test(workspace: &Workspace, server: &TestServer, tally: &mut Tally
         }
         step::run(&format!("Python package: {checker}"), &mut command)?;
     }
-    // The tests of the workspace have built it already.
-    let command = ["build", "--workspace", "--all-features", "--bin", "anndex"];
-    step::run("command", workspace.cargo().args(command))?;
+    // With its tests, whose features are those of all tests: these have built it already.
+    let command = ["test", "--workspace", "--all-features", "--no-run"];
+    step::run(
+        "command",
+        workspace.cargo().args(command).args(["--test", "command"]),
+    )?;
     let built = workspace
         .target_directory()?
         .join(format!("debug/anndex{EXE_SUFFIX}"));

@@ -20,6 +20,8 @@ pub(crate) struct Package {
     pub(crate) name: String,
     /// Whether building it without default features makes a difference.
     pub(crate) has_default_features: bool,
+    /// Whether it is published, so that others build it without its siblings.
+    pub(crate) is_published: bool,
 }
 
 impl Workspace {
@@ -120,6 +122,10 @@ fn packages_of(metadata: &Value) -> Result<Vec<Package>> {
             Ok(Package {
                 name: name.to_owned(),
                 has_default_features: default.is_some_and(|features| !features.is_empty()),
+                // `publish = false` is an empty list of registries.
+                is_published: package["publish"]
+                    .as_array()
+                    .is_none_or(|to| !to.is_empty()),
             })
         })
         .collect::<Result<Vec<_>>>()?;
@@ -149,17 +155,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packages_know_whether_default_features_matter() {
+    fn packages_know_how_they_are_built() {
         let metadata = serde_json::json!({"packages": [
-            {"name": "b", "features": {"default": ["x"], "x": []}},
-            {"name": "a", "features": {"default": []}},
-            {"name": "c", "features": {}},
+            {"name": "b", "features": {"default": ["x"], "x": []}, "publish": null},
+            {"name": "a", "features": {"default": []}, "publish": []},
+            {"name": "c", "features": {}, "publish": ["crates-io"]},
         ]});
         let found = packages_of(&metadata).unwrap();
         let found: Vec<_> = found
             .iter()
-            .map(|p| (p.name.as_str(), p.has_default_features))
+            .map(|p| (p.name.as_str(), p.has_default_features, p.is_published))
             .collect();
-        assert_eq!(found, [("a", false), ("b", true), ("c", false)]);
+        assert_eq!(
+            found,
+            [("a", false, false), ("b", true, true), ("c", false, true)]
+        );
     }
 }
