@@ -158,8 +158,8 @@ fn check_suffixes(artifacts: &[Handle<Artifact>]) -> Result<()> {
     suffixes.sort_unstable();
     suffixes.dedup();
     Err(Error::invalid_input(format!(
-        "what is loaded as a table must be tables all over ({}), but the suffixes are {}; read \
-         what cache gives, or make a collection of one kind",
+        "only tables ({}) can be loaded as one table, but the collection has files with the \
+         suffixes {}; read the files that cache() gives, or make a collection of tables alone",
         SUFFIXES.join(", "),
         suffixes.join(", ")
     )))

@@ -255,7 +255,7 @@ fn other(facts: &Facts) -> (ErrorKind, &'static str) {
         (Some(401 | 403), _) => (ErrorKind::PermissionDenied, DENIED),
         (Some(429), _) => (
             ErrorKind::Storage,
-            "the storage is asked too much; try again later",
+            "the storage refuses more requests for now; try again later",
         ),
         (Some(500..), _) => (
             ErrorKind::Storage,

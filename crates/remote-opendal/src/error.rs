@@ -52,7 +52,7 @@ fn kind_and_message(error: &Theirs) -> (ErrorKind, &'static str) {
         TheirKind::Unsupported => (ErrorKind::Unsupported, "the storage can't do this"),
         TheirKind::RateLimited => (
             ErrorKind::Storage,
-            "the storage is asked too much; try again later",
+            "the storage refuses more requests for now; try again later",
         ),
         _ => other(&text(error)),
     }

@@ -101,7 +101,7 @@ async fn failures_that_do_not_pass_are_errors_in_time() {
     fs::write(bucket.join("a.bin"), [7; 100_000]).unwrap();
     for (fault, words) in [
         (Fault::Status(500), "the storage fails"),
-        (Fault::Status(429), "asked too much"),
+        (Fault::Status(429), "refuses more requests for now"),
         (Fault::Stall(10), "in time"),
         (Fault::Cut(10), "breaks"),
         (Fault::Refuse, "breaks"),

@@ -207,7 +207,7 @@ async fn a_shuffled_epoch_that_fits_reads_nothing_twice() {
                 .unwrap_or(path.metadata().unwrap().len() / 2)
         })
         .sum();
-    // Even the first batch, whose cells are all over the file.
+    // Even the first batch, whose cells are spread over the whole file.
     assert!(requests <= 8, "{requests} requests");
     assert!(bytes <= needed, "{bytes} of {needed} bytes");
 }

@@ -103,7 +103,7 @@ impl Tale<'_> {
         Ok(())
     }
 
-    /// Shows a few cells from all over the collection, read as one batch.
+    /// Shows a few cells from all files of the collection, read as one batch.
     fn batch(&self, mapped: &MappedCollection, obs_key: Option<&str>) -> Result<()> {
         let reach = match mapped.n_vars() {
             Some(_) => mapped.n_obs(),
@@ -154,7 +154,7 @@ impl Tale<'_> {
             ]);
         }
         self.story
-            .line(&format!("a batch of {shown}, from all over:"))?;
+            .line(&format!("a batch of {shown}, from all files:"))?;
         self.story.table(&table)
     }
 

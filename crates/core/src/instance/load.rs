@@ -170,8 +170,8 @@ fn check_anndata(formats: &StoreFormats, artifacts: &[Handle<Artifact>]) -> Resu
         }
     }
     Err(Error::invalid_input(format!(
-        "what is loaded as AnnData must be AnnData all over, but the suffixes are {}; read what \
-         cache gives, or make a collection of one kind",
+        "only AnnData files can be loaded as one AnnData, but the collection has files with the \
+         suffixes {}; read the files that cache() gives, or make a collection of AnnData alone",
         suffixes.join(", ")
     ))
     .source_error(reason))

@@ -18,8 +18,8 @@ pub struct NextVersion {
 /// must be an integer, plus 1.
 ///
 /// # Errors
-/// `AlreadyExists` if the family has the version; `InvalidInput` if it can't be counted on and
-/// none is given.
+/// `AlreadyExists` if the family has the version; `InvalidInput` if none is given and the newest is
+/// not an integer.
 pub fn next(versions: &[Option<String>], given: Option<&str>) -> Result<NextVersion> {
     let newest = versions.last().and_then(Option::as_deref);
     let first = newest.is_none().then(|| "1".to_owned());
@@ -31,7 +31,7 @@ pub fn next(versions: &[Option<String>], given: Option<&str>) -> Result<NextVers
         Some(version) => version.to_owned(),
         None => following(newest).ok_or_else(|| {
             Error::invalid_input(format!(
-                "the newest version is {newest:?}, which can't be counted on; give the new version"
+                "the newest version is {newest:?}, which is not an integer; give the new version"
             ))
         })?,
     };

@@ -162,7 +162,7 @@ impl Reader {
         part * CONSIDERABLE_PART >= 1.0
     }
 
-    /// Learns from a few chunks all over the collection what rows take.
+    /// Learns from a few chunks across the collection how many bytes a row takes.
     fn sample(&mut self, n_obs: u64) -> Result<()> {
         let rows = self.budget.chunk_rows().ceil() as u64;
         let places = (0..SAMPLES).map(|sample| n_obs / SAMPLES * sample);

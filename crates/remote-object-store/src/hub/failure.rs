@@ -122,7 +122,7 @@ impl Failure {
             ),
             (429, _) => (
                 ErrorKind::Storage,
-                "the storage is asked too much; try again later",
+                "the storage refuses more requests for now; try again later",
             ),
             (500.., _) => (
                 ErrorKind::Storage,

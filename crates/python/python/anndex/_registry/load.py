@@ -86,8 +86,8 @@ def _kind(artifacts: Sequence[Artifact]) -> Literal["anndata", "table"]:
     if all(suffix in TABLES for suffix in suffixes):
         return "table"
     raise InvalidInputError(
-        f"what is loaded must be of one kind, AnnData ({', '.join(ANNDATA)}) or tables "
-        f"({', '.join(TABLES)}), but the suffixes are "
-        f"{', '.join(suffix or 'none' for suffix in suffixes)}; read what cache() gives, or make a "
-        "collection of one kind"
+        f"a collection is loaded if all its files are AnnData ({', '.join(ANNDATA)}) or all are "
+        f"tables ({', '.join(TABLES)}), but the suffixes are "
+        f"{', '.join(suffix or 'none' for suffix in suffixes)}; read the files that cache() gives, "
+        "or make a collection of one kind"
     )

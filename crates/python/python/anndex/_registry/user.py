@@ -22,7 +22,7 @@ __all__ = ["Storage", "User", "storage_argument"]
 
 
 class User(Registry):
-    """A person. `init` and `connect` make the record of whoever calls them."""
+    """A person. `init` and `connect` make the record of the person who calls them."""
 
     __slots__ = ()
     _kind = "user"
