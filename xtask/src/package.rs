@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::postgres::TestServer;
 use crate::python::{Environment, Installed};
 use crate::step::Tally;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, forget_xtask};
 use crate::{Result, python, step};
 
 /// The versions of Python that the wheel is for.
@@ -76,6 +76,8 @@ pub(crate) fn test(workspace: &Workspace, server: &TestServer, tally: &mut Tally
     let mut command = package.command();
     command
         .args(["-m", "pytest", "-p", "no:cacheprovider"])
+        // Two, since they mostly wait, and each holds torch. A file shares what it makes.
+        .args(["--numprocesses", "2", "--dist", "loadfile"])
         .env("HOME", &home)
         .env("ANNDEX_TEST_COMMAND", built)
         .env_remove("XDG_CACHE_HOME");
@@ -153,6 +155,8 @@ impl Package {
     fn command(&self) -> std::process::Command {
         let mut command = self.environment.command();
         command.current_dir(&self.sources);
+        // maturin runs cargo.
+        forget_xtask(&mut command);
         command
     }
 

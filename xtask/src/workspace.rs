@@ -50,16 +50,7 @@ impl Workspace {
     /// The cargo that runs this program, ready to run in the root directory.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = self.command(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        // What cargo says of xtask itself must not change how it builds the others.
-        for (name, _) in std::env::vars_os() {
-            if name
-                .to_str()
-                .is_some_and(|name| name.starts_with("CARGO_PKG_"))
-            {
-                command.env_remove(name);
-            }
-        }
-        command.env_remove("CARGO_MANIFEST_DIR");
+        forget_xtask(&mut command);
         command
     }
 
@@ -131,6 +122,20 @@ fn packages_of(metadata: &Value) -> Result<Vec<Package>> {
         .collect::<Result<Vec<_>>>()?;
     packages.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(packages)
+}
+
+/// Hides from a command what cargo says of xtask itself. Build scripts read the same variables, so a
+/// cargo that finds them set builds anew what another cargo has built without them.
+pub(crate) fn forget_xtask(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_"))
+        {
+            command.env_remove(name);
+        }
+    }
+    command.env_remove("CARGO_MANIFEST_DIR");
 }
 
 /// Runs a command and returns what it printed.
