@@ -76,7 +76,7 @@ pub(crate) fn test(workspace: &Workspace, server: &TestServer, tally: &mut Tally
     let mut command = package.command();
     command
         .args(["-m", "pytest", "-p", "no:cacheprovider"])
-        // Two, since they mostly wait, and each holds torch. A file shares what it makes.
+        // Most tests wait, but each process holds torch. The tests of a file share fixtures.
         .args(["--numprocesses", "2", "--dist", "loadfile"])
         .env("HOME", &home)
         .env("ANNDEX_TEST_COMMAND", built)

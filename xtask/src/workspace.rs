@@ -124,8 +124,8 @@ fn packages_of(metadata: &Value) -> Result<Vec<Package>> {
     Ok(packages)
 }
 
-/// Hides from a command what cargo says of xtask itself. Build scripts read the same variables, so a
-/// cargo that finds them set builds anew what another cargo has built without them.
+/// Hides the variables that cargo sets for xtask itself. Build scripts read them, so with other
+/// values cargo builds the same crates again.
 pub(crate) fn forget_xtask(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name

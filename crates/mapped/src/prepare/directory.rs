@@ -18,8 +18,8 @@ const PARAMETERS: &str = "anndex-prepare";
 const TEMPORARY: &str = ".anndex-";
 /// Where files are as long as they are not complete.
 const INCOMPLETE: &str = ".anndex-incomplete";
-/// How long the lock is waited for: a call that was stopped ends with the step that it is in, such
-/// as to put a file on a busy disk.
+/// How long to wait for the lock: a call that was stopped still finishes its step, such as a sync of
+/// a busy disk.
 const STEP: Duration = Duration::from_secs(10);
 
 /// A directory that this call alone prepares a collection in.
@@ -178,8 +178,8 @@ fn names(path: &Path) -> Result<Vec<String>> {
     path.read_dir().map_err(at)?.map(name).collect()
 }
 
-/// Locks a directory against other calls and processes, where the system locks directories. One
-/// that was stopped holds it until the step that it is in ends, which is waited for.
+/// Locks a directory against other calls and processes, where the system locks directories. Waits a
+/// while for a call that was stopped and still finishes its step.
 fn lock(path: &Path) -> Result<Option<File>> {
     if !cfg!(unix) {
         return Ok(None);
@@ -208,5 +208,34 @@ fn sync(directory: &Path) -> std::io::Result<()> {
     match cfg!(unix) {
         true => File::open(directory)?.sync_all(),
         false => Ok(()),
+    }
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+    use anndex_store::operation::Operation;
+
+    #[test]
+    fn the_lock_of_a_call_that_ends_soon_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = lock(directory.path()).unwrap();
+        let other = thread::spawn(move || {
+            thread::sleep(2 * LOOK);
+            drop(held);
+        });
+        lock(directory.path()).unwrap();
+        other.join().unwrap();
+    }
+
+    #[test]
+    fn a_call_that_is_stopped_waits_for_no_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let _held = lock(directory.path()).unwrap();
+        let operation = Operation::new();
+        operation.stop();
+        let error = operation.within(|| lock(directory.path())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
     }
 }
