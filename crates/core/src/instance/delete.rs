@@ -1,7 +1,6 @@
 //! To the trash, out of it, and away for good.
 
 use super::handle::Handle;
-use super::place::copies;
 use super::retry::retry;
 use crate::backend::{ChangeSet, Filter, Query, Relation};
 use crate::error::{Error, ErrorKind, Result};
@@ -82,8 +81,8 @@ impl<R: Registry> Handle<R> {
     /// Removes the record for good, and its copy. `is_alone` says that the lock of those who write
     /// copies is held already, by this repair alone.
     pub(super) async fn remove(&mut self, is_alone: bool) -> Result<()> {
-        let copy = self.copy().await?;
-        let writing = match &copy {
+        let content = self.content().await?;
+        let writing = match &content {
             Some((storage, artifact)) if !is_alone => {
                 let begun = self.db.begin_removal(storage, &artifact.storage_key).await;
                 begun.map_err(|e| e.operation("delete"))?
@@ -94,7 +93,7 @@ impl<R: Registry> Handle<R> {
             self.fresh().await?;
             self.check_unheld().await?;
             let mut changes = ChangeSet::new();
-            if let Some((_, artifact)) = &copy {
+            if let Some((_, artifact)) = &content {
                 // Nobody put the content elsewhere meanwhile.
                 let here = Filter::eq(Field::Id, self.id)
                     .and(Filter::eq(Field::StorageKey, artifact.storage_key.as_str()));
@@ -106,13 +105,13 @@ impl<R: Registry> Handle<R> {
         if let Err(error) = removed {
             // After an error of the database nobody knows whether the record is there; a repair does.
             let is_known = !error.is_in_doubt() && error.kind() != ErrorKind::Backend;
-            if let (Some((storage, artifact)), true) = (&copy, is_known) {
+            if let (Some((storage, artifact)), true) = (&content, is_known) {
                 self.db.keep(storage, &artifact.storage_key).await;
             }
             return Err(error.operation("delete"));
         }
         // Only now: if this process ends here a file is left over, and no record without its file.
-        if let Some((storage, artifact)) = copy {
+        if let Some((storage, artifact)) = content {
             self.remove_copy(&storage, &artifact).await?;
         }
         drop(writing);
@@ -127,8 +126,8 @@ impl<R: Registry> Handle<R> {
         Ok(())
     }
 
-    /// The artifact that this is, and its storage, if its content is a copy that some instance made.
-    async fn copy(&self) -> Result<Option<(Storage, Artifact)>> {
+    /// The artifact that this is, and the storage of its content.
+    async fn content(&self) -> Result<Option<(Storage, Artifact)>> {
         if R::KIND != Kind::Artifact {
             return Ok(None);
         }
@@ -136,9 +135,6 @@ impl<R: Registry> Handle<R> {
         let Record::Artifact(artifact) = self.fresh().await?.into() else {
             return Ok(None);
         };
-        if !copies::is_copy(&artifact.storage_key) {
-            return Ok(None);
-        }
         let storage = self
             .referenced::<Storage>(Some(artifact.storage_id))
             .await?;
@@ -147,11 +143,13 @@ impl<R: Registry> Handle<R> {
 
     async fn remove_copy(&self, storage: &Storage, artifact: &Artifact) -> Result<()> {
         let is_directory = artifact.n_objects.is_some();
+        let led_to = self.db.let_go(storage, artifact).await;
         let kept = self
             .db
             .release(storage, &artifact.storage_key, is_directory)
             .await?;
-        if let Some(reason) = kept {
+        let is_own = self.db.own_copies(storage, &artifact.storage_key).is_some();
+        if let Some(reason) = kept.or(led_to.filter(|_| !is_own)) {
             tracing::warn!(
                 artifact = artifact.label(),
                 storage = storage.root,

@@ -5,10 +5,13 @@ use super::place::held;
 use super::place::registries::{self, Identity};
 use super::retry::blocking;
 use super::{Settings, place, select};
-use crate::backend::{Backend, Filter, Query};
+use crate::backend::{Backend, Filter, Pages, Query};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Artifact, Field, Kind, Storage};
+use crate::record::{Field, Kind, Record, Storage};
 use crate::registry::uid;
+
+/// How many artifacts are looked at together.
+const PAGE: u64 = 10_000;
 
 /// Finds who the registry is. Its first storage, which it has from the beginning, is what it has in
 /// common with copies of it.
@@ -74,29 +77,30 @@ async fn hold_all(
     storages: Vec<Storage>,
     identity: &Identity,
 ) -> Result<()> {
-    let copies = Filter::starts_with(Field::StorageKey, copies::COPIES);
-    let copies = Query::new(Kind::Artifact).filter(copies);
-    let artifacts = select::<Artifact>(backend, &copies).await?;
-    let (default, identity) = (default.id, identity.clone());
-    blocking(move || {
-        for artifact in artifacts {
-            let storage = storages
-                .iter()
-                .find(|one| one.id == Some(artifact.storage_id));
-            let (Some(storage), Some(maker)) = (storage, copies::maker(&artifact.storage_key))
-            else {
-                continue;
-            };
-            let is_former =
-                storage.id == default && identity.former.iter().any(|former| former == maker);
-            let name = artifact.storage_key.rsplit_once('/').map(|(_, name)| name);
-            if let (Some(name), false) = (name, maker == identity.id || is_former)
-                && let Err(error) = held::hold(storage.root.as_ref(), name, &identity.id)
-            {
-                tracing::debug!(%error, artifact = artifact.uid, "its copy can't be held");
+    let mut pages = Pages::new(Query::new(Kind::Artifact), PAGE)?;
+    while let Some(page) = pages.next(backend).await? {
+        let (storages, default, identity) = (storages.clone(), default.id, identity.clone());
+        blocking(move || {
+            for record in page {
+                let Record::Artifact(artifact) = record else {
+                    continue;
+                };
+                let storage = storages
+                    .iter()
+                    .find(|one| one.id == Some(artifact.storage_id));
+                let is_former = |maker: &str| identity.former.iter().any(|former| former == maker);
+                let maker = copies::maker(&artifact.storage_key);
+                let Some(storage) = storage else { continue };
+                if storage.id == default && maker.is_some_and(is_former) {
+                    continue;
+                }
+                if let Err(error) = held::hold(storage, &artifact, &identity.id) {
+                    tracing::debug!(%error, artifact = artifact.uid, "its copy can't be held");
+                }
             }
-        }
-        Ok(())
-    })
-    .await
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
 }

@@ -8,8 +8,8 @@
 //! - No other record of this registry leads to it.
 //! - No registry of the same origin is known in the storage (see `place::registries`): that is a
 //!   copy of this one, which has the records that this one has.
-//! - No other registry holds it (see `place::held`). Then it stays marked, and a repair removes it
-//!   once that is over.
+//! - No record leads to it that `place::held` knows: one of another registry, or one that reaches it
+//!   through a link. Else it stays marked, and a repair removes it once that is over.
 
 use super::Instance;
 use super::artifact::upload;
@@ -99,9 +99,9 @@ impl Instance {
         storage_key: &str,
         is_directory: bool,
     ) -> Result<Option<String>> {
-        let Some(maker) = copies::maker(storage_key) else {
+        if copies::maker(storage_key).is_none() {
             return Ok(copies::is_copy(storage_key).then(|| OF_EARLIER_VERSION.to_owned()));
-        };
+        }
         // Its name is random, so another place that ends with it, or goes on after it, is the same
         // copy reached from another root.
         let name = storage_key
@@ -111,9 +111,6 @@ impl Instance {
             .filter(Filter::contains(Field::StorageKey, name))
             .limit(1);
         let other = self.select::<Artifact>(&others).await?.pop();
-        if let (None, true) = (&other, maker != self.identity().id) {
-            self.let_go(storage, storage_key).await?;
-        }
         let Some(own) = self.own_copies(storage, storage_key) else {
             return Ok(Some(MADE_BY_ANOTHER.to_owned()));
         };
@@ -146,9 +143,9 @@ impl Instance {
                 )));
             }
             let root = std::path::Path::new(&storage.root);
-            if let Some(holder) = held::holders(root, name, &identity.id)?.first() {
+            if let Some(holder) = held::holders(root, name)?.first() {
                 return Ok(Some(format!(
-                    "another instance has a record of it: {}",
+                    "another record needs it, as this file says: {}",
                     holder.display()
                 )));
             }
@@ -157,25 +154,20 @@ impl Instance {
         .await
     }
 
-    /// Says no longer that this registry holds a copy of another one.
-    async fn let_go(&self, storage: &Storage, storage_key: &str) -> Result<()> {
-        let Some((_, name)) = storage_key.rsplit_once('/') else {
-            return Ok(());
-        };
+    /// Says no longer that an artifact that is gone needs copies of other registries. Gives back why
+    /// one stays.
+    pub(super) async fn let_go(&self, storage: &Storage, artifact: &Artifact) -> Option<String> {
         if storage.type_ != place::LOCAL {
-            return Ok(());
+            return None;
         }
-        let (root, name) = (storage.root.clone(), name.to_owned());
+        let (storage, artifact) = (storage.clone(), artifact.clone());
         let registry = self.identity().id.clone();
-        blocking(
-            move || match held::let_go(root.as_ref(), &name, &registry) {
-                Err(error) => {
-                    tracing::warn!(%error, "the other instance is not told that its copy is free");
-                    Ok(())
-                }
-                done => Ok(done?),
-            },
-        )
-        .await
+        match blocking(move || held::let_go(&storage, &artifact, &registry)).await {
+            Err(error) => {
+                tracing::warn!(%error, "the other instance is not told that its copy is free");
+                None
+            }
+            Ok(is_of_another) => is_of_another.then(|| MADE_BY_ANOTHER.to_owned()),
+        }
     }
 }

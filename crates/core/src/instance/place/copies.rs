@@ -10,11 +10,12 @@
 //! database back.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::OWN_DIRECTORY;
+use super::{OWN_DIRECTORY, resolve};
 use crate::error::{Error, ErrorKind, Result};
 use crate::operation;
 use crate::record::{Artifact, Storage};
@@ -77,6 +78,48 @@ pub(in crate::instance) fn maker(storage_key: &str) -> Option<&str> {
 /// copies did not say who made them.
 pub(in crate::instance) fn is_copy(storage_key: &str) -> bool {
     storage_key.starts_with(COPIES)
+}
+
+/// A copy that a place leads to, from whatever root and through whatever link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::instance) struct Reached {
+    /// The root of the storage that it was made in.
+    pub(in crate::instance) root: PathBuf,
+    /// The registry that made it.
+    pub(in crate::instance) registry: String,
+    pub(in crate::instance) name: String,
+}
+
+/// The copies that a place in a local storage is, or is in. A storage need not have the root that
+/// the copy was made in: one above it, one below it, or one by another name leads there, too.
+///
+/// # Errors
+/// `NotFound` if nothing is there; `PermissionDenied` or `Storage` if it can't be looked up.
+pub(in crate::instance) fn reached(storage: &Storage, storage_key: &str) -> Result<Vec<Reached>> {
+    let path = match resolve(storage, storage_key) {
+        // Nobody reads what is outside the storage, so nobody needs it.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => return Ok(Vec::new()),
+        path => path?,
+    };
+    let real = path.canonicalize();
+    let real = real.map_err(|e| Error::io(path.display(), e))?;
+    let parts: Vec<_> = real.iter().collect();
+    let copies: Vec<_> = Path::new(COPIES).iter().collect();
+    let copy = |(at, parts): (usize, &[&OsStr])| {
+        let (directory, rest) = parts.split_at_checked(copies.len())?;
+        let [registry, name] = rest else {
+            return None;
+        };
+        let (registry, name) = (registry.to_str()?, name.to_str()?);
+        let is_copy = directory == copies && is_registry(registry) && is_own_name(name);
+        is_copy.then(|| Reached {
+            root: real.iter().take(at).collect(),
+            registry: registry.to_owned(),
+            name: name.to_owned(),
+        })
+    };
+    let places = parts.windows(copies.len() + 2).enumerate();
+    Ok(places.filter_map(copy).collect())
 }
 
 fn is_registry(name: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Telling the instance that made a copy that another one has a record of it now, so that it does
 //! not remove the bytes when its own record goes.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::merge::Merge;
@@ -19,19 +20,25 @@ pub(super) async fn hold_copies(
     merge: &Merge<'_>,
 ) -> Result<()> {
     let mut in_buckets = BTreeSet::new();
+    let mut storages = BTreeMap::new();
     for (id, record) in records.get(&Kind::Artifact).into_iter().flatten() {
         let Record::Artifact(artifact) = record else {
             continue;
         };
-        let is_new = matches!(merge.target(Kind::Artifact, *id), Some(Target::New(_)));
-        let maker = copies::maker(&artifact.storage_key);
-        if !is_new || maker.is_none_or(|maker| maker == db.registry_id()) {
+        if !matches!(merge.target(Kind::Artifact, *id), Some(Target::New(_))) {
             continue;
         }
-        match storage_of(db, artifact, records, merge).await? {
-            Some(storage) if storage.type_ == place::LOCAL => hold(db, &storage, artifact).await?,
+        let storage = match storages.entry(artifact.storage_id) {
+            Entry::Occupied(storage) => storage.into_mut(),
+            Entry::Vacant(entry) => entry.insert(storage_of(db, artifact, records, merge).await?),
+        };
+        match storage {
+            Some(storage) if storage.type_ == place::LOCAL => hold(db, storage, artifact).await,
             Some(storage) => {
-                in_buckets.insert(storage.root);
+                let maker = copies::maker(&artifact.storage_key);
+                if maker.is_some_and(|maker| maker != db.registry_id()) {
+                    in_buckets.insert(storage.root.clone());
+                }
             }
             None => {}
         }
@@ -67,14 +74,10 @@ async fn storage_of(
     Ok(db.select::<Storage>(&here).await?.pop())
 }
 
-async fn hold(db: &Instance, storage: &Storage, artifact: &Artifact) -> Result<()> {
-    let Some((_, name)) = artifact.storage_key.rsplit_once('/') else {
-        return Ok(());
-    };
-    let (root, name) = (storage.root.clone(), name.to_owned());
+async fn hold(db: &Instance, storage: &Storage, artifact: &Artifact) {
+    let (storage, own) = (storage.clone(), artifact.clone());
     let registry = db.registry_id().to_owned();
-    let held = blocking(move || held::hold(root.as_ref(), &name, &registry)).await;
-    if let Err(error) = held {
+    if let Err(error) = blocking(move || held::hold(&storage, &own, &registry)).await {
         tracing::warn!(
             artifact = artifact.uid,
             %error,
@@ -82,5 +85,4 @@ async fn hold(db: &Instance, storage: &Storage, artifact: &Artifact) -> Result<(
              artifact permanently there removes it"
         );
     }
-    Ok(())
 }

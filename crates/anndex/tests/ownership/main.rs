@@ -1,9 +1,12 @@
-//! Whose bytes are whose: several instances save, copy records to each other, are copied as a whole,
-//! delete and repair in random order. No byte that a record needs is ever removed, and nothing
+//! Whose bytes are whose: several instances save, copy records to each other, import rows, are copied
+//! as a whole, delete and repair in random order. No byte that a record needs is ever removed, and nothing
 //! outside the storages is changed.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![cfg(feature = "sqlite")]
+
+#[cfg(unix)]
+mod imported;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -90,6 +93,8 @@ fn no_byte_that_a_record_needs_is_removed() {
 async fn sequence(seed: u64) {
     let root = TempDir::new().unwrap();
     let bystander = write(&root.path().join("bystander/file"), "of somebody else");
+    #[cfg(unix)]
+    let base = root.path().canonicalize().unwrap();
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let mut instances = vec![
         init(root.path().join("inside")).await.unwrap(),
@@ -105,7 +110,7 @@ async fn sequence(seed: u64) {
             0 => None,
             count => Some(artifacts[random.below(count)].clone()),
         };
-        let action = random.below(10);
+        let action = random.below(if cfg!(unix) { 12 } else { 10 });
         trace.push(format!("{step}: {action} in {}", homes[index].display()));
         match (action, picked) {
             (0..=3, _) => {
@@ -127,6 +132,15 @@ async fn sequence(seed: u64) {
                 instances[index] = connect(&homes[index]).await.unwrap();
                 instances.push(connect(&home).await.unwrap());
                 homes.push(home);
+            }
+            #[cfg(unix)]
+            (10..=11, Some(artifact)) => {
+                let copy = artifact.path().await.unwrap().canonicalize().unwrap();
+                let way = imported::way(random.below(imported::WAYS), &copy, &base);
+                let to = &instances[random.below(instances.len())];
+                let place = (way.0.as_path(), way.1.as_str());
+                let report = imported::import(to, &artifact, place, step).await;
+                trace.push(format!("{report:?}"));
             }
             _ => {
                 let report = db.check().repair(true).run().await.unwrap();
