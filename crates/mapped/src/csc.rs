@@ -14,6 +14,7 @@ use md5::{Digest, Md5};
 
 use anndex_anndata::{SparseFormat, SparseMatrix};
 use anndex_store::error::{Error, Result};
+use anndex_store::storage::cache_directory::{self, user_cache};
 use anndex_store::{Array, DataType, NumericArray, RawArray, Span};
 
 /// Memory for the values of one band of rows.
@@ -50,24 +51,6 @@ pub(super) fn by_rows(
         target.display()
     );
     Ok((open(csc, &target)?, Some(notice)))
-}
-
-/// Where the caches of the user are: `anndex` in `XDG_CACHE_HOME`, else in `~/.cache`.
-///
-/// # Errors
-/// `InvalidInput` if neither that variable nor `HOME` is set.
-pub fn user_cache() -> Result<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    set("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| set("HOME").map(|home| Path::new(&home).join(".cache")))
-        .map(|base| base.join("anndex"))
-        .ok_or_else(|| {
-            Error::invalid_input(
-                "a cache is needed, as for the conversion of a csc_matrix, but neither \
-                 XDG_CACHE_HOME nor HOME is set; set one of them, or `cache_dir`",
-            )
-        })
 }
 
 /// Names the conversion by where the matrix is, its shape and when its files were changed.
@@ -152,7 +135,7 @@ fn open(csc: &SparseMatrix, directory: &Path) -> Result<SparseMatrix> {
 fn convert(csc: &SparseMatrix, target: &Path) -> Result<()> {
     let parent = target.parent().unwrap_or(target);
     let io = |error| Error::io(target.display(), error).operation("convert csc_matrix");
-    fs::create_dir_all(parent).map_err(io)?;
+    cache_directory::create(parent).map_err(|e| e.operation("convert csc_matrix"))?;
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     let temporary = parent.join(format!(
         ".{name}.{}.{:08x}",

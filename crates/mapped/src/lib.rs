@@ -38,9 +38,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 pub use anndex_anndata::Join;
+pub use anndex_store::storage::cache_directory::user_cache;
 pub use batch::{Batch, BatchColumn, BatchFormat};
 pub use buffer::Buffers;
-pub use csc::user_cache;
 pub use encoder::Encoder;
 pub use loader::{Epoch, Loader, LoaderBuilder, LoaderState, RepeatedDecoding};
 pub use options::{EncodeLabels, MappedOptions, UnknownLabel};

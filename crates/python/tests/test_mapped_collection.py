@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import shutil
 import subprocess
 import sys
@@ -156,6 +157,8 @@ def test_csc_is_read_by_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.warns(UserWarning, match="converted to rows once"):
         mapped = MappedCollection([path])
     np.testing.assert_array_equal(mapped[:]["X"], dense)
+    if os.name == "posix":
+        assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
 
 
 BAD_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
@@ -269,6 +272,7 @@ def test_unknown_kinds_of_errors_ask_for_a_report() -> None:
     assert isinstance(error, RuntimeError) and "bug in anndex" in str(error)
 
 
+@pytest.mark.alone
 def test_two_threads_read_at_once(tmp_path: Path) -> None:
     """With the lock of the interpreter released, another thread runs meanwhile."""
     n_obs, n_vars = 400, 3000

@@ -7,6 +7,7 @@
 
 mod bounded;
 mod cache;
+pub mod cache_directory;
 mod drivers;
 mod journal;
 mod local_directory;

@@ -11,14 +11,13 @@ mod entry;
 mod lease;
 mod room;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::entry::{Manifest, Names};
 use self::lease::Lease;
-use super::{ObjectInfo, ObjectStorage};
+use super::{ObjectInfo, ObjectStorage, cache_directory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{self, HashType};
 
@@ -118,8 +117,7 @@ impl Cache {
         progress: &(dyn Fn(i64) + Send + Sync),
     ) -> Result<PathBuf> {
         let names = Names::new(self.directory(), &request.name)?;
-        fs::create_dir_all(self.directory())
-            .map_err(|e| Error::io(self.directory().display(), e))?;
+        cache_directory::create(self.directory())?;
         let _lock = names.lock().await?;
         if let Some(path) = self.find(&names, request)? {
             progress(signed(request.size()));

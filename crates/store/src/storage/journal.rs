@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use self::lines::{Known, Line, apply, lock, read};
 pub use self::lines::{Plan, Version};
-use super::{PartialUpload, UploadNotes};
+use super::{PartialUpload, UploadNotes, cache_directory};
 use crate::error::{Error, Result};
 use crate::{hash, key};
 
@@ -34,7 +34,7 @@ impl Journal {
     /// same storage, which nobody works on, that is taken, with the place that it has. `None` if
     /// somebody works on it.
     pub fn open(directory: &Path, plan: Plan) -> Result<Option<Self>> {
-        fs::create_dir_all(directory).map_err(|e| Error::io(directory.display(), e))?;
+        cache_directory::create(directory)?;
         let suffix = key::suffix(&plan.storage_key);
         let name = format!("{}\n{}\n{}\n{suffix}", plan.storage, plan.hash, plan.size);
         let name = hash::hash_bytes(name.as_bytes());

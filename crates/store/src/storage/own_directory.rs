@@ -15,6 +15,7 @@ use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
+use super::cache_directory;
 use crate::error::{Error, ErrorKind, Result};
 
 /// An open directory, below which no link is followed.
@@ -51,10 +52,10 @@ impl OwnDirectory {
         }
     }
 
-    /// As [`OwnDirectory::open`], and makes it and those above it if they are not there.
+    /// As [`OwnDirectory::open`], and makes it and those above it if they are not there (see
+    /// [`cache_directory::create`]).
     pub fn create(path: &Path) -> Result<Self> {
-        let made = Dir::create_ambient_dir_all(path, ambient_authority());
-        made.map_err(|e| Error::io(path.display(), e))?;
+        cache_directory::create(path)?;
         Self::open(path)?.ok_or_else(|| gone(path))
     }
 

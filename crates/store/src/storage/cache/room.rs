@@ -1,6 +1,6 @@
 //! The limit of the cache, and making room below it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::entry::{Manifest, Names, list, read_plain, write_whole};
 use super::lease;
 use crate::error::{Error, Result};
+use crate::storage::cache_directory;
 use crate::storage::own_directory::{Access, create_file};
 
 const SETTINGS: &str = "settings.json";
@@ -41,7 +42,7 @@ pub struct Cleared {
 pub(super) struct Counting(#[expect(dead_code, reason = "held, not used")] File);
 
 pub(super) fn count(directory: &Path) -> Result<Counting> {
-    fs::create_dir_all(directory).map_err(|e| Error::io(directory.display(), e))?;
+    cache_directory::create(directory)?;
     let path = directory.join(LOCK);
     let at = |e| Error::io(path.display(), e);
     let file = create_file(&path, Access::Lock)?;
