@@ -5,22 +5,16 @@ use anndex_store::storage::StorageUrl;
 use anndex_store::{Error, Result};
 use opendal_core::{HttpTransporter, OperationContext, Operator};
 use opendal_http_transport_reqwest::ReqwestTransport;
-use opendal_layer_concurrent_limit::ConcurrentLimitLayer;
 use opendal_layer_timeout::TimeoutLayer;
-use opendal_service_sftp::Sftp;
 use opendal_service_webdav::Webdav;
 
 use crate::{credentials, error};
-
-/// Each thing that is done at the same time has a connection of its own. A server that runs with
-/// the settings of OpenSSH turns connections away when ten of them are not logged in yet.
-const SFTP_CONNECTIONS: usize = 8;
 
 /// Makes a client for the host of a URL. Its paths begin at the root of the host.
 ///
 /// # Errors
 /// Those of [`credentials::of_host`]; `InvalidInput` if the host can't be used;
-/// `Unsupported` if no client for the web can be made.
+/// `Unsupported` if no client for the web can be made, or for SFTP on Windows.
 pub(crate) fn open(
     url: &StorageUrl,
     environment: &Environment,
@@ -41,12 +35,27 @@ pub(crate) fn limited(operator: Operator, limits: &RequestLimits) -> Operator {
     operator.layer(timeout)
 }
 
+#[cfg(unix)]
 fn sftp(url: &StorageUrl) -> Result<Operator> {
+    use opendal_layer_concurrent_limit::ConcurrentLimitLayer;
+    use opendal_service_sftp::Sftp;
+
+    /// Each thing that is done at the same time has a connection of its own. A server that runs
+    /// with the settings of OpenSSH turns connections away when ten of them are not logged in yet.
+    const CONNECTIONS: usize = 8;
+
     let builder = Sftp::default()
         .endpoint(&format!("ssh://{}", url.host()))
         .root("/");
     let operator = Operator::new(builder).map_err(|e| error::configuration(&e))?;
-    Ok(operator.layer(ConcurrentLimitLayer::new(SFTP_CONNECTIONS)))
+    Ok(operator.layer(ConcurrentLimitLayer::new(CONNECTIONS)))
+}
+
+#[cfg(not(unix))]
+fn sftp(_url: &StorageUrl) -> Result<Operator> {
+    Err(Error::unsupported(
+        "SFTP is not available on this system; mount the server as a drive, or use Linux or macOS",
+    ))
 }
 
 fn webdav(url: &StorageUrl, environment: &Environment, limits: &RequestLimits) -> Result<Operator> {
