@@ -73,15 +73,23 @@ pub(crate) fn test(workspace: &Workspace, server: &TestServer, tally: &mut Tally
     // lamindb keeps settings in the home directory, and conversions go to a cache there.
     let home = package.directory.join("home");
     fs::create_dir_all(&home).map_err(|e| format!("{}: {e}", home.display()))?;
-    let mut command = package.command();
-    command
-        .args(["-m", "pytest", "-p", "no:cacheprovider"])
-        // Most tests wait, but each process holds torch. The tests of a file share fixtures.
-        .args(["--numprocesses", "2", "--dist", "loadfile"])
-        .env("HOME", &home)
-        .env("ANNDEX_TEST_COMMAND", built)
-        .env_remove("XDG_CACHE_HOME");
-    step::run_tests("Python package: tests", server.tell(&mut command), tally)
+    // Most tests wait, but each process holds torch. The tests of a file share fixtures.
+    let together = ["--numprocesses", "2", "--dist", "loadfile"].as_slice();
+    let parts = [
+        ("Python package: tests", "not alone", together),
+        ("Python package: tests of time limits", "alone", &[]),
+    ];
+    for (name, marked, how) in parts {
+        let mut command = package.command();
+        command
+            .args(["-m", "pytest", "-p", "no:cacheprovider", "-m", marked])
+            .args(how)
+            .env("HOME", &home)
+            .env("ANNDEX_TEST_COMMAND", &built)
+            .env_remove("XDG_CACHE_HOME");
+        step::run_tests(name, server.tell(&mut command), tally)?;
+    }
+    Ok(())
 }
 
 /// Writes the wheel for users to `target/dist`: one for all versions of Python from 3.10 on.

@@ -244,6 +244,7 @@ def heard_interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("heard_interrupts")
 def test_control_c_stops_it(collection: ln.Collection) -> None:
     def interrupt() -> None:
