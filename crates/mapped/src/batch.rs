@@ -1,24 +1,16 @@
 //! Many observations at once, each store's rows read together.
 
-use super::MappedCollection;
 use super::buffer::Buffers;
+use super::collection::MappedCollection;
+use super::format::BatchFormat;
+use super::obs_values::{numeric_type, values_column};
 use super::selection::Selection;
 use super::source::{MISSING_CODE, ObsRows};
 use super::waiting;
 use super::window::Window;
-use anndex_anndata::{Column, CsrMatrix, InMemoryMatrix, Label, Mask, Values};
-use anndex_store::error::{Error, Result};
-use anndex_store::{DataType, NumericArray, Strings, promote};
-
-/// How the layers of a batch are given. Matrices of obsm are always dense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum BatchFormat {
-    /// Every value: observations × variables.
-    #[default]
-    Dense,
-    /// A sparse matrix by rows.
-    Csr,
-}
+use anndex_anndata::{Column, CsrMatrix, InMemoryMatrix, Label};
+use anndex_store::error::Result;
+use anndex_store::{DataType, promote};
 
 /// Observations in the order in which they were asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -202,79 +194,4 @@ impl MappedCollection {
         let missing = missing.contains(&true).then_some(missing);
         Ok(BatchColumn::Codes { codes, missing })
     }
-}
-
-/// The type of a column that holds numbers.
-pub(super) fn numeric_type(column: &Column) -> Option<&DataType> {
-    let values = match column {
-        Column::Values { values, .. } => values,
-        Column::Categorical(categorical) => categorical.categories(),
-    };
-    match values {
-        Values::Numeric(numbers) => Some(numbers.data_type()),
-        Values::Strings(_) => None,
-    }
-}
-
-/// A column of labels that come from several stores, in the given type if they are numbers.
-pub(super) fn values_column(labels: &[Label], numeric: Option<DataType>) -> Result<Column> {
-    let has_text = labels.iter().any(|label| matches!(label, Label::String(_)));
-    let missing: Vec<bool> = labels.iter().map(Label::is_missing).collect();
-    let missing = missing.contains(&true).then(|| Mask::from(missing));
-    let Some(data_type) = numeric else {
-        let mut strings = Strings::new();
-        for label in labels {
-            match label {
-                Label::String(text) => strings.push(text),
-                _ => strings.push(""),
-            }
-        }
-        return Ok(Column::Values {
-            values: Values::Strings(strings),
-            missing,
-        });
-    };
-    if has_text {
-        return Err(Error::invalid_input(
-            "the column holds text in one store and numbers in another; store it with one type",
-        ));
-    }
-    let wide = if data_type == DataType::UInt64 {
-        let value = |label: &Label| match label {
-            Label::UInt(value) => *value,
-            Label::Int(value) => u64::try_from(*value).unwrap_or_default(),
-            Label::Bool(value) => u64::from(*value),
-            _ => 0,
-        };
-        NumericArray::from_values(
-            [labels.len()],
-            &labels.iter().map(value).collect::<Vec<_>>(),
-        )?
-    } else if data_type.is_float() {
-        let value = |label: &Label| match label {
-            Label::Float(value) => *value,
-            Label::Int(value) => *value as f64,
-            Label::UInt(value) => *value as f64,
-            Label::Bool(value) => f64::from(*value),
-            _ => f64::NAN,
-        };
-        NumericArray::from_values(
-            [labels.len()],
-            &labels.iter().map(value).collect::<Vec<_>>(),
-        )?
-    } else {
-        let value = |label: &Label| match label {
-            Label::Int(value) => *value,
-            Label::Bool(value) => i64::from(*value),
-            _ => 0,
-        };
-        NumericArray::from_values(
-            [labels.len()],
-            &labels.iter().map(value).collect::<Vec<_>>(),
-        )?
-    };
-    Ok(Column::Values {
-        values: Values::Numeric(wide.cast(&data_type)?),
-        missing,
-    })
 }

@@ -1,10 +1,7 @@
 //! Labels as integers, the same ones in every store.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use super::options::{Keys, MappedOptions, UnknownLabel};
-use super::source::Source;
 use anndex_anndata::{Column, Label};
 use anndex_store::error::{Error, Result};
 
@@ -20,7 +17,9 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    fn new(mut labels: Vec<Label>, unknown: Option<&Label>) -> Result<Self> {
+    /// # Errors
+    /// `InvalidInput` if text and numbers are mixed; `Unsupported` if there are too many labels.
+    pub(super) fn new(mut labels: Vec<Label>, unknown: Option<&Label>) -> Result<Self> {
         Label::sort(&mut labels)?;
         if i32::try_from(labels.len()).is_err() {
             return Err(Error::unsupported("more than 2^31 - 1 distinct labels"));
@@ -84,28 +83,4 @@ impl Encoder {
             Column::Values { .. } => column.labels().map(|label| code(&label)).collect(),
         }
     }
-}
-
-/// Builds the encoders of all encoded keys, and gives each source its own.
-pub(super) fn build(
-    sources: &mut [Source],
-    keys: &Keys,
-    options: &MappedOptions,
-) -> Result<Vec<(String, Arc<Encoder>)>> {
-    let mut encoders = Vec::with_capacity(keys.encoded.len());
-    for key in &keys.encoded {
-        let labels = super::labels::merged_categories(sources, keys, key)?;
-        let unknown = match &options.unknown_label {
-            UnknownLabel::None => None,
-            UnknownLabel::All(label) => Some(label),
-            UnknownLabel::Keys(labels) => labels.get(key),
-        };
-        let encoder = Encoder::new(labels, unknown).map_err(|e| e.with("key", key))?;
-        let encoder = Arc::new(encoder);
-        for source in sources.iter_mut() {
-            source.set_encoder(keys, key, &encoder);
-        }
-        encoders.push((key.clone(), encoder));
-    }
-    Ok(encoders)
 }

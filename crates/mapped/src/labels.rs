@@ -1,16 +1,10 @@
 //! The labels of all stores together.
 
-use std::collections::HashSet;
-
-use rayon::prelude::*;
-
-use super::MappedCollection;
-use super::batch::numeric_type;
-use super::options::Keys;
-use super::source::Source;
+use super::collection::MappedCollection;
+use super::encoders::{distinct, read_columns};
+use super::obs_values::numeric_type;
 use anndex_anndata::{Column, Label};
-use anndex_store::error::{Error, Result};
-use anndex_store::operation::carried;
+use anndex_store::error::Result;
 use anndex_store::{DataType, promote};
 
 impl MappedCollection {
@@ -67,48 +61,4 @@ impl MappedCollection {
         self.check_open()?;
         read_columns(&self.sources, obs_key)
     }
-}
-
-fn read_columns(sources: &[Source], obs_key: &str) -> Result<Vec<Option<Column>>> {
-    let columns: Result<Vec<_>> = sources
-        .par_iter()
-        .map(carried(|source: &Source| source.read_column(obs_key)))
-        .collect();
-    let columns = columns?;
-    if columns.iter().all(Option::is_none) {
-        return Err(Error::not_found("no store has this column of obs").with("key", obs_key));
-    }
-    Ok(columns)
-}
-
-/// The distinct labels of an obs key over all sources, in no order.
-pub(super) fn merged_categories(
-    sources: &[Source],
-    keys: &Keys,
-    obs_key: &str,
-) -> Result<Vec<Label>> {
-    let position = keys.obs.iter().position(|key| key == obs_key);
-    let kept: Option<Vec<_>> = sources
-        .iter()
-        .map(|source| source.kept_column(position?))
-        .collect();
-    match kept {
-        Some(columns) => Ok(distinct(columns.into_iter().flatten())),
-        None => read_columns(sources, obs_key).map(|columns| distinct(columns.iter().flatten())),
-    }
-}
-
-fn distinct<'a>(columns: impl Iterator<Item = &'a Column>) -> Vec<Label> {
-    let mut labels = HashSet::new();
-    for column in columns {
-        match column {
-            Column::Categorical(categorical) => {
-                let categories = categorical.categories();
-                labels.extend((0..categories.len()).map(|code| categories.label(code)));
-            }
-            Column::Values { .. } => labels.extend(column.labels()),
-        }
-    }
-    labels.remove(&Label::Missing);
-    labels.into_iter().collect()
 }

@@ -1,11 +1,40 @@
-//! What is said of obs keys that some stores lack: their observations have no value, and nothing
-//! else would tell why labels are not integers.
+//! What stores lack: a matrix that none has is an error, an obs key that some lack is said, since
+//! their observations have no value, and nothing else would tell why labels are not integers.
 
-use super::options::Keys;
+use super::keys::{Keys, missing};
 use super::source::Source;
+use anndex_anndata::{BackedAnnData, MatrixKey};
+use anndex_store::error::Result;
 
 /// So many stores are named.
 const MOST_NAMED: usize = 5;
+
+/// Checks that every matrix is in at least one of the stores, which are open: to look for it
+/// before would open it twice.
+pub(super) fn check_matrices(keys: &Keys, sources: &[Source]) -> Result<()> {
+    let stores: Vec<&BackedAnnData> = sources.iter().map(Source::data).collect();
+    for (number, key) in keys.matrices.iter().enumerate() {
+        if !sources.iter().any(|source| source.matrix(number).is_some()) {
+            let (kind, known): (&str, Result<Vec<Vec<String>>>) = match key {
+                MatrixKey::Obsm(_) => (
+                    "key of obsm",
+                    stores.iter().map(|data| data.obsm_keys()).collect(),
+                ),
+                _ => (
+                    "layer",
+                    stores.iter().map(|data| data.layers_keys()).collect(),
+                ),
+            };
+            let known = known?.into_iter().flatten().collect();
+            let name = match key {
+                MatrixKey::Obsm(name) => name.clone(),
+                other => other.to_string(),
+            };
+            return Err(missing(kind, &name, known, &stores));
+        }
+    }
+    Ok(())
+}
 
 /// A sentence for each obs key that stores with observations lack. What stores are called is in
 /// `names`, or else where they are.

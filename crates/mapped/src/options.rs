@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::source::Source;
-use anndex_anndata::Join;
-use anndex_anndata::{BackedAnnData, Label, MatrixKey};
+use super::keys::Keys;
+use anndex_anndata::{Join, Label, MatrixKey};
 use anndex_store::DataType;
 use anndex_store::error::{Error, Result};
 use anndex_store::storage::StreamOptions;
@@ -270,82 +269,4 @@ fn distinct<T: PartialEq>(keys: impl IntoIterator<Item = T>) -> Vec<T> {
         }
     }
     distinct
-}
-
-/// The keys that samples consist of, each once.
-#[derive(Debug)]
-pub(super) struct Keys {
-    pub(super) matrices: Vec<MatrixKey>,
-    pub(super) obs: Vec<String>,
-    pub(super) encoded: Vec<String>,
-    filtered: Vec<String>,
-}
-
-impl Keys {
-    /// Checks that every column is in at least one store, so that a typing error is not taken for
-    /// an empty column.
-    pub(super) fn check_columns(&self, stores: &[&BackedAnnData]) -> Result<()> {
-        for key in self.obs.iter().chain(&self.filtered) {
-            let has = |data: &&BackedAnnData| {
-                data.obs().index_name() == key || data.obs().columns().contains(key)
-            };
-            if !stores.iter().any(has) {
-                let columns = stores.iter().flat_map(|data| data.obs().columns());
-                return Err(missing(
-                    "column of obs",
-                    key,
-                    columns.cloned().collect(),
-                    stores,
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks that every matrix is in at least one of the stores, which are open: to look for it
-    /// before would open it twice.
-    pub(super) fn check_matrices(&self, sources: &[Source]) -> Result<()> {
-        let stores: Vec<&BackedAnnData> = sources.iter().map(Source::data).collect();
-        for (number, key) in self.matrices.iter().enumerate() {
-            if !sources.iter().any(|source| source.matrix(number).is_some()) {
-                let (kind, known): (&str, Result<Vec<Vec<String>>>) = match key {
-                    MatrixKey::Obsm(_) => (
-                        "key of obsm",
-                        stores.iter().map(|data| data.obsm_keys()).collect(),
-                    ),
-                    _ => (
-                        "layer",
-                        stores.iter().map(|data| data.layers_keys()).collect(),
-                    ),
-                };
-                let known = known?.into_iter().flatten().collect();
-                let name = match key {
-                    MatrixKey::Obsm(name) => name.clone(),
-                    other => other.to_string(),
-                };
-                return Err(missing(kind, &name, known, &stores));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn missing(kind: &str, key: &str, mut known: Vec<String>, stores: &[&BackedAnnData]) -> Error {
-    known.sort();
-    known.dedup();
-    let known = if known.is_empty() {
-        "there are none".to_owned()
-    } else {
-        format!("there are: {}", known.join(", "))
-    };
-    let location = stores
-        .first()
-        .map(|data| data.store().location())
-        .unwrap_or_default();
-    let error = Error::not_found(format!("no store has this {kind}; {known}")).with("key", key);
-    if stores.len() == 1 {
-        error.with("path", location)
-    } else {
-        error.with("path", format!("{location} and {} more", stores.len() - 1))
-    }
 }

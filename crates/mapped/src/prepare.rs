@@ -23,8 +23,10 @@ use std::sync::Arc;
 
 pub use options::PrepareOptions;
 
+use super::collection::MappedCollection;
+use super::format::BatchFormat;
+use super::loader::{Loader, LoaderState};
 use super::order::{Order, Sampler};
-use super::{BatchFormat, Loader, LoaderState, MappedCollection};
 use anndex_anndata::{
     BackedAnnData, DataFrame, MatrixKey, MatrixLayout, RowWriter, sparse_data_type,
 };

@@ -1,13 +1,13 @@
 //! Single observations.
 
-use super::MappedCollection;
 use super::assemble::{self, GroupRows, PlacedGroup, PlacedRows};
-use super::batch::BatchFormat;
 use super::buffer::Buffers;
+use super::collection::MappedCollection;
 use super::columns::ColumnPacking;
+use super::format::BatchFormat;
 use super::selection::Slot;
+use super::shape::MatrixShape;
 use super::source::{MISSING_CODE, ObsRows};
-use super::window::MatrixShape;
 use anndex_anndata::{Column, Label, Values};
 use anndex_store::NumericArray;
 use anndex_store::error::Result;

@@ -1,6 +1,6 @@
 //! Which rows of which stores a list of observations needs.
 
-use super::MappedCollection;
+use super::collection::MappedCollection;
 use anndex_store::error::Result;
 
 /// Observations in the order in which they were asked for, with the rows that they are.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::MappedCollection;
+use super::collection::MappedCollection;
 use anndex_anndata::{Column, Label};
 use anndex_store::error::{Error, Result};
 

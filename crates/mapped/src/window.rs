@@ -5,15 +5,16 @@
 
 use rayon::prelude::*;
 
-use super::MappedCollection;
 use super::allowance::Allowance;
 use super::assemble::{self, GroupRows, PlacedGroup, PlacedRows};
-use super::batch::BatchFormat;
 use super::buffer::Buffers;
+use super::collection::MappedCollection;
 use super::columns::ColumnPacking;
+use super::format::BatchFormat;
 use super::held::HeldRows;
 use super::rows::DirectRows;
 use super::selection::{Group, Selection, Slot};
+use super::shape::MatrixShape;
 use anndex_anndata::{InMemoryMatrix, MatrixKey};
 use anndex_store::error::{Error, Result};
 use anndex_store::operation::carried;
@@ -33,14 +34,6 @@ struct WindowMatrix {
     /// batch.
     held: Vec<Option<HeldRows>>,
     shape: MatrixShape,
-}
-
-/// What is the same in all rows of a matrix in a window.
-#[derive(Debug, Clone)]
-pub(super) struct MatrixShape {
-    pub(super) data_type: DataType,
-    /// Extent of one row along each of its axes.
-    pub(super) row_shape: Vec<usize>,
 }
 
 impl Window {

@@ -11,9 +11,11 @@ use rayon::ThreadPool;
 
 use super::plan::Plan;
 use super::reader::Ready;
+use crate::batch::Batch;
 use crate::buffer::Buffers;
+use crate::collection::MappedCollection;
+use crate::format::BatchFormat;
 use crate::selection::{Selection, Slot};
-use crate::{Batch, BatchFormat, MappedCollection};
 use anndex_store::error::Result;
 use anndex_store::operation::Operation;
 

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::{DEFAULT_MEMORY, Options};
-use crate::{BatchFormat, MappedCollection};
+use super::options::{DEFAULT_MEMORY, Options};
+use crate::collection::MappedCollection;
+use crate::format::BatchFormat;
 use anndex_store::error::Result;
 
 /// Rows that need no decoding cost the same whether read together or not, so a window of them is
@@ -103,13 +104,13 @@ impl Budget {
             }
         }
         let room = WAITING_BYTES.min(memory / WAITING_PART) as f64;
-        let most = super::epoch::thread_count(options.threads) as u64 + 1;
+        let most = options.thread_count() as u64 + 1;
         let batches_ahead = ((room / batch_bytes.max(1.0)) as u64).clamp(1, most);
         let waiting = (batches_ahead as f64 * batch_bytes) as u64;
         let memory = memory.saturating_sub(waiting);
         // What threads that wait for a server hold counts, since they are many.
         let held = task_bytes.max(1);
-        let cores = super::epoch::thread_count(options.threads) as u64;
+        let cores = options.thread_count() as u64;
         let (threads, held) = match mapped.requests.filter(|_| is_remote) {
             None => (cores, 0),
             Some(requests) => {

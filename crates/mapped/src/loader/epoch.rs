@@ -11,7 +11,7 @@ use super::assembler::{Assembler, Promise};
 use super::plan::Plan;
 use super::position::Position;
 use super::reader::Reader;
-use crate::Batch;
+use crate::batch::Batch;
 use crate::waiting::threads_of;
 use anndex_store::error::{Error, ErrorKind, Result};
 use anndex_store::operation::{LOOK, Operation};
@@ -66,7 +66,7 @@ impl Epoch {
             format: options.format,
             buffers: loader.buffers.clone(),
             operation: epoch.operation.clone(),
-            threads: threads_of(&epoch.operation, thread_count(options.threads))?,
+            threads: threads_of(&epoch.operation, options.thread_count())?,
         };
         // A window is handed over when the one before is used up, so there are never three. Pools
         // apart let the system share cores fairly: in one pool, batches would wait until a whole
@@ -192,14 +192,6 @@ fn received<T>(receiver: &Receiver<T>) -> Result<Option<T>> {
                 }
             }
         }
-    }
-}
-
-/// The number of threads that an option stands for: 0 is one for each core.
-pub(super) fn thread_count(count: usize) -> usize {
-    match count {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        count => count,
     }
 }
 

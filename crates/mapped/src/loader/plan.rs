@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Options;
+use super::options::Options;
 use crate::order::Order;
 use anndex_store::error::{Error, Result};
 

@@ -9,9 +9,10 @@ use rayon::ThreadPool;
 use super::budget::{Budget, RepeatedDecoding};
 use super::plan::Plan;
 use crate::allowance::Allowance;
+use crate::collection::MappedCollection;
+use crate::format::BatchFormat;
 use crate::selection::Selection;
 use crate::window::Window;
-use crate::{BatchFormat, MappedCollection};
 use anndex_store::error::Result;
 use anndex_store::operation::Operation;
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::gather::{Gathered, gather};
-use crate::MappedCollection;
-use crate::batch::values_column;
+use crate::collection::MappedCollection;
+use crate::obs_values::values_column;
 use crate::selection::Selection;
 use anndex_anndata::{BackedColumn, Categorical, Column, Label, Values};
 use anndex_store::error::{Error, ErrorKind, Result};

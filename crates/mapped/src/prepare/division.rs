@@ -7,8 +7,8 @@
 
 use std::ops::Range;
 
-use super::PrepareOptions;
-use crate::MappedCollection;
+use super::options::PrepareOptions;
+use crate::collection::MappedCollection;
 use crate::order::{Order, Sampler};
 use anndex_anndata::MatrixKey;
 use anndex_store::DataType;

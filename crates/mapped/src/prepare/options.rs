@@ -25,9 +25,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::options::{EncodeLabels, MappedOptions};
 use crate::order::Shuffle;
-use crate::{EncodeLabels, Join, MappedOptions};
-use anndex_anndata::{MatrixKey, MatrixLayout, sparse_data_type};
+use anndex_anndata::{Join, MatrixKey, MatrixLayout, sparse_data_type};
 use anndex_store::error::{Error, Result};
 use anndex_store::{Attribute, Compression, DataType};
 

@@ -3,7 +3,7 @@
 
 use super::Preparation;
 use super::columns;
-use crate::Batch;
+use crate::batch::Batch;
 use crate::selection::Selection;
 use anndex_anndata::{RowWriter, Values, WriteOptions, Writer};
 use anndex_store::error::Result;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::MappedCollection;
+use crate::collection::MappedCollection;
 use anndex_anndata::{Column, DataFrame, Label, Values};
 use anndex_store::error::{Error, Result};
 use anndex_store::{NumericArray, Strings};

@@ -4,8 +4,8 @@
 //! to be gained by holding it first. Only the columns of sparse rows need a look on the way.
 
 use super::{MatrixRows, Parts, scratch};
-use crate::BatchFormat;
 use crate::columns::{ColumnPacking, Columns};
+use crate::format::BatchFormat;
 use crate::held::sort_by_column;
 use crate::pack::{Small, Sum};
 use anndex_anndata::{ABSENT, VarMap};
