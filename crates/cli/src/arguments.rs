@@ -1,7 +1,7 @@
-//! The command line: options that all commands share, and the list of commands. Each command's
-//! own arguments stand in its module.
+//! The command line: the list of commands. Each command's own arguments stand in its module, those
+//! that all share in `global`.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::command::{
     artifact::ArtifactCommand, cache::CacheCommand, check::Check, collection::CollectionCommand,
@@ -9,6 +9,7 @@ use crate::command::{
     records::ListRecords,
 };
 use crate::demo::Demo;
+use crate::global::Global;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -32,35 +33,6 @@ pub(crate) struct Arguments {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// What all commands understand.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct Global {
-    /// The instance: its directory, or the postgres:// URL of its database. Default: ANNDEX_DB,
-    /// else the nearest one above the current directory
-    #[arg(
-        long,
-        global = true,
-        value_name = "LOCATION",
-        help_heading = "Options for all commands"
-    )]
-    pub(crate) db: Option<String>,
-    /// Print one JSON document, also for errors (on standard error)
-    #[arg(long, global = true, help_heading = "Options for all commands")]
-    pub(crate) json: bool,
-    /// Print results only: no progress, no advice, no warnings
-    #[arg(long, short, global = true, help_heading = "Options for all commands")]
-    pub(crate) quiet: bool,
-    /// Say more about what is done; twice for still more
-    #[arg(
-        long,
-        short,
-        global = true,
-        action = clap::ArgAction::Count,
-        help_heading = "Options for all commands"
-    )]
-    pub(crate) verbose: u8,
 }
 
 #[derive(Debug, Subcommand)]

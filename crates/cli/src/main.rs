@@ -8,6 +8,7 @@ mod arguments;
 mod command;
 mod demo;
 mod failure;
+mod global;
 mod interrupt;
 mod lookup;
 mod output;

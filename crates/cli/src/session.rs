@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anndex::{Error, Instance, Result};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::arguments::Global;
 use crate::failure;
+use crate::global::Global;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, plain, uses_color};
 
