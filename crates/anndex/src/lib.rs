@@ -86,8 +86,8 @@ pub use anndex_core::error::{Error, ErrorKind, Result};
 pub use anndex_core::instance::{
     ArtifactBuilder, CacheBuilder, CacheProgress, CheckBuilder, CheckReport, CollectionBuilder,
     Finding, Handle, IdLike, ImportBuilder, ImportReport, Instance, LeftOut, LineageBuilder,
-    LoadBuilder, MappedBuilder, PrepareBuilder, PreparedCollection, Problem, QuerySet,
-    RecordStream, RunBuilder, RunChoice, TransformBuilder, ULabelBuilder,
+    LoadBuilder, LocatedCollection, MappedBuilder, PrepareBuilder, PreparedCollection, Problem,
+    QuerySet, RecordStream, RunBuilder, RunChoice, TransformBuilder, ULabelBuilder,
 };
 pub use anndex_core::lineage::{LineageGraph, LineageNode};
 pub use anndex_core::mapped::{

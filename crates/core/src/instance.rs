@@ -76,7 +76,7 @@ pub use creation::{RunBuilder, TransformBuilder, ULabelBuilder};
 pub use handle::Handle;
 pub use lineage::RunChoice;
 pub use load::LoadBuilder;
-pub use mapped::MappedBuilder;
+pub use mapped::{LocatedCollection, MappedBuilder};
 pub use prepare::{PrepareBuilder, PreparedCollection};
 pub use query_set::{IdLike, QuerySet, RecordStream};
 pub use transfer::{ImportBuilder, ImportReport, LeftOut, RecordSource, SourcePage};

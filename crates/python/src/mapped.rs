@@ -1,9 +1,11 @@
 //! The class behind `anndex.MappedCollection`: what it tells and reads, as Python objects.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anndex::LocatedCollection;
 use anndex_core::Result;
 use anndex_core::mapped::{BatchFormat, Buffers, Encoder, Join, MappedCollection};
 use anndex_core::operation::carried;
@@ -25,6 +27,16 @@ pub(crate) struct Mapped {
     buffers: Arc<Buffers>,
 }
 
+impl Mapped {
+    /// What a registry has found.
+    pub(crate) fn located(py: Python<'_>, located: &LocatedCollection) -> PyResult<Self> {
+        Ok(Self {
+            opened: Opened::located(py, located)?,
+            buffers: Arc::default(),
+        })
+    }
+}
+
 #[pymethods]
 impl Mapped {
     #[new]
@@ -40,6 +52,18 @@ impl Mapped {
 
     fn close(&self, py: Python<'_>) {
         self.opened.close(py);
+    }
+
+    /// The paths and URLs of its files.
+    fn locations(&self) -> Vec<OsString> {
+        // Not as paths of Python, which make one slash of two.
+        let paths = self.opened.paths().iter();
+        paths.map(|path| path.clone().into_os_string()).collect()
+    }
+
+    /// Where conversions are kept; None for the user's cache.
+    fn cache_dir(&self) -> Option<PathBuf> {
+        self.opened.options().cache_dir.clone()
     }
 
     fn shapes(&self, py: Python<'_>) -> PyResult<Vec<(u64, u64)>> {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use anndex::LocatedCollection;
 use anndex_core::mapped::{MappedCollection, MappedOptions};
 use anndex_core::storage::{RemoteContent, RemoteStorages, StorageUrl};
 use anndex_core::store::{Store, StoreFormat};
@@ -68,7 +69,21 @@ impl Opened {
         options: MappedOptions,
     ) -> PyResult<Self> {
         let collection = open(py, &paths, &options)?;
-        Ok(Self {
+        Ok(Self::of(paths, options, collection))
+    }
+
+    /// Opens what a registry has found, as it was found.
+    pub(crate) fn located(py: Python<'_>, located: &LocatedCollection) -> PyResult<Self> {
+        let workers = Workers::of_this_process().map_err(|error| exception(py, &error))?;
+        let open = || workers.install(|| Ok((located.locations()?, located.open()?)));
+        let (paths, collection) = run_long(py, open)?;
+        let paths = paths.into_iter().map(PathBuf::from).collect();
+        let options = located.options().clone();
+        Ok(Self::of(paths, options, Arc::new(collection)))
+    }
+
+    fn of(paths: Vec<PathBuf>, options: MappedOptions, collection: Arc<MappedCollection>) -> Self {
+        Self {
             paths,
             options,
             state: Mutex::new(State {
@@ -76,7 +91,15 @@ impl Opened {
                 process: std::process::id(),
                 readers: 0,
             }),
-        })
+        }
+    }
+
+    pub(crate) fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    pub(crate) fn options(&self) -> &MappedOptions {
+        &self.options
     }
 
     /// Lets go of all stores; reads that are under way finish.

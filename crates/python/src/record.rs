@@ -10,11 +10,13 @@ use anndex_core::record::{self, Artifact, Collection, Feature, Kind, RecordData}
 use anndex_core::{Error, Result};
 use pyo3::prelude::*;
 
+use crate::argument::OptionsArgument;
 use crate::connection::Connection;
 use crate::error::exception;
 use crate::field::{ValueArgument, field, is_known, to_python};
 use crate::instance::check_same;
 use crate::lineage::Lineage;
+use crate::mapped::Mapped;
 use crate::new_record::{RunArgument, run_choice};
 
 /// A saved record. It never changes; what changes a record gives a new one.
@@ -224,20 +226,19 @@ impl Record {
         })
     }
 
-    /// The local paths of a collection's artifacts, all of which must be AnnData.
-    fn anndata_paths(&self, py: Python<'_>) -> PyResult<Vec<PathBuf>> {
-        self.connection.call(py, |db| async move {
+    /// Maps the artifacts of a collection, all of which must be AnnData.
+    fn mapped(&self, py: Python<'_>, options: OptionsArgument, stream: bool) -> PyResult<Mapped> {
+        let options = options.into_options();
+        let options = options
+            .map_err(|error| exception(py, &error))?
+            .stream(stream);
+        let located = self.connection.call(py, |db| async move {
             let collection: Handle<Collection> = self.own(&db)?;
-            collection.anndata_paths().await
-        })
-    }
-
-    /// The local paths or URLs of a collection's artifacts, all of which must be AnnData.
-    fn anndata_locations(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        self.connection.call(py, |db| async move {
-            let collection: Handle<Collection> = self.own(&db)?;
-            collection.anndata_locations().await
-        })
+            let mapped = collection.mapped().options(options);
+            // Python tells the run, once it is open.
+            mapped.is_run_input(false).locate().await
+        })?;
+        Mapped::located(py, &located)
     }
 
     /// The local paths of an artifact or of a collection's artifacts, after what is at URLs was

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import os
 import shutil
@@ -22,6 +23,8 @@ import scipy.sparse as sp
 
 import anndex
 from anndex import MappedCollection, errors
+from anndex._arguments import Options
+from anndex._mapped_options import MappedOptions
 
 
 def write(path: Path, n_obs: int = 6, n_vars: int = 4, **slots: Any) -> Path:
@@ -159,6 +162,19 @@ def test_csc_is_read_by_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     np.testing.assert_array_equal(mapped[:]["X"], dense)
     if os.name == "posix":
         assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
+
+
+def test_each_option_is_everywhere(tmp_path: Path) -> None:
+    options = {field.name: field.default for field in dataclasses.fields(MappedOptions)}
+    besides = {"self", "path_list", "stream", "is_run_input", "label_keys"}
+    for call in (MappedCollection.__init__, anndex.Collection.mapped):
+        parameters = inspect.signature(call).parameters
+        given = {name: p.default for name, p in parameters.items() if name not in besides}
+        assert given == options, call
+    # It is there for those who pass it, and has no effect.
+    assert set(Options.__annotations__) == set(options) - {"parallel"}
+    with pytest.raises(ValueError, match="chunk_cache must be bytes"):
+        MappedCollection([tmp_path / "a.h5ad"], chunk_cache="much")
 
 
 BAD_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [

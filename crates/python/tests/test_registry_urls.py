@@ -105,6 +105,18 @@ def test_a_collection_in_a_bucket_is_streamed(bucket: tuple[Path, str]) -> None:
         ln.MappedCollection([f"s3://cells/absent.h5ad{parameter}"])
 
 
+def test_what_is_not_what_was_registered_is_not_streamed(bucket: tuple[Path, str]) -> None:
+    directory, parameter = bucket
+    h5ad(directory / "a.h5ad", 1)
+    artifact = ln.Artifact(f"s3://cells/a.h5ad{parameter}").save()
+    collection = ln.Collection([artifact], name="C").save()
+    with (directory / "a.h5ad").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(OSError, match="not the one that was registered") as caught:
+        collection.mapped(stream=True)
+    assert caught.value.context["collection"] == collection.uid
+
+
 def test_a_prefix_is_one_artifact(bucket: tuple[Path, str]) -> None:
     directory, parameter = bucket
     (directory / "images" / "deep").mkdir(parents=True)

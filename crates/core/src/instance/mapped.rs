@@ -47,13 +47,6 @@ impl Handle<Collection> {
         let artifacts = self.artifacts().await?;
         check_formats(&self.db, &artifacts)?;
         let places = places(&self.db, &artifacts, StreamOptions::default()).await?;
-        let location = |place: &Place| match place {
-            Place::Local(path) => path.to_str().map(str::to_owned).ok_or_else(|| {
-                Error::invalid_input("the path is not UTF-8; rename it")
-                    .with("path", path.display())
-            }),
-            Place::Remote(content) => Ok(content.location()),
-        };
         places.iter().map(location).collect()
     }
 
@@ -99,6 +92,12 @@ impl MappedBuilder {
         self
     }
 
+    /// Sets [`MappedOptions::names`]. Default: the keys of the artifacts, or their uids.
+    pub fn names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.options = self.options.names(names);
+        self
+    }
+
     /// Adds a condition to [`MappedOptions::obs_filter`]: `column` holds one of `values`.
     pub fn obs_filter<L: Into<Label>>(
         mut self,
@@ -119,6 +118,7 @@ impl MappedBuilder {
         stream(stream: bool);
         streaming(streaming: StreamOptions);
         cache_dir(cache_dir: impl Into<PathBuf>);
+        chunk_cache(bytes: u64);
     }
 
     /// Sets all parameters at once.
@@ -144,18 +144,36 @@ impl MappedBuilder {
     ///   was asked for;
     /// - as [`MappedCollection::open_paths`]; `Backend` if the database fails.
     pub async fn open(self) -> Result<MappedCollection> {
-        let uid = self.collection.uid.clone();
-        let opened = self.open_checked().await;
-        opened.map_err(|e| e.operation("map collection").with("collection", uid))
+        let (collection, run) = (self.collection.clone(), self.is_run_input.clone());
+        let located = self.locate().await?;
+        let opened = async {
+            let mapped = blocking(move || located.open()).await?;
+            collection.track_input(run).await?;
+            Ok::<_, Error>(mapped)
+        };
+        opened.await.map_err(|e| in_collection(e, &collection.uid))
     }
 
-    async fn open_checked(self) -> Result<MappedCollection> {
+    /// Finds the artifacts, in their order, and opens none of them: what is at URLs is brought into
+    /// the cache, or, to be streamed, looked at and held against what was registered. The collection
+    /// becomes an input of no run by that.
+    ///
+    /// # Errors
+    /// As [`MappedBuilder::open`], but for those of opening.
+    pub async fn locate(self) -> Result<LocatedCollection> {
+        let uid = self.collection.uid.clone();
+        let located = self.locate_checked().await;
+        located.map_err(|e| in_collection(e, &uid))
+    }
+
+    async fn locate_checked(self) -> Result<LocatedCollection> {
         let db = self.collection.instance().clone();
         // Asked before files are opened, which takes longer.
         self.is_run_input.resolve(&db)?;
         let artifacts = self.collection.artifacts().await?;
         check_formats(&db, &artifacts)?;
         let mut options = self.options;
+        options.check()?;
         let places = match options.stream {
             true => places(&db, &artifacts, options.streaming).await?,
             false => {
@@ -163,7 +181,6 @@ impl MappedBuilder {
                 paths.into_iter().map(Place::Local).collect()
             }
         };
-        let formats = db.formats().clone();
         if options.names.is_empty() {
             let name = |artifact: &Handle<Artifact>| {
                 artifact.key.clone().unwrap_or_else(|| artifact.uid.clone())
@@ -173,23 +190,64 @@ impl MappedBuilder {
         options
             .cache_dir
             .get_or_insert_with(|| db.cache_dir().to_owned());
-        let mapped = blocking(move || open_places(&formats, &places, &options)).await?;
-        self.collection.track_input(self.is_run_input).await?;
-        Ok(mapped)
+        Ok(LocatedCollection {
+            formats: db.formats().clone(),
+            places,
+            options,
+        })
     }
 }
 
-fn open_places(
-    formats: &StoreFormats,
-    places: &[Place],
-    options: &MappedOptions,
-) -> Result<MappedCollection> {
-    let is_remote = places.iter().any(|place| matches!(place, Place::Remote(_)));
-    let open = |place: &Place| match place {
-        Place::Local(path) => formats.open(path),
-        Place::Remote(content) => formats.open_remote(content),
-    };
-    MappedCollection::open_each(places, is_remote, open, options)
+fn in_collection(error: Error, uid: &str) -> Error {
+    error.operation("map collection").with("collection", uid)
+}
+
+/// A collection whose artifacts were found, and which opens without the registry.
+#[derive(Debug)]
+pub struct LocatedCollection {
+    formats: StoreFormats,
+    places: Vec<Place>,
+    options: MappedOptions,
+}
+
+impl LocatedCollection {
+    /// Opens the artifacts, in their order. It waits for files and servers, so asynchronous callers
+    /// use [`MappedBuilder::open`].
+    ///
+    /// # Errors
+    /// As [`MappedCollection::open_paths`].
+    pub fn open(&self) -> Result<MappedCollection> {
+        let remote = |place: &Place| matches!(place, Place::Remote(_));
+        let is_remote = self.places.iter().any(remote);
+        let open = |place: &Place| match place {
+            Place::Local(path) => self.formats.open(path),
+            Place::Remote(content) => self.formats.open_remote(content),
+        };
+        MappedCollection::open_each(&self.places, is_remote, open, &self.options)
+    }
+
+    /// The paths of the artifacts, in their order, and the URLs of those that are streamed.
+    ///
+    /// # Errors
+    /// `InvalidInput` if a path is not UTF-8.
+    pub fn locations(&self) -> Result<Vec<String>> {
+        self.places.iter().map(location).collect()
+    }
+
+    /// What they are opened with: where the caller has named none, the names of the artifacts, and
+    /// the instance's cache.
+    pub fn options(&self) -> &MappedOptions {
+        &self.options
+    }
+}
+
+fn location(place: &Place) -> Result<String> {
+    match place {
+        Place::Local(path) => path.to_str().map(str::to_owned).ok_or_else(|| {
+            Error::invalid_input("the path is not UTF-8; rename it").with("path", path.display())
+        }),
+        Place::Remote(content) => Ok(content.location()),
+    }
 }
 
 /// Lists the artifacts that no format of this build opens.

@@ -172,17 +172,17 @@ _UNITS = {
 }
 
 
-def byte_count(memory: int | str) -> int:
+def byte_count(memory: int | str, name: str = "memory") -> int:
     """Read a number of bytes, such as ``"2GiB"``."""
     if not isinstance(memory, str):
-        return number("memory", memory)
+        return number(name, memory)
     matched = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", memory.strip())
     if matched is None or matched[2] not in _UNITS:
         raise InvalidInputError(
-            f'memory must be bytes, such as 500_000_000, "500MB" or "2GiB", but is {memory!r}'
+            f'{name} must be bytes, such as 500_000_000, "500MB" or "2GiB", but is {memory!r}'
         )
     factor = _UNITS[matched[2]]
     whole, _, part = matched[1].partition(".")
     if len(whole) > 20:
-        raise InvalidInputError(f"memory must be a number of bytes, but is {shown(memory)}")
-    return number("memory", int(whole) * factor + int(float(f"0.{part}0") * factor))
+        raise InvalidInputError(f"{name} must be a number of bytes, but is {shown(memory)}")
+    return number(name, int(whole) * factor + int(float(f"0.{part}0") * factor))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, cast, overload
 
 import numpy as np
@@ -13,14 +14,20 @@ from numpy.typing import DTypeLike, NDArray
 from anndex import _arguments as arguments
 from anndex import _loader_options as loader_options
 from anndex import _torch
-from anndex._checks import choice, flag, shown
+from anndex._anndex import Mapped
+from anndex._arguments import AnyPath
+from anndex._checks import choice, flag
+from anndex._indices import counted_from_end, numbers
 from anndex._loader import Loader
+from anndex._mapped_options import MappedOptions
 from anndex._opened import OpenedFiles
 from anndex._sample import Sample, SampleBatch
-from anndex.errors import InvalidIndexError, InvalidInputError
+from anndex.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
+
+    from anndex._anndex import Record
 
     # What a DataLoader wants to be given, as far as type checkers are concerned.
     MapStyle: TypeAlias = Dataset[dict[str, Any]]
@@ -64,6 +71,9 @@ class MappedCollection(OpenedFiles, MapStyle):
         No effect: reads share no state between processes. It is here for those who pass it.
     dtype : str or dtype, optional
         Convert layers and obsm to this type. Default: as stored.
+    cache_dir : path-like, optional
+        Where matrices that are compressed by columns are kept after their conversion. Default: a
+        directory of the user's cache.
     chunk_cache : int or str, default "128MiB"
         What decoded chunks may take that samples and batches come back to, in bytes. A `loader` has
         a budget of its own.
@@ -139,45 +149,65 @@ class MappedCollection(OpenedFiles, MapStyle):
         parallel: bool = False,
         dtype: DTypeLike | None = None,
         *,
+        cache_dir: AnyPath | None = None,
         chunk_cache: int | str = "128MiB",
         stream_gap: int | str = "64KiB",
         stream_requests: int = 64,
         names: Sequence[str] | None = None,
     ) -> None:
         paths = arguments.absolute_paths(path_list)
-        self.path_list = list(path_list)
-        self.layers_keys = arguments.key_list(
-            "layers_keys", "X" if layers_keys is None else layers_keys
+        options = MappedOptions(
+            layers_keys=layers_keys,
+            obs_keys=obs_keys,
+            obsm_keys=obsm_keys,
+            obs_filter=obs_filter,
+            join=join,
+            encode_labels=encode_labels,
+            unknown_label=unknown_label,
+            cache_categories=cache_categories,
+            parallel=parallel,
+            dtype=dtype,
+            cache_dir=cache_dir,
+            chunk_cache=chunk_cache,
+            stream_gap=stream_gap,
+            stream_requests=stream_requests,
+            names=names,
         )
-        keys = arguments.key_list("obs_keys", obs_keys)
-        self.obs_keys = None if obs_keys is None else keys
-        obsm = arguments.key_list("obsm_keys", obsm_keys)
-        self.obsm_keys = None if obsm_keys is None else obsm
-        if isinstance(encode_labels, (list, tuple)):
-            encoded = arguments.key_list("encode_labels", encode_labels)
-        else:
-            encoded = keys if flag("encode_labels", encode_labels) else []
-        self.encode_labels = encoded or False
-        self.unknown_label = unknown_label
-        self.parallel = parallel
-        choice("join", join, "inner", "outer", None)
-        options: arguments.Options = {
-            "layers_keys": self.layers_keys,
-            "obs_keys": keys,
-            "obsm_keys": obsm,
-            "obs_filter": arguments.conditions(obs_filter),
-            "join": join,
-            "encode_labels": encoded,
-            "unknown_label": arguments.unknown_label(unknown_label),
-            "cache_categories": flag("cache_categories", cache_categories),
-            "dtype": arguments.dtype_name(dtype),
-            "cache_dir": None,
-            "names": arguments.key_list("names", names),
-            "chunk_cache": arguments.byte_count(chunk_cache),
-            "stream_gap": arguments.byte_count(stream_gap),
-            "stream_requests": arguments.number("stream_requests", stream_requests),
-        }
-        super().__init__(paths, options)
+        native = options.native()
+        self._hold(list(path_list), paths, options, native, Mapped(paths, native))
+
+    @classmethod
+    def _of_record(cls, record: Record, options: MappedOptions, stream: bool) -> MappedCollection:
+        """Map the artifacts of a collection, as its registry finds them."""
+        native = options.native()
+        opened = record.mapped(native, stream)
+        locations = opened.locations()
+        # Workers that open it again find what was converted.
+        directory = opened.cache_dir()
+        native["cache_dir"] = None if directory is None else os.fspath(directory)
+        mapped = cls.__new__(cls)
+        given: list[str | os.PathLike[str]] = [
+            path if "://" in path else Path(path) for path in locations
+        ]
+        mapped._hold(given, locations, options, native, opened)
+        return mapped
+
+    def _hold(
+        self,
+        path_list: list[str | os.PathLike[str]],
+        paths: list[str],
+        options: MappedOptions,
+        native: arguments.Options,
+        opened: Mapped,
+    ) -> None:
+        self.path_list = path_list
+        self.layers_keys = native["layers_keys"]
+        self.obs_keys = None if options.obs_keys is None else native["obs_keys"]
+        self.obsm_keys = None if options.obsm_keys is None else native["obsm_keys"]
+        self.encode_labels = native["encode_labels"] or False
+        self.unknown_label = options.unknown_label
+        self.parallel = options.parallel
+        OpenedFiles.__init__(self, paths, native, opened)
         self._encoded = frozenset(self.encoders)
 
     def __len__(self) -> int:
@@ -219,7 +249,7 @@ class MappedCollection(OpenedFiles, MapStyle):
         except TypeError:
             return self._batch(idx)
         if not 0 <= row < self.n_obs:
-            row = self._counted_from_end(row)
+            row = counted_from_end(row, self.n_obs)
         if not _torch.registered:
             _torch.register()
         return (self._handle or self._native).sample(row)
@@ -239,7 +269,7 @@ class MappedCollection(OpenedFiles, MapStyle):
         """
         if not _torch.registered:
             _torch.register()
-        rows = self._rows(indices)
+        rows = numbers(indices, self.n_obs)
         native = self._handle or self._native
         try:
             arrays = native.batch(rows)
@@ -348,43 +378,8 @@ class MappedCollection(OpenedFiles, MapStyle):
 
     def _batch(self, indices: Any) -> dict[str, NDArray[Any]]:
         """The arrays of many observations."""
-        if isinstance(indices, slice):
-            try:
-                bounds = indices.indices(self.n_obs)
-            except (TypeError, ValueError) as error:
-                raise InvalidIndexError(f"can't slice observations like this: {error}") from None
-            rows = np.arange(*bounds, dtype=np.int64)
-        else:
-            rows = self._rows(indices)
+        rows = numbers(indices, self.n_obs)
         return {key: _array(values) for key, values in self._native.batch(rows).items()}
-
-    def _rows(self, indices: Any) -> NDArray[np.int64]:
-        """Indices of any kind as numbers from 0, after checking them."""
-        try:
-            rows = np.asarray(indices)
-        except (TypeError, ValueError, OverflowError):
-            # Lists of lists of different lengths.
-            rows = np.asarray(None)
-        if rows.ndim == 1 and rows.dtype == bool and len(rows) == self.n_obs:
-            return np.flatnonzero(rows)
-        if rows.ndim != 1 or (rows.dtype.kind not in "iu" and rows.size):
-            raise InvalidIndexError(
-                "observations are indexed by an integer, a slice or an array of integers, "
-                f"but not by {shown(indices)}"
-            )
-        wide = rows.astype(np.uint64 if rows.dtype.kind == "u" else np.int64, copy=False)
-        # Without a sign negative numbers are large, so that one look finds all that is unusual.
-        if wide.size and wide.view(np.uint64).max() >= self.n_obs:
-            return np.array([self._counted_from_end(row) for row in wide.tolist()], np.int64)
-        return wide.view(np.int64)
-
-    def _counted_from_end(self, index: int) -> int:
-        """A number from 0 for one that may be negative; an error for one that is out of range."""
-        if not -self.n_obs <= index < self.n_obs:
-            raise InvalidIndexError(
-                f"the observation {shown(index)} is out of range: there are {self.n_obs}"
-            )
-        return index % self.n_obs
 
     @classmethod
     def torch_worker_init_fn(cls, worker_id: int) -> None:

@@ -37,11 +37,10 @@ class OpenedFiles:
     join_vars: Literal["inner", "outer"] | None
     encoders: dict[str, dict[Any, int]]
 
-    def __init__(self, paths: list[str], options: Options) -> None:
+    def __init__(self, paths: list[str], options: Options, native: Mapped) -> None:
         self._paths = paths
         self._options = options
         self._closed = False
-        native = Mapped(paths, options)
         self._handle: Mapped | None = native
         for notice in native.notices():
             warn(notice)

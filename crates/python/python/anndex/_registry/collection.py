@@ -13,6 +13,7 @@ from anndex import _anndex as native
 from anndex._arguments import AnyPath, Keys
 from anndex._checks import flag, shown, text
 from anndex._mapped import MappedCollection
+from anndex._mapped_options import MappedOptions
 from anndex._registry.artifact import Artifact, artifact_of
 from anndex._registry.data import run_argument
 from anndex._registry.field import Field
@@ -192,8 +193,11 @@ class Collection(Preparable):
         is_run_input: bool | Run | None = None,
         *,
         label_keys: Keys = None,
+        cache_dir: AnyPath | None = None,
+        chunk_cache: int | str = "128MiB",
         stream_gap: int | str = "64KiB",
         stream_requests: int = 64,
+        names: Sequence[str] | None = None,
     ) -> MappedCollection:
         """Map the artifacts, which must be AnnData, as one dataset that is indexed by observation.
 
@@ -211,8 +215,12 @@ class Collection(Preparable):
             is one, or the run to track it for.
         label_keys : str or list of str, optional
             The name that `obs_keys` had; deprecated.
-        stream_gap, stream_requests
+        cache_dir : path-like, optional
+            As for `MappedCollection`. Default: the cache of the instance.
+        chunk_cache, stream_gap, stream_requests
             As for `MappedCollection`.
+        names : list of str, optional
+            What the artifacts are called in warnings. Default: their keys, or their uids.
 
         Returns
         -------
@@ -229,10 +237,7 @@ class Collection(Preparable):
                 raise InvalidInputError("label_keys is the old name of obs_keys; give only one")
             warn("label_keys is deprecated, use obs_keys", DeprecationWarning)
             obs_keys = label_keys
-        record = self._saved()
-        places = record.anndata_locations() if flag("stream", stream) else record.anndata_paths()
-        mapped = MappedCollection(
-            places,
+        options = MappedOptions(
             layers_keys=layers_keys,
             obs_keys=obs_keys,
             obsm_keys=obsm_keys,
@@ -243,12 +248,14 @@ class Collection(Preparable):
             cache_categories=cache_categories,
             parallel=parallel,
             dtype=dtype,
+            cache_dir=cache_dir,
+            chunk_cache=chunk_cache,
             stream_gap=stream_gap,
             stream_requests=stream_requests,
-            # Only columns of obs can be missing.
-            names=None
-            if obs_keys is None
-            else [artifact.key or artifact.uid for artifact in self.artifacts],
+            names=names,
+        )
+        mapped = MappedCollection._of_record(  # pyright: ignore[reportPrivateUsage]
+            self._saved(), options, flag("stream", stream)
         )
         try:
             self._track_input(is_run_input)
