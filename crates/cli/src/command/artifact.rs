@@ -51,9 +51,9 @@ const TOGETHER: usize = 1_000;
 /// with its relative path as key, and so is what is at a URL such as s3://bucket/a.h5ad. Any other
 /// file is copied to `.anndex/artifacts` in the storage; the original is not needed any more. Content
 /// that is known, under whatever name, is not registered again: its record is given back, with a
-/// warning if that has another key. Files are read in parallel and registered by the thousand; one that can't be
-/// registered keeps no other one from it. If this stops half-way, what was registered stays; doing
-/// it again goes on.
+/// warning if that has another key. Files are read in parallel and registered by the thousand; if one
+/// can't be registered, the others still are. If the command is stopped, what was registered stays,
+/// and the same command continues.
 #[derive(Debug, Args)]
 pub(crate) struct Add {
     /// Files or directories such as .h5ad and .zarr, or their URLs

@@ -16,17 +16,17 @@ use crate::table::Table;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
-    /// List the local copies of what is at URLs, the one not used for the longest time first
+    /// List the local copies of data at URLs, the least recently used first
     List,
-    /// Remove all copies that nobody uses at the moment
+    /// Remove all copies that no process uses
     Clear,
     Limit(Limit),
 }
 
 /// Show how much the copies may take together, or set it
 ///
-/// Whenever a copy would be too much, those that were not used for the longest time are removed
-/// first. What a process uses stays.
+/// If a new copy would exceed the limit, the least recently used copies are removed first. Copies
+/// that a process uses stay.
 #[derive(Debug, Args)]
 pub(crate) struct Limit {
     /// A number of bytes such as 200GB, or "none"

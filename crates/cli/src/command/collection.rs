@@ -44,7 +44,7 @@ pub(crate) enum CollectionCommand {
 pub(crate) struct Create {
     /// The name
     name: String,
-    /// The artifacts: their uids, the beginnings of them, or their keys
+    /// The artifacts: uids, the first characters of uids, or keys
     #[arg(required = true, value_name = "UID")]
     artifacts: Vec<String>,
     /// What it is, in words

@@ -12,21 +12,21 @@ use crate::session::Session;
 
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
-    /// Their uids, the beginnings of them, or their keys or names
+    /// Uids, the first characters of uids, keys or names
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<String>,
     /// Remove them for good instead of moving them to the trash; this needs whole uids, keys or
     /// names, and is asked about on a terminal
     #[arg(long)]
     permanent: bool,
-    /// Do not ask before removing for good, as in a script, where nobody can be asked
+    /// Remove without a question; scripts need this, since nobody can be asked there
     #[arg(long, requires = "permanent")]
     yes: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Restore {
-    /// Their uids, the beginnings of them, or their keys or names
+    /// Uids, the first characters of uids, keys or names
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<String>,
 }

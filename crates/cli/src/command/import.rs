@@ -23,7 +23,7 @@ pub(crate) enum ImportCommand {
 
 /// Copy users, storages, transforms, runs, labels, artifacts and collections from lamindb
 ///
-/// Records are the same by uid, so it can be done again and again, and adds what is new. Nothing
+/// Records are matched by uid, so an import can be repeated, and then adds what is new. Nothing
 /// in the lamindb instance is changed, and files stay where they are. Exits with 0 if all was
 /// taken, and with 6 if something was left out.
 #[derive(Debug, Args)]

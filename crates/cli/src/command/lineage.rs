@@ -18,10 +18,10 @@ use crate::session::Session;
 pub(crate) struct Lineage {
     /// Its name or key, its uid or the beginning of it
     dataset: String,
-    /// Not what was made of it
+    /// Leave out what was made of it
     #[arg(long)]
     no_children: bool,
-    /// At most this many datasets and runs, the nearest
+    /// Show at most this many datasets and runs, the nearest ones
     #[arg(long, value_name = "NUMBER", default_value_t = 200)]
     limit: usize,
     /// How to print it

@@ -15,8 +15,8 @@ pub(crate) struct Conditions {
     /// A lookup is a field, or relations and a field joined by __, then maybe an operator: exact,
     /// iexact, in, contains, icontains, startswith, istartswith, endswith, iendswith, gt, gte, lt,
     /// lte, range, isnull. A relation alone means the related record by its uid, the beginning of
-    /// it or its name, as in collections=blood, run=UID or ulabels__in=blood,lung. What several
-    /// say of related records must hold of the same one.
+    /// it or its name, as in collections=blood, run=UID or ulabels__in=blood,lung. Several
+    /// conditions on related records must hold for the same one.
     #[arg(long, short, value_name = "LOOKUP=VALUE")]
     filter: Vec<String>,
     /// Keep records for which at least one of these holds
@@ -25,10 +25,10 @@ pub(crate) struct Conditions {
     /// Leave out records for which this holds; may be repeated
     #[arg(long, value_name = "LOOKUP=VALUE")]
     exclude: Vec<String>,
-    /// Those in the trash instead
+    /// List the records in the trash instead
     #[arg(long, conflicts_with = "hidden")]
     trash: bool,
-    /// Hidden ones too
+    /// List hidden records, too
     #[arg(long)]
     hidden: bool,
 }
@@ -37,16 +37,16 @@ pub(crate) struct Conditions {
 pub(crate) struct List {
     #[command(flatten)]
     conditions: Conditions,
-    /// Order by this field, or from its largest value down if - stands before it; may be repeated
+    /// Order by this field, in descending order with a - before it; may be repeated
     #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
     order_by: Vec<String>,
-    /// At most this many
+    /// List at most this many
     #[arg(long, value_name = "NUMBER")]
     limit: Option<u64>,
-    /// Without this many first ones
+    /// Skip this many records first
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     offset: u64,
-    /// Only say how many there are
+    /// Print only the number of records
     #[arg(long, conflicts_with_all = ["order_by", "limit", "offset"])]
     count: bool,
 }
@@ -57,7 +57,7 @@ pub(crate) struct Search {
     text: String,
     #[command(flatten)]
     conditions: Conditions,
-    /// At most this many
+    /// List at most this many
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     limit: u64,
 }
