@@ -2,10 +2,10 @@
 
 use crate::python::Environment;
 use crate::workspace::Workspace;
-use crate::{Result, dependencies, refusals, step};
+use crate::{Result, circles, dependencies, public_api, refusals, step};
 
-/// Runs rustfmt, ruff, typos, the refusals, the check of dependencies and clippy, in this order
-/// because it is that of their cost.
+/// Runs rustfmt, ruff, typos, the refusals, the checks of dependencies, of circles and of the
+/// public API, and clippy, in this order because it is that of their cost.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     step::run(
         "rustfmt",
@@ -14,6 +14,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     tools(workspace)?;
     refusals::run(workspace)?;
     dependencies::run(workspace)?;
+    circles::run(workspace)?;
+    public_api::check(workspace)?;
     step::run(
         "clippy",
         workspace

@@ -5,14 +5,17 @@
 //! project itself does not compile.
 
 mod bench;
+mod circles;
 mod dependencies;
 mod fixtures;
 mod lint;
 mod package;
 mod postgres;
+mod public_api;
 mod python;
 mod refusals;
 mod runner;
+mod sources;
 mod step;
 mod workspace;
 
@@ -38,6 +41,8 @@ enum Command {
     Test,
     /// Run the checks that read the source: rustfmt, ruff, typos, refusals and clippy.
     Lint,
+    /// Write the listings of the public API anew, against which `lint` holds the sources.
+    PublicApi,
     /// Write tests/fixtures anew with pinned versions of Python anndata, and their goldens.
     Fixtures,
     /// Run a PostgreSQL server for tests until Ctrl-C, and print its URL.
@@ -56,6 +61,7 @@ fn main() -> ExitCode {
     let done = Workspace::find().and_then(|workspace| match arguments.command {
         Command::Test => runner::run(&workspace),
         Command::Lint => lint::run(&workspace),
+        Command::PublicApi => public_api::write(&workspace),
         Command::Fixtures => fixtures::run(&workspace),
         Command::Postgres => postgres::run(),
         Command::Python => {
